@@ -1,0 +1,1 @@
+"""Adds OCI hooks from hook directories to Sonata's containers."""

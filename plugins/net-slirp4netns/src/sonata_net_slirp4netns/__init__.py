@@ -1,0 +1,1 @@
+"""Connects Sonata's containers through slirp4netns."""

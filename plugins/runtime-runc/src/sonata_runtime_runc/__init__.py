@@ -1,0 +1,1 @@
+"""Runs Sonata's containers with runc."""

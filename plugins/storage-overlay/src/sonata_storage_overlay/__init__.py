@@ -1,0 +1,1 @@
+"""Keeps Sonata's layers in overlay file systems."""

@@ -1,0 +1,1 @@
+"""Keeps Sonata's layers as full copies."""

@@ -1,0 +1,1 @@
+"""Moves Sonata's images to and from registries."""

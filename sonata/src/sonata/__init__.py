@@ -1,0 +1,1 @@
+"""Sonata: a daemonless container engine."""

@@ -1,0 +1,1 @@
+"""The contract between Sonata and its backends: hookspecs, models, errors and what carries them."""

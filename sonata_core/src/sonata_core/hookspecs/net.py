@@ -1,0 +1,64 @@
+"""The hooks of a network backend. Clauses: docs/contract/net.md."""
+
+from sonata_core.hookspecs.plugin import PluginHooks
+from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.markers import hookspec
+
+if TYPE_CHECKING:
+    from sonata_core.models.net import (
+        Attachment,
+        AttachRequest,
+        AttachResult,
+        NetFacts,
+        NetnsRef,
+        NetworkDefinition,
+        NetworkWish,
+    )
+
+
+class NetHooks(PluginHooks, Protocol):
+    """A backend that connects network namespaces. It never makes or pins one."""
+
+    @hookspec()
+    def net_facts(self) -> "NetFacts":
+        """N-10. Modes served and what they offer. Raises HostLacks when it cannot run on this host, with its reason."""
+
+    @hookspec()
+    def net_attach(self, netns: "NetnsRef", request: "AttachRequest") -> "AttachResult":
+        """N-01, N-02, N-05, N-07. Connect the namespace; a second call with the same request changes nothing."""
+
+    @hookspec()
+    def net_detach(self, netns: "NetnsRef", request: "AttachRequest", attached: "AttachResult | None") -> None:
+        """N-03, N-04, N-06, N-09. Take everything away again; works on half-built and on nothing."""
+
+
+class NetManaged(Protocol):
+    """Optional: named networks."""
+
+    @hookspec()
+    def net_plan(self, wish: "NetworkWish", existing: "tuple[NetworkDefinition, ...]") -> "NetworkDefinition":
+        """N-08. Decide what the wish leaves open, colliding with nothing in `existing`. Pure. Raises UsageError, Conflict, Unsupported."""
+
+    @hookspec()
+    def net_forget(self, definition: "NetworkDefinition") -> None:
+        """N-11. The network is removed: take away what may be left of it. Nothing left is success."""
+
+
+class NetLive(Protocol):
+    """Optional: changes to a connected namespace."""
+
+    @hookspec()
+    def net_connect(self, netns: "NetnsRef", request: "AttachRequest", attachment: "Attachment") -> "AttachResult":
+        """N-12. Add one interface. `request` has the container's ports and the attachments that were there before."""
+
+    @hookspec()
+    def net_disconnect(self, netns: "NetnsRef", request: "AttachRequest", attachment: "Attachment") -> None:
+        """N-12. Take one interface away; absent is success."""
+
+
+class NetReload(Protocol):
+    """Optional: making good what a firewall flush destroyed."""
+
+    @hookspec()
+    def net_reload(self, netns: "NetnsRef", request: "AttachRequest", attached: "AttachResult") -> "AttachResult":
+        """N-13. Make rules, addresses and DNS again, with the same addresses."""

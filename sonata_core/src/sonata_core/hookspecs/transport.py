@@ -1,0 +1,40 @@
+"""The hooks of an image transport. Clauses: docs/contract/transport.md."""
+
+from sonata_core.hookspecs.plugin import PluginHooks
+from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.markers import hookspec
+
+if TYPE_CHECKING:
+    from sonata_core.models.image import ImageReference, ImageSink, ImageSource, TransportFacts, TransportOptions
+
+
+class TransportHooks(PluginHooks, Protocol):
+    """A place where images lie. What it yields is verified by the engine, byte by byte."""
+
+    @hookspec()
+    def transport_facts(self) -> "TransportFacts":
+        """T-09. Schemes served and what is kept."""
+
+    @hookspec()
+    def transport_parse(self, text: str) -> "ImageReference":
+        """T-01. Parse what follows `scheme:`. Pure; `rest` of the result parses to the same again. Raises UsageError."""
+
+    @hookspec()
+    def transport_open_source(self, reference: "ImageReference", options: "TransportOptions") -> "ImageSource":
+        """T-02, T-03, T-04, T-05, T-08. Open for reading. Raises NotFound, Denied, RegistryFailure, HostLacks."""
+
+
+class TransportWrite(Protocol):
+    """Optional: storing images."""
+
+    @hookspec()
+    def transport_open_sink(self, reference: "ImageReference", options: "TransportOptions") -> "ImageSink":
+        """T-06, T-07, T-08. Open for writing."""
+
+
+class TransportTags(Protocol):
+    """Optional: listing what is there."""
+
+    @hookspec()
+    def transport_tags(self, reference: "ImageReference", options: "TransportOptions") -> tuple[str, ...]:
+        """T-10. Tags of a repository, or names within an archive, in the place's order."""

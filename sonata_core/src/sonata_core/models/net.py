@@ -1,0 +1,155 @@
+"""What passes between the engine and a network backend's plugin."""
+
+from collections.abc import Mapping
+
+from sonata_core.models.ids import ContainerId
+from sonata_core.models.process import HelperProcess
+from sonata_core.record import Record
+
+
+class NetnsRef(Record):
+    """A network namespace, pinned by the engine at `path`."""
+
+    path: str
+
+
+class Subnet(Record):
+    """One subnet of a network, in CIDR form, with its gateway and the range for leases."""
+
+    subnet: str
+    gateway: str = ""
+    range_start: str = ""
+    range_end: str = ""
+
+
+class Route(Record):
+    """A static route of a network."""
+
+    destination: str
+    gateway: str
+    metric: int | None = None
+
+
+class NetworkDefinition(Record):
+    """A named network, decided. The engine stores it; its fields are netavark's."""
+
+    name: str
+    id: str
+    driver: str = "bridge"
+    interface: str = ""
+    created: str = ""
+    subnets: tuple[Subnet, ...] = ()
+    routes: tuple[Route, ...] = ()
+    ipv6_enabled: bool = False
+    internal: bool = False
+    dns_enabled: bool = False
+    dns_servers: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
+    ipam_driver: str = "host-local"
+
+
+class NetworkWish(Record):
+    """A named network, asked for. What is empty, `net_plan` decides."""
+
+    name: str
+    id: str
+    created: str
+    driver: str = "bridge"
+    interface: str = ""
+    subnets: tuple[Subnet, ...] = ()
+    routes: tuple[Route, ...] = ()
+    ipv6: bool = False
+    internal: bool = False
+    disable_dns: bool = False
+    dns_servers: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
+    ipam_driver: str = ""
+    subnet_pools: tuple[tuple[str, int], ...] = ()
+    """Where to look for a free subnet: base in CIDR form and the prefix length to cut."""
+    taken_subnets: tuple[str, ...] = ()
+    """Networks of live host interfaces, in CIDR form."""
+    taken_interfaces: tuple[str, ...] = ()
+
+
+class Attachment(Record):
+    """One interface of a container: on which network, with which name and addresses.
+
+    `addresses` has one per subnet, in the subnets' order: the engine does the leasing.
+    """
+
+    network: NetworkDefinition
+    interface: str
+    addresses: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    mac: str = ""
+
+
+class PortMapping(Record):
+    """`range` ports from `host_port` on, to as many from `container_port` on."""
+
+    host_ip: str
+    host_port: int
+    container_port: int
+    range: int = 1
+    protocol: str = "tcp"
+
+
+class AttachRequest(Record):
+    """Everything a backend needs to connect a namespace.
+
+    `options` are the mode's own (`slirp4netns:mtu=…`). `outer` is the namespace in which bridges
+    live where that is not the host's. `lifetime_fd` is the read end of a pipe that closes when
+    the container ends (-1: none): helpers exit with it. `pid` is the container's init, 0 before.
+    """
+
+    container: ContainerId
+    name: str
+    hostname: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    ports: tuple[PortMapping, ...] = ()
+    dns_servers: tuple[str, ...] = ()
+    options: Mapping[str, str] = {}
+    outer: NetnsRef | None = None
+    lifetime_fd: int = -1
+    pid: int = 0
+
+
+class AddressResult(Record):
+    """An address in CIDR form, with the gateway that it goes through."""
+
+    address: str
+    gateway: str = ""
+
+
+class InterfaceResult(Record):
+    """An interface as it came out."""
+
+    network: str
+    interface: str
+    mac: str = ""
+    addresses: tuple[AddressResult, ...] = ()
+
+
+class AttachResult(Record):
+    """What came of an attachment; stored by the engine, given back at detach."""
+
+    interfaces: tuple[InterfaceResult, ...] = ()
+    dns_servers: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    helpers: tuple[HelperProcess, ...] = ()
+
+
+class NetFacts(Record):
+    """A network backend. `modes` are the values of --network that it serves."""
+
+    modes: tuple[str, ...]
+    version: str = ""
+    program: str = ""
+    drivers: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ("tcp", "udp")
+    dns: bool = False
+    ipv6: bool = False
+    rootless: bool = False
+    root: bool = True

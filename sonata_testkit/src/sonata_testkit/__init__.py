@@ -1,0 +1,1 @@
+"""What a plugin's author runs to prove a Sonata plugin."""
