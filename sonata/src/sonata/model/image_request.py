@@ -1,0 +1,29 @@
+"""What a door asks for when it pulls."""
+
+from sonata_core.record import Record
+
+
+class PullOptions(Record):
+    """Options that every command which may pull has. `retry_delay` is a Go duration."""
+
+    arch: str = ""
+    authfile: str = ""
+    cert_dir: str = ""
+    creds: str = ""
+    decryption_key: tuple[str, ...] = ()
+    os: str = ""
+    platform: str = ""
+    retry: int | None = None
+    retry_delay: str = ""
+    signature_policy: str = ""
+    tls_verify: bool | None = None
+    variant: str = ""
+
+
+class PullRequest(PullOptions):
+    """`pull`: `images` as typed, with or without transport. `policy`: always, missing, never, newer."""
+
+    images: tuple[str, ...]
+    all_tags: bool = False
+    policy: str = "always"
+    quiet: bool = False
