@@ -37,7 +37,10 @@ class NetManaged(Protocol):
 
     @hookspec()
     def net_plan(self, wish: "NetworkWish", existing: "tuple[NetworkDefinition, ...]") -> "NetworkDefinition":
-        """N-08. Decide what the wish leaves open, colliding with nothing in `existing`. Pure. Raises UsageError, Conflict, Unsupported."""
+        """N-08. Decide what the wish leaves open, colliding with nothing in `existing`. Pure.
+
+        Raises UsageError, Conflict, Unsupported.
+        """
 
     @hookspec()
     def net_forget(self, definition: "NetworkDefinition") -> None:

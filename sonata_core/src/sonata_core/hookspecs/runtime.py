@@ -43,7 +43,7 @@ class RuntimeHooks(PluginHooks, Protocol):
 
     @hookspec()
     def runtime_kill(self, ref: "ContainerRef", signal: int, everyone: bool) -> None:
-        """R-06, R-07. Deliver `signal` to the init process, or to all if `everyone`. Raises Conflict if it has exited."""
+        """R-06, R-07. Signal the init process, or all if `everyone`. Raises Conflict if it has exited."""
 
     @hookspec()
     def runtime_delete(self, ref: "ContainerRef", force: bool) -> None:
@@ -51,7 +51,10 @@ class RuntimeHooks(PluginHooks, Protocol):
 
     @hookspec()
     def runtime_explain(self, verb: "LaunchVerb", log_lines: tuple[str, ...], message: str) -> "RuntimeFailure":
-        """R-05. What a failed create or exec means: `log_lines` of the runtime's JSON log, `message` from the monitor. Pure."""
+        """R-05. What a failed create or exec means. Pure.
+
+        `log_lines` are those of the runtime's JSON log, `message` comes from the monitor.
+        """
 
 
 class RuntimeTune(Protocol):

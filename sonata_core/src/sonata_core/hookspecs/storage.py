@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class StorageHooks(PluginHooks, Protocol):
-    """What containers/storage calls a graph driver: it owns its folder under the graph root, returns mounts and mounts nothing.
+    """What containers/storage calls a graph driver.
+
+    It owns its folder under the graph root, returns mounts and mounts nothing.
 
     The engine holds `layers.lock` for writing around create, remove and mount; a plugin takes no
     store lock. Records and tar-split are the engine's.
@@ -32,7 +34,10 @@ class StorageHooks(PluginHooks, Protocol):
 
     @hookspec()
     def storage_stage(self, options: "LayerOptions") -> "UnpackTarget | None":
-        """S-14. A private folder to unpack into while no lock is held; None where this driver can only unpack over the parent's copy."""
+        """S-14. A private folder to unpack into while no lock is held.
+
+        None where this driver can only unpack over the parent's copy.
+        """
 
     @hookspec()
     def storage_unstage(self, staged: "UnpackTarget") -> None:
@@ -42,7 +47,10 @@ class StorageHooks(PluginHooks, Protocol):
     def storage_create(
         self, layer: "LayerRef", parent: "LayerRef | None", options: "LayerOptions", staged: "UnpackTarget | None"
     ) -> "UnpackTarget":
-        """S-01, S-02, S-03, S-12. Make an empty child of `parent`, or put what was staged in place by rename. Raises AlreadyExists."""
+        """S-01, S-02, S-03, S-12. Make an empty child of `parent`, or put what was staged in place by rename.
+
+        Raises AlreadyExists.
+        """
 
     @hookspec()
     def storage_contents(self, layer: "LayerRef") -> "tuple[UnpackTarget, ...]":
@@ -50,7 +58,10 @@ class StorageHooks(PluginHooks, Protocol):
 
     @hookspec()
     def storage_mounts(self, layer: "LayerRef", options: "MountOptions") -> "MountPlan":
-        """S-01, S-08, S-10, S-11. What to mount to see the layer. Same answer for the same layer, also after a restart."""
+        """S-01, S-08, S-10, S-11. What to mount to see the layer.
+
+        The same answer for the same layer, also after a restart.
+        """
 
     @hookspec()
     def storage_info(self, layer: "LayerRef") -> "LayerFacts":
@@ -66,7 +77,10 @@ class StorageHooks(PluginHooks, Protocol):
 
     @hookspec()
     def storage_remove(self, layer: "LayerRef") -> None:
-        """S-05, S-12. Remove the layer's folder and links; absent is success, half-made too. Raises InUse for a parent of another."""
+        """S-05, S-12. Remove the layer's folder and links; absent is success, half-made too.
+
+        Raises InUse for a parent of another.
+        """
 
 
 class StorageChanges(Protocol):

@@ -17,7 +17,7 @@ class TransportHooks(PluginHooks, Protocol):
 
     @hookspec()
     def transport_parse(self, text: str) -> "ImageReference":
-        """T-01. Parse what follows `scheme:`. Pure; `rest` of the result parses to the same again. Raises UsageError."""
+        """T-01. Parse what follows `scheme:`. Pure; `rest` parses to the same again. Raises UsageError."""
 
     @hookspec()
     def transport_open_source(self, reference: "ImageReference", options: "TransportOptions") -> "ImageSource":
