@@ -3,7 +3,7 @@
 from sonata_core.hookspecs.hooks import ContainerEvents, OciHooks, SpecAdjust
 from sonata_core.hookspecs.net import NetHooks, NetLive, NetManaged, NetReload
 from sonata_core.hookspecs.runtime import RuntimeHooks, RuntimePause, RuntimeTune, RuntimeUpdate
-from sonata_core.hookspecs.storage import StorageChanges, StorageHooks
+from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
 from sonata_core.hookspecs.transport import TransportHooks, TransportTags, TransportWrite
 from sonata_core.record import Record
 
@@ -55,7 +55,7 @@ STORAGE = Group(
     minor=0,
     slot=True,
     required=StorageHooks,
-    optional=(StorageChanges,),
+    optional=(StorageChanges, StorageCheck),
     distributions=("sonata-storage-overlay", "sonata-storage-vfs"),
 )
 TRANSPORT = Group(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         LayerRef,
         MountOptions,
         StorageFacts,
+        StorageFinding,
         UnpackTarget,
         Usage,
     )
@@ -89,3 +90,11 @@ class StorageChanges(Protocol):
     @hookspec()
     def storage_changes(self, layer: "LayerRef", parent: "LayerRef | None") -> "tuple[Change, ...]":
         """S-16. Paths that differ from the parent, sorted."""
+
+
+class StorageCheck(Protocol):
+    """Optional: what is wrong in the driver's own folder that the records cannot tell."""
+
+    @hookspec()
+    def storage_check(self, repair: bool) -> "tuple[StorageFinding, ...]":
+        """S-17. Stages of the dead, links to nothing, layers without their link. With `repair` they are mended."""

@@ -101,3 +101,13 @@ class StorageFacts(Record):
     max_layers: int = 500
     backing_fs: str = ""
     status: Mapping[str, str] = {}
+
+
+class StorageFinding(Record):
+    """Something wrong in a driver's own folder. `repair` says what mending does (or did)."""
+
+    what: str
+    path: str
+    evidence: str
+    repair: str
+    layer: LayerId | None = None

@@ -1,0 +1,109 @@
+"""What is wrong in the driver's own folder: stages of the dead, links to nothing, layers without their link."""
+
+from __future__ import annotations
+
+import os
+
+from sonata_core.models.storage import StorageFinding
+from sonata_core.sdk.stages import dead_stages, reap_stages
+from sonata_storage_overlay.layout import (
+    LINKS,
+    TEMPDIRS,
+    is_link,
+    layer_ids,
+    new_link,
+    read_text,
+    write_text,
+)
+
+
+def check_home(home: str, *, repair: bool) -> list[StorageFinding]:
+    """Look at one `overlay` folder; with `repair`, mend what was found. The caller holds layers.lock."""
+    return [*_stages(home, repair), *_links(home, repair), *_layers(home, repair)]
+
+
+def _stages(home: str, repair: bool) -> list[StorageFinding]:
+    parent = os.path.join(home, TEMPDIRS)
+    names = reap_stages(parent) if repair else dead_stages(parent)
+    return [
+        StorageFinding(
+            what="stale staging folder",
+            path=os.path.join(parent, f"temp-dir-{name}"),
+            evidence=f"nobody holds lock-{name}",
+            repair="remove the folder and its lock file",
+        )
+        for name in names
+    ]
+
+
+def _links(home: str, repair: bool) -> list[StorageFinding]:
+    folder = os.path.join(home, LINKS)
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        path = os.path.join(folder, name)
+        if not is_link(name) or not os.path.islink(path) or os.path.exists(path):
+            continue
+        found.append(
+            StorageFinding(
+                what="broken link",
+                path=path,
+                evidence=f"it points to {os.readlink(path)}, which is absent",
+                repair="remove the link",
+            )
+        )
+        if repair:
+            os.unlink(path)
+    return found
+
+
+def _layers(home: str, repair: bool) -> list[StorageFinding]:
+    found = []
+    for layer in layer_ids(home):
+        folder = os.path.join(home, layer)
+        if not os.path.isdir(os.path.join(folder, "diff")):
+            continue
+        link = read_text(os.path.join(folder, "link"))
+        wanted = f"../{layer}/diff"
+        if link and is_link(link):
+            path = os.path.join(home, LINKS, link)
+            if os.path.islink(path) and os.readlink(path) == wanted:
+                continue
+            evidence = f"l/{link} is absent or points elsewhere"
+        else:
+            link = _link_to(home, wanted) or new_link()
+            path = os.path.join(home, LINKS, link)
+            evidence = "its file `link` is absent or empty"
+        found.append(
+            StorageFinding(
+                what="layer without its link",
+                path=folder,
+                evidence=evidence,
+                repair=f"write `link` and make l/{link}",
+                layer=layer,
+            )
+        )
+        if repair:
+            _relink(folder, path, link, wanted)
+    return found
+
+
+def _link_to(home: str, wanted: str) -> str | None:
+    """A link that points to the layer already: its children's `lower` name it."""
+    folder = os.path.join(home, LINKS)
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        path = os.path.join(folder, name)
+        if os.path.islink(path) and os.readlink(path) == wanted:
+            return name
+    return None
+
+
+def _relink(folder: str, path: str, link: str, wanted: str) -> None:
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    if os.path.lexists(path):
+        os.unlink(path)
+    os.symlink(wanted, path)
+    write_text(os.path.join(folder, "link"), link)

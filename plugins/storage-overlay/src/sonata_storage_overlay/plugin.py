@@ -1,0 +1,320 @@
+"""The overlay driver: `<graph root>/overlay`, in the layout that Podman, Buildah, Skopeo and CRI-O read."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from sonata_core.errors import AlreadyExists, Denied, HostLacks, InUse, NotFound, Unavailable
+from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.markers import hookimpl
+from sonata_core.models.ids import LayerId
+from sonata_core.models.plugin import PluginInfo
+from sonata_core.models.storage import (
+    LayerFacts,
+    LayerFormat,
+    LayerRef,
+    StorageFacts,
+    UnpackTarget,
+    Usage,
+)
+from sonata_core.sdk.stages import Stage, reap_stages
+from sonata_core.sdk.trees import remove_tree, tree_usage
+from sonata_storage_overlay.layout import (
+    LINKS,
+    TEMPDIRS,
+    child_of,
+    diffs_of,
+    layer_ids,
+    link_of,
+    lowers_of,
+    new_link,
+    read_text,
+    write_text,
+)
+from sonata_storage_overlay.mounts import MAX_LOWERS, plan_mounts
+
+if TYPE_CHECKING:
+    from sonata_core.context import PluginContext
+    from sonata_core.models.mount import MountPlan
+    from sonata_core.models.process import IdMap, IdMapping
+    from sonata_core.models.storage import Change, LayerOptions, MountOptions, StorageFinding, StoreRoot
+
+
+class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
+    """Layers as folders of differences, shown together by the kernel's overlay file system."""
+
+    def __init__(self, context: PluginContext) -> None:
+        if not context.stores:
+            raise Unavailable("overlay: no store was given", hint="set graphroot in storage.conf")
+        self._context = context
+        self._roots: dict[str, StoreRoot] = {root.path: root for root in context.stores}
+        self._homes = tuple(_home(root.path) for root in context.stores)
+        self._stages: dict[str, Stage] = {}
+        self._format = LayerFormat.OVERLAY_USER if context.facts.rootless else LayerFormat.OVERLAY_TRUSTED
+
+    @hookimpl
+    def plugin_info(self) -> PluginInfo:
+        return PluginInfo(
+            name="overlay", version="0.1.0", summary="layers in overlay file systems", contract="storage/1.0"
+        )
+
+    @hookimpl
+    def storage_facts(self) -> StorageFacts:
+        with open("/proc/filesystems", encoding="ascii") as file:
+            known = "\toverlay\n" in file.read()
+        if not known and not os.path.isdir("/sys/module/overlay"):
+            raise HostLacks(
+                "the kernel has no overlay file system", hint="run `modprobe overlay`, or use the vfs driver"
+            )
+        backing = _file_system(self._homes[0])
+        if backing == "overlay":
+            raise HostLacks(
+                f"overlay: {self._homes[0]} lies on an overlay file system itself, which cannot hold an upper layer",
+                hint="put graphroot on another file system, or use the vfs driver",
+            )
+        release = _release(self._context.facts.kernel)
+        return StorageFacts(
+            format=self._format,
+            id_mapping=release >= (5, 19) and not self._context.facts.rootless,
+            rootless=release >= (5, 11),
+            reflink=backing in ("btrfs", "xfs"),
+            max_layers=MAX_LOWERS,
+            backing_fs=backing,
+            status={
+                "Backing Filesystem": _shown(backing),
+                "Native Overlay Diff": "false" if self._context.facts.rootless else "true",
+                "Supports d_type": "true",
+                "Using metacopy": "false",
+            },
+        )
+
+    @hookimpl
+    def storage_stage(self, options: LayerOptions) -> UnpackTarget | None:
+        parent = os.path.join(self._stage_home(options), TEMPDIRS)
+        stage = Stage(parent)
+        folder = os.path.join(stage.path, "0-addition")
+        try:
+            os.mkdir(folder, 0o755)
+        except BaseException:
+            stage.close()
+            raise
+        self._stages[folder] = stage
+        return UnpackTarget(path=folder, format=self._format)
+
+    @hookimpl
+    def storage_unstage(self, staged: UnpackTarget) -> None:
+        stage = self._stages.pop(staged.path, None)
+        if stage is not None:
+            stage.close()
+
+    @hookimpl
+    def storage_create(
+        self, layer: LayerRef, parent: LayerRef | None, options: LayerOptions, staged: UnpackTarget | None
+    ) -> UnpackTarget:
+        home = self._writable_home(layer)
+        folder = os.path.join(home, layer.id)
+        lower, ids, above = self._below(parent)
+        os.makedirs(os.path.join(home, LINKS), 0o755, exist_ok=True)
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            raise AlreadyExists(f"layer {layer.id} exists already in {home}") from None
+        diff = os.path.join(folder, "diff")
+        if staged is None:
+            os.mkdir(diff, 0o555)
+        mode, owner = _diff_as(above, options.id_mapping)
+        place = diff if staged is None else staged.path
+        os.chown(place, *owner)
+        os.chmod(place, mode)
+        link = new_link()
+        # `link` first: whatever step a crash follows, removing the folder finds the link to remove.
+        write_text(os.path.join(folder, "link"), link)
+        os.symlink(f"../{layer.id}/diff", os.path.join(home, LINKS, link))
+        if parent is None:
+            os.mkdir(os.path.join(folder, "empty"), 0o700)
+        else:
+            write_text(os.path.join(folder, "lower"), lower)
+            write_text(os.path.join(folder, "lower-layers"), ids)
+        for name in ("work", "merged"):
+            os.mkdir(os.path.join(folder, name), 0o700)
+        if staged is not None:
+            os.rename(staged.path, diff)
+        return UnpackTarget(path=diff, format=self._format)
+
+    @hookimpl
+    def storage_contents(self, layer: LayerRef) -> tuple[UnpackTarget, ...]:
+        folder = self._folder(layer)
+        return tuple(UnpackTarget(path=path, format=self._format) for path in diffs_of(folder))
+
+    @hookimpl
+    def storage_mounts(self, layer: LayerRef, options: MountOptions) -> MountPlan:
+        folder = self._folder(layer)
+        root = self._roots[layer.store]
+        target = os.path.join(folder, "merged")
+        if root.read_only:
+            options = options.replace(read_only=True)
+            target = os.path.join(self._context.stores[0].run, "overlay", layer.id, "merged")
+        _make_folder(target)
+        extra = (*self._default_options(), *options.extra)
+        lowers = lowers_of(self._homes, folder)
+        userxattr = self._context.facts.rootless
+        return plan_mounts(folder, lowers, target, options.replace(extra=extra), userxattr)
+
+    @hookimpl
+    def storage_info(self, layer: LayerRef) -> LayerFacts:
+        folder = self._folder(layer)
+        link_of(folder)
+        lowers = lowers_of(self._homes, folder)
+        return LayerFacts(
+            id=layer.id,
+            parent=LayerId(lowers[0].id) if lowers else None,
+            paths=tuple(diffs_of(folder)),
+        )
+
+    @hookimpl
+    def storage_list(self) -> tuple[LayerId, ...]:
+        found: list[LayerId] = []
+        for root in self._context.stores:
+            if not root.read_only:
+                found += layer_ids(_home(root.path))
+        return tuple(found)
+
+    @hookimpl
+    def storage_usage(self, layer: LayerRef) -> Usage:
+        total, inodes = 0, 0
+        for path in diffs_of(self._folder(layer)):
+            size, count = tree_usage(path)
+            total, inodes = total + size, inodes + count
+        return Usage(bytes=total, inodes=inodes)
+
+    @hookimpl
+    def storage_remove(self, layer: LayerRef) -> None:
+        home = self._writable_home(layer)
+        folder = os.path.join(home, layer.id)
+        link = read_text(os.path.join(folder, "link"))
+        if link:
+            child = child_of(home, link)
+            if child is not None:
+                raise InUse(f"layer {layer.id} is the parent of layer {child}")
+            remove_tree(os.path.join(home, LINKS, os.path.basename(link)))
+        try:
+            remove_tree(folder)
+        except OSError as error:
+            raise InUse(f"layer {layer.id}: {error.strerror}: {error.filename}", hint="is it still mounted?") from error
+
+    @hookimpl
+    def storage_changes(self, layer: LayerRef, parent: LayerRef | None) -> tuple[Change, ...]:
+        from sonata_storage_overlay.changes import find_changes
+
+        below = [path for lower in lowers_of(self._homes, self._folder(layer)) for path in diffs_of(lower.folder)]
+        return find_changes(diffs_of(self._folder(layer)), below if parent is not None else [])
+
+    @hookimpl
+    def storage_check(self, repair: bool) -> tuple[StorageFinding, ...]:
+        from sonata_storage_overlay.check import check_home
+
+        found: list[StorageFinding] = []
+        for root in self._context.stores:
+            if not root.read_only:
+                found += check_home(_home(root.path), repair=repair)
+        return tuple(found)
+
+    def _below(self, parent: LayerRef | None) -> tuple[str, str, str | None]:
+        """What `lower` and `lower-layers` of a child say, and the parent's `diff`."""
+        if parent is None:
+            return "", "", None
+        folder = self._folder(parent)
+        link = f"{LINKS}/{link_of(folder)}"
+        deeper = read_text(os.path.join(folder, "lower"))
+        ids = read_text(os.path.join(folder, "lower-layers"))
+        if deeper and not ids:
+            ids = ":".join(lower.id for lower in lowers_of(self._homes, folder))
+        lower = f"{link}:{deeper}" if deeper else link
+        return lower, f"{parent.id}:{ids}" if ids else parent.id, os.path.join(folder, "diff")
+
+    def _folder(self, layer: LayerRef) -> str:
+        if layer.store not in self._roots:
+            raise NotFound(f"store {layer.store} is none of this driver's")
+        folder = os.path.join(_home(layer.store), layer.id)
+        if not os.path.isdir(os.path.join(folder, "diff")):
+            raise NotFound(f"layer {layer.id} has no folder in {_home(layer.store)}")
+        return folder
+
+    def _writable_home(self, layer: LayerRef) -> str:
+        root = self._roots.get(layer.store)
+        if root is None:
+            raise NotFound(f"store {layer.store} is none of this driver's")
+        if root.read_only:
+            raise Denied(f"store {layer.store} is read-only", hint="layers are made and removed in the graph root")
+        return _home(root.path)
+
+    def _stage_home(self, options: LayerOptions) -> str:
+        """Image layers go to the image store where there is one: the second writable root."""
+        writable = [root.path for root in self._context.stores if not root.read_only]
+        home = _home(writable[0] if options.writable else writable[-1])
+        reap_stages(os.path.join(home, TEMPDIRS))
+        return home
+
+    def _default_options(self) -> tuple[str, ...]:
+        text = self._context.config.get("mountopt", "")
+        # metacopy would leave files whose content lies in another layer: peers strip it too where unsupported.
+        return tuple(part for part in str(text).split(",") if part and part != "metacopy=on")
+
+
+def _home(store: str) -> str:
+    return os.path.join(store, "overlay")
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        os.makedirs(path, 0o700, exist_ok=True)
+
+
+def _diff_as(above: str | None, mapping: IdMapping | None) -> tuple[int, tuple[int, int]]:
+    """Mode and owner of a new `diff`: the parent's, or 0555 of root; shifted for a container with maps of its own."""
+    mode, uid, gid = 0o555, 0, 0
+    if above is not None:
+        found = os.stat(above)
+        mode, uid, gid = stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
+    if mapping is not None:
+        uid, gid = _shift(uid, mapping.uids), _shift(gid, mapping.gids)
+    return mode, (uid, gid)
+
+
+def _shift(number: int, maps: tuple[IdMap, ...]) -> int:
+    for part in maps:
+        if part.container_id <= number < part.container_id + part.size:
+            return part.host_id + number - part.container_id
+    return number
+
+
+def _release(kernel: str) -> tuple[int, int]:
+    major, _, rest = kernel.partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    return int(major) if major.isdigit() else 0, int(minor) if minor.isdigit() else 0
+
+
+def _file_system(path: str) -> str:
+    """The type of the file system that a path is, or would be, on."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    found = ""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.split()
+            if fields[2] == wanted:
+                found = fields[fields.index("-") + 1]
+    return found
+
+
+def _shown(backing: str) -> str:
+    """The name as Podman's info has it."""
+    return {"ext2": "extfs", "ext3": "extfs", "ext4": "extfs", "": "<unknown>"}.get(backing, backing)
