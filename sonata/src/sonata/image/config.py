@@ -1,0 +1,128 @@
+"""An image's config, read from its bytes (image-spec config.md, and Docker's additions)."""
+
+from __future__ import annotations
+
+from sonata.image.document import Fields, load
+from sonata.model.image import HealthCheck, HistoryItem, ImageConfig
+from sonata_core.errors import Damaged
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.naming import check_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sonata.image.manifest import LegacyManifest
+
+
+def parse(content: bytes) -> ImageConfig:
+    """What a config's bytes say. Raises Damaged for anything malformed."""
+    fields = Fields(load(content, "image config"), "image config")
+    inner = fields.part("config") or Fields({}, "image config")
+    history = tuple(_history(Fields(item, "history")) for item in fields.items("history"))
+    return ImageConfig(
+        os=fields.text("os") or "linux",
+        architecture=fields.text("architecture"),
+        variant=fields.text("variant"),
+        os_version=fields.text("os.version"),
+        os_features=fields.texts("os.features"),
+        created=fields.text("created"),
+        author=fields.text("author"),
+        comment=fields.text("comment"),
+        parent=fields.text("parent"),
+        docker_version=fields.text("docker_version"),
+        diff_ids=_diff_ids(fields),
+        history=history,
+    ).replace(**_inner(inner))
+
+
+def _inner(fields: Fields) -> dict[str, object]:
+    health = fields.part("Healthcheck")
+    timeout = fields.value.get("StopTimeout")
+    return {
+        "user": fields.text("User"),
+        "exposed_ports": fields.keys("ExposedPorts"),
+        "env": fields.texts("Env"),
+        "entrypoint": fields.optional_texts("Entrypoint"),
+        "cmd": fields.optional_texts("Cmd"),
+        "volumes": fields.keys("Volumes"),
+        "working_dir": fields.text("WorkingDir"),
+        "labels": fields.text_map("Labels"),
+        "stop_signal": fields.text("StopSignal"),
+        "stop_timeout": None if timeout is None else fields.whole("StopTimeout"),
+        "args_escaped": fields.flag("ArgsEscaped"),
+        "health_check": None if health is None else _health(health),
+        "on_build": fields.texts("OnBuild"),
+        "shell": fields.texts("Shell"),
+        "hostname": fields.text("Hostname"),
+        "domainname": fields.text("Domainname"),
+    }
+
+
+def _health(fields: Fields) -> HealthCheck:
+    return HealthCheck(
+        test=fields.texts("Test"),
+        interval=fields.whole("Interval"),
+        timeout=fields.whole("Timeout"),
+        start_period=fields.whole("StartPeriod"),
+        start_interval=fields.whole("StartInterval"),
+        retries=fields.whole("Retries"),
+    )
+
+
+def _history(fields: Fields) -> HistoryItem:
+    return HistoryItem(
+        created=fields.text("created"),
+        created_by=fields.text("created_by"),
+        author=fields.text("author"),
+        comment=fields.text("comment"),
+        empty_layer=fields.flag("empty_layer"),
+    )
+
+
+def _diff_ids(fields: Fields) -> tuple[str, ...]:
+    rootfs = fields.part("rootfs")
+    if rootfs is None:
+        return ()
+    return tuple(check_digest(item) for item in rootfs.items("diff_ids"))
+
+
+def check_layers(config: ImageConfig, layers: int) -> None:
+    """Refuse a config that does not describe `layers` layers. Raises Damaged."""
+    if len(config.diff_ids) != layers:
+        raise Damaged(f"image config names {len(config.diff_ids)} diff IDs, its manifest {layers} layers")
+    if config.history and sum(not item.empty_layer for item in config.history) != layers:
+        raise Damaged("image config: its history does not fit its layers")
+
+
+def from_legacy(manifest: LegacyManifest, diff_ids: tuple[str, ...]) -> bytes:
+    """The config that a schema 1 manifest stands for, as peers compute it: its sha256 is the image's ID.
+
+    `diff_ids` are those of `manifest.real_layers`, in order.
+    """
+    import json
+
+    top = dict(manifest.history[-1])
+    for key in ("id", "parent", "parent_id", "layer_id", "throwaway", "Size"):
+        top.pop(key, None)
+    top["rootfs"] = {"type": "layers", "diff_ids": list(diff_ids)}
+    top["history"] = [_legacy_history(Fields(dict(entry), "v1Compatibility")) for entry in manifest.history]
+    text = json.dumps(top, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    for plain, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(plain, escaped)
+    return text.encode()
+
+
+def _legacy_history(fields: Fields) -> Mapping[str, object]:
+    command = fields.part("container_config")
+    words = () if command is None else command.optional_texts("Cmd") or ()
+    item: dict[str, object] = {"created": fields.text("created")}
+    for key, value in (
+        ("author", fields.text("author")),
+        ("created_by", " ".join(words)),
+        ("comment", fields.text("comment")),
+    ):
+        if value:
+            item[key] = value
+    if fields.flag("throwaway"):
+        item["empty_layer"] = True
+    return item

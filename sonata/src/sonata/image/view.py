@@ -1,0 +1,205 @@
+"""What `image inspect`, `history` and `images` show, derived from a stored manifest and config."""
+
+from collections.abc import Mapping, Sequence
+
+from sonata.image.config import parse as parse_config
+from sonata.image.manifest import LegacyManifest, Manifest, parse
+from sonata.model.image import HealthCheck, HistoryItem, ImageConfig
+from sonata_core.errors import UsageError
+from sonata_core.models.image import ManifestBytes
+from sonata_core.naming import parse_name
+from sonata_core.record import Record
+
+MISSING = "<missing>"
+
+
+class ImageView(Record):
+    """An image of the store as it is shown. `digests`: of all its manifests; `size` in bytes."""
+
+    id: str
+    names: tuple[str, ...]
+    names_history: tuple[str, ...]
+    digest: str
+    digests: tuple[str, ...]
+    media_type: str
+    annotations: Mapping[str, str]
+    config: ImageConfig
+    size: int
+
+    @property
+    def repo_tags(self) -> tuple[str, ...]:
+        """Its names that have a tag."""
+        return tuple(name for name in self.names if "@" not in name)
+
+    @property
+    def repo_digests(self) -> tuple[str, ...]:
+        """Each repository that it is named in, with each of its digests."""
+        found: dict[str, None] = {}
+        for name in self.names:
+            repository = _repository(name)
+            for digest in self.digests or (self.digest,):
+                if repository and digest:
+                    found[f"{repository}@{digest}"] = None
+        return tuple(found)
+
+
+class StoredImage(Record):
+    """What the store keeps of an image, as far as showing it needs."""
+
+    id: str
+    manifest: ManifestBytes
+    config: bytes
+    names: tuple[str, ...] = ()
+    names_history: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    size: int = 0
+
+
+def view(image: StoredImage) -> ImageView:
+    """Derive what is shown. Raises Damaged for a manifest or config that makes no sense."""
+    document = parse(image.manifest)
+    if isinstance(document, LegacyManifest) and not image.config:
+        config = ImageConfig(architecture=document.architecture)
+    else:
+        config = parse_config(image.config)
+    return ImageView(
+        id=image.id,
+        names=image.names,
+        names_history=image.names_history,
+        digest=image.manifest.digest,
+        digests=image.digests,
+        media_type=document.media_type,
+        annotations=document.annotations if isinstance(document, Manifest) else {},
+        config=config,
+        size=image.size,
+    )
+
+
+def inspect(image: ImageView, graph_driver: Mapping[str, object] | None) -> dict[str, object]:
+    """The object of `image inspect`, with Podman's keys in Podman's order. `graph_driver`: `Name` and `Data`."""
+    config = image.config
+    shown: dict[str, object] = {
+        "Id": image.id,
+        "Digest": image.digest,
+        "RepoTags": list(image.repo_tags),
+        "RepoDigests": list(image.repo_digests),
+        "Parent": config.parent.removeprefix("sha256:"),
+        "Comment": config.comment or _last_comment(image),
+        "Created": config.created or None,
+        "Config": container_config(config),
+        "Version": config.docker_version,
+        "Author": config.author,
+        "Architecture": config.architecture,
+        "Os": config.os,
+        "Size": image.size,
+        "VirtualSize": image.size,
+        "GraphDriver": graph_driver,
+        "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
+        "Labels": dict(config.labels) or None,
+        "Annotations": dict(image.annotations),
+        "ManifestType": image.media_type,
+        "User": config.user,
+        "History": [_history_item(item) for item in config.history],
+        "NamesHistory": list(image.names_history or image.names),
+    }
+    if config.health_check is not None:
+        shown["Healthcheck"] = health_check(config.health_check)
+    return shown
+
+
+def container_config(config: ImageConfig) -> dict[str, object]:
+    """The `Config` object: what is empty is left out."""
+    values: tuple[tuple[str, object], ...] = (
+        ("User", config.user),
+        ("ExposedPorts", {port: {} for port in config.exposed_ports}),
+        ("Env", list(config.env)),
+        ("Entrypoint", list(config.entrypoint or ())),
+        ("Cmd", list(config.cmd or ())),
+        ("Volumes", {path: {} for path in config.volumes}),
+        ("WorkingDir", config.working_dir),
+        ("Labels", dict(config.labels)),
+        ("StopSignal", config.stop_signal),
+        ("ArgsEscaped", config.args_escaped),
+    )
+    return {key: value for key, value in values if value}
+
+
+def health_check(check: HealthCheck) -> dict[str, object]:
+    """Docker's health check object: what is empty is left out."""
+    values: tuple[tuple[str, object], ...] = (
+        ("Test", list(check.test)),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("Retries", check.retries),
+    )
+    return {key: value for key, value in values if value}
+
+
+def _history_item(item: HistoryItem) -> dict[str, object]:
+    values: tuple[tuple[str, object], ...] = (
+        ("created", item.created),
+        ("created_by", item.created_by),
+        ("author", item.author),
+        ("comment", item.comment),
+        ("empty_layer", item.empty_layer),
+    )
+    return {key: value for key, value in values if value}
+
+
+def _last_comment(image: ImageView) -> str:
+    """OCI configs have no comment of their own: Podman shows that of the newest step."""
+    history = image.config.history
+    return history[-1].comment if history and ".oci." in image.media_type else ""
+
+
+class LayerUse(Record):
+    """A layer of the chain: its size in bytes, and the images whose top it is (`image_id` the nearest)."""
+
+    size: int
+    image_id: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class HistoryRow(Record):
+    """A row of `history`."""
+
+    id: str
+    created: str
+    created_by: str
+    size: int
+    comment: str
+    tags: tuple[str, ...]
+
+
+def history(image: ImageView, layers: Sequence[LayerUse]) -> tuple[HistoryRow, ...]:
+    """The steps of an image, newest first. `layers` is its chain, base first."""
+    items = image.config.history or tuple(HistoryItem() for _ in layers)
+    at = len(layers) - 1
+    rows: list[HistoryRow] = []
+    used: set[str] = set()
+    for item in reversed(items):
+        layer = layers[at] if at >= 0 else LayerUse(size=0)
+        row_id = layer.image_id if layer.image_id and layer.image_id not in used else ""
+        used.add(row_id)
+        rows.append(
+            HistoryRow(
+                id=row_id or (MISSING if rows else image.id),
+                created=item.created or (image.config.created if not image.config.history else ""),
+                created_by=item.created_by,
+                size=0 if item.empty_layer else layer.size,
+                comment=item.comment,
+                tags=layer.tags,
+            )
+        )
+        if not item.empty_layer:
+            at -= 1
+    return tuple(rows)
+
+
+def _repository(name: str) -> str:
+    try:
+        return parse_name(name).repository
+    except UsageError:
+        return ""
