@@ -1,0 +1,90 @@
+"""Starting a program without `subprocess`: posix_spawn, with descriptors put where they are wanted.
+
+`posix_spawn` cannot change the folder or the network namespace, and Python must not run code between
+fork and exec in a threaded process; both are done by a throwaway thread that spawns from there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk import syscalls
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping, Sequence
+else:
+    import _signal as signal
+
+from sonata_core.record import Record
+
+
+class SpawnOptions(Record):
+    """Where and how a program starts.
+
+    `fds` maps the program's descriptor numbers to ours; 0 to 2 are inherited unless named, all
+    others of ours are closed on exec. `group` gives it a process group of its own.
+    """
+
+    fds: "Mapping[int, int]" = {}
+    cwd: "str | None" = None
+    netns: "str | None" = None
+    group: bool = False
+
+
+def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) -> int:
+    """Start `argv[0]` (an absolute path) and return its pid. Raises OSError.
+
+    Signals that Python ignores are given their default action, and none is blocked.
+    """
+    raised: list[int] = []
+    try:
+        actions = _descriptor_actions(options.fds, raised)
+
+        def start() -> int:
+            if options.cwd is not None:
+                syscalls.unshare(syscalls.CLONE_FS)
+                os.chdir(options.cwd)
+            if options.netns is not None:
+                enter_netns(options.netns)
+            extra: dict[str, Any] = {"setpgroup": 0} if options.group else {}
+            return os.posix_spawn(
+                argv[0],
+                list(argv),
+                env,
+                file_actions=actions,
+                setsigmask=(),
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+                **extra,
+            )
+
+        if options.cwd is None and options.netns is None:
+            return start()
+        return syscalls.in_thread(start)
+    finally:
+        for descriptor in raised:
+            os.close(descriptor)
+
+
+def enter_netns(path: str) -> None:
+    """Enter the network namespace at `path` with the calling thread. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(descriptor, syscalls.CLONE_NEWNET)
+    finally:
+        os.close(descriptor)
+
+
+def _descriptor_actions(fds: Mapping[int, int], raised: list[int]) -> list[tuple[int, int, int]]:
+    """dup2 actions; sources that a target would overwrite are first copied above all targets."""
+    floor = max(fds, default=0) + 1
+    actions = []
+    for target, source in fds.items():
+        origin = source
+        if source < floor and source != target:
+            origin = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, floor)
+            raised.append(origin)
+        actions.append((os.POSIX_SPAWN_DUP2, origin, target))
+    return actions

@@ -1,0 +1,74 @@
+"""System calls that Python 3.11 lacks, raised as OSError. ctypes is loaded on first use."""
+
+from __future__ import annotations
+
+import os
+
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ctypes import CDLL
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+CLONE_NEWNS = 0x00020000
+CLONE_FS = 0x00000200
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+
+
+def libc() -> CDLL:
+    """The C library of this process, with errno kept."""
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def call(name: str, *arguments: object, path: str | None = None) -> int:
+    """Call the C library's function `name`; raises OSError, naming `path`, when it answers -1."""
+    import ctypes
+
+    result = int(getattr(libc(), name)(*arguments))
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    return result
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Enter a namespace with the calling thread. Raises OSError."""
+    call("setns", descriptor, kind)
+
+
+def unshare(flags: int) -> None:
+    """Give the calling thread namespaces or file system attributes of its own. Raises OSError."""
+    call("unshare", flags)
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """Run `work` in a thread that ends afterwards, so that what it unshares or enters ends too.
+
+    Whatever `work` raises is raised here.
+    """
+    import _thread
+
+    results: list[T] = []
+    troubles: list[BaseException] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def body() -> None:
+        try:
+            results.append(work())
+        except BaseException as trouble:  # carried to the caller's thread, never swallowed
+            troubles.append(trouble)
+        finally:
+            done.release()
+
+    _thread.start_new_thread(body, ())
+    done.acquire()
+    if troubles:
+        raise troubles[0]
+    return results[0]
