@@ -1,0 +1,204 @@
+"""Credentials for a registry: from the files that Podman, Skopeo and Docker share, and from helpers.
+
+Order and format: containers-auth.json(5). What is found is a `Credentials` value, whose `repr`
+keeps the secret; no message here carries one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+
+from sonata.config.values import EngineConfig
+from sonata_core.errors import ExternalFailure, UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.image import Credentials
+from sonata_core.models.process import Command, CommandResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Run = Callable[[Command], CommandResult]
+
+_LARGEST = 1 << 20
+_HUB_NAMES = ("docker.io", "registry-1.docker.io")
+_BUILT_IN = "containers-auth.json"
+_HELPER_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_NOT_FOUND = "credentials not found in native keychain"
+
+
+class AuthFiles:
+    """Where to look: the one file given by flag or environment, else the usual ones in order."""
+
+    __slots__ = ("helpers", "legacy", "paths", "run")
+
+    def __init__(self, paths: Sequence[str], legacy: str, helpers: Sequence[str], run: Run) -> None:
+        self.paths = tuple(paths)
+        self.legacy = legacy
+        self.helpers = tuple(helpers)
+        self.run = run
+
+
+def auth_files(config: EngineConfig, authfile: str, helpers: Sequence[str], run: Run) -> AuthFiles:
+    """The files for this command. Raises UsageError where a file that was named does not exist."""
+    given = authfile or config.environment.get("REGISTRY_AUTH_FILE", "")
+    if given:
+        if not os.path.exists(given):
+            raise UsageError(
+                f"credential file is not accessible: stat {given}: no such file or directory",
+                hint="Log in with that --authfile first, or name another.",
+            )
+        return AuthFiles([given], "", helpers, run)
+    home = config.places.home
+    docker = config.environment.get("DOCKER_CONFIG", "") or (f"{home}/.docker" if home else "")
+    paths = [login_file(config)]
+    if config.places.user:
+        paths.append(f"{config.places.user}/auth.json")
+    if docker:
+        paths.append(f"{docker}/config.json")
+    return AuthFiles(paths, f"{home}/.dockercfg" if home else "", helpers, run)
+
+
+def login_file(config: EngineConfig) -> str:
+    """The file that a login writes where none is named."""
+    runtime = config.environment.get("XDG_RUNTIME_DIR", "")
+    return f"{runtime}/containers/auth.json" if runtime else f"/run/containers/{config.places.uid}/auth.json"
+
+
+def find_credentials(files: AuthFiles, repository: str) -> Credentials | None:
+    """Credentials for `host/namespace/name`, from the most special entry that applies; None where there are none.
+
+    Raises UsageError for a malformed file, ExternalFailure for a helper that fails.
+    """
+    for helper in files.helpers or (_BUILT_IN,):
+        if helper == _BUILT_IN:
+            found = _from_files(files, repository)
+        else:
+            found = _ask(helper, repository.partition("/")[0], files.run)
+        if found is not None:
+            return found
+    return None
+
+
+def _from_files(files: AuthFiles, repository: str) -> Credentials | None:
+    for path in files.paths:
+        content = _read(path)
+        found = _from_content(content, repository, files.run, path)
+        if found is not None:
+            return found
+    if files.legacy:
+        return _from_auths(_read(files.legacy), repository, files.legacy)
+    return None
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as handle:
+            raw = handle.read(_LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"open {path}: {error.strerror}") from error
+    try:
+        content = json.loads(raw[:_LARGEST]) if raw.strip() else {}
+    except ValueError as error:
+        at = getattr(error, "lineno", 1)
+        cause = getattr(error, "msg", "is not UTF-8")
+        raise UsageError(f"{path}:{at}: {cause}", hint="Mend the file, or remove it and log in again.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}:1: want an object", hint="Mend the file, or remove it and log in again.")
+    return content
+
+
+def _from_content(content: dict[str, Any], repository: str, run: Run, path: str) -> Credentials | None:
+    host = repository.partition("/")[0]
+    helpers = content.get("credHelpers")
+    if isinstance(helpers, dict) and isinstance(helpers.get(host), str):
+        return _ask(helpers[host], host, run)
+    auths = content.get("auths")
+    return _from_auths(auths, repository, path) if isinstance(auths, dict) else None
+
+
+def _from_auths(auths: Mapping[str, Any], repository: str, path: str) -> Credentials | None:
+    key = repository
+    while key:
+        found = _decoded(auths.get(key), path, key)
+        if found is not None:
+            return found
+        key = key.rpartition("/")[0]
+    host = _hub(repository.partition("/")[0])
+    for name, entry in auths.items():
+        if _host_of(name) == host:
+            found = _decoded(entry, path, name)
+            if found is not None:
+                return found
+    return None
+
+
+def _host_of(key: str) -> str:
+    """The host that an old key such as `https://index.docker.io/v1/` means."""
+    for scheme in ("https://", "http://"):
+        if key.startswith(scheme):
+            return _hub(key[len(scheme) :].partition("/")[0])
+    return _hub(key)
+
+
+def _hub(host: str) -> str:
+    return "index.docker.io" if host in _HUB_NAMES else host
+
+
+def _decoded(entry: object, path: str, key: str) -> Credentials | None:
+    """An entry's user and password. One without a colon counts as absent, its token included."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("auth"), str):
+        return None
+    try:
+        plain = base64.b64decode(entry["auth"], validate=True).decode("utf-8")
+    except (binascii.Error, ValueError) as error:
+        raise UsageError(f"{path}: auths[{key}].auth is not base64", hint="Log in again.") from error
+    user, colon, password = plain.partition(":")
+    if not colon:
+        return None
+    token = entry.get("identitytoken")
+    return Credentials(
+        username=user, password=password.strip("\0"), identity_token=token if isinstance(token, str) else ""
+    )
+
+
+def _ask(helper: str, host: str, run: Run) -> Credentials | None:
+    """Ask `docker-credential-HELPER get` for the host; None where it has nothing."""
+    program = _trusted(helper)
+    result = run(Command(argv=(program, "get"), input=host.encode(), timeout=60))
+    if result.code:
+        said = (result.stdout or result.stderr).decode(errors="replace").strip()
+        if _NOT_FOUND in said:
+            return None
+        raise ExternalFailure(
+            f"credential helper {program} ended with {result.code} for {host}",
+            hint=f"Ask it by hand: echo {host} | {program} get",
+        )
+    try:
+        answer = json.loads(result.stdout)
+        user, secret = answer["Username"], answer["Secret"]
+    except (ValueError, KeyError, TypeError):
+        user = secret = None
+    if not isinstance(user, str) or not isinstance(secret, str):
+        raise ExternalFailure(f"credential helper {program} gave no Username and Secret for {host}")
+    if user == "<token>":
+        return Credentials(identity_token=secret)
+    return Credentials(username=user, password=secret)
+
+
+def _trusted(helper: str) -> str:
+    """A helper's path. Only the system's own folders are searched: a PATH from elsewhere could name any program."""
+    if not helper or "/" in helper or helper.startswith("."):
+        raise UsageError(f"credential helper {helper!r}: want a plain name", hint="It is docker-credential-NAME.")
+    for folder in _HELPER_DIRS:
+        path = f"{folder}/docker-credential-{helper}"
+        if os.access(path, os.X_OK):
+            return path
+    raise UsageError(
+        f'credential helper "docker-credential-{helper}" is not in {", ".join(_HELPER_DIRS)}',
+        hint="Install it, or take it from credHelpers in auth.json.",
+    )

@@ -1,0 +1,57 @@
+"""policy.json: where it lies and what it holds. What it means is `image.policy`'s business."""
+
+from __future__ import annotations
+
+import json
+
+from sonata.config.search import search_plain
+from sonata.config.values import EngineConfig
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LARGEST = 1 << 20
+
+
+def load_policy(config: EngineConfig, given: str = "") -> tuple[dict[str, Any], str]:
+    """The policy and the file that it came from; `given`, from --signature-policy, goes first.
+
+    Raises UsageError where there is no file, as containers-policy.json(5) demands: a machine on
+    which nobody has said whom to trust pulls nothing. Members given twice are an error too.
+    """
+    places = config.places
+    path = given or config.environment.get("CONTAINERS_POLICY_JSON", "") or search_plain(places, "policy.json")
+    if not path:
+        wanted = [f"{folder}/policy.json" for folder in (places.user, places.etc, places.usr) if folder]
+        raise UsageError(
+            f"no policy.json file found at any of the following: {', '.join(json.dumps(each) for each in wanted)}",
+            hint=f"Install your distribution's containers-common, or write {places.etc}/policy.json: "
+            '{"default": [{"type": "insecureAcceptAnything"}]}',
+        )
+    return _read(path), path
+
+
+def _read(path: str) -> dict[str, Any]:
+    hint = "containers-policy.json(5) says what a policy holds."
+    try:
+        with open(path, "rb") as handle:
+            content = json.loads(handle.read(_LARGEST), object_pairs_hook=_once)
+    except OSError as error:
+        raise UsageError(f"open {path}: {error.strerror}", hint="Make the file readable.") from error
+    except ValueError as error:
+        at = getattr(error, "lineno", 1)
+        raise UsageError(f"invalid policy in {path!r}: line {at}: {getattr(error, 'msg', error)}", hint=hint) from error
+    if not isinstance(content, dict):
+        raise UsageError(f"invalid policy in {path!r}: line 1: want an object", hint=hint)
+    return content
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"duplicate key {key!r}")
+        result[key] = value
+    return result

@@ -1,0 +1,186 @@
+"""What configuration files and environment amount to: one record per table of the files.
+
+Fields carry no defaults: those stand in the table of settings (`settings.py`), which a warm start
+does not read.
+"""
+
+from collections.abc import Mapping
+
+from sonata_core.record import Record
+
+
+class ContainerSettings(Record):
+    """`[containers]` of containers.conf: what a new container gets unless it asks otherwise."""
+
+    annotations: tuple[str, ...]
+    apparmor_profile: str
+    base_hosts_file: str
+    cgroupns: str
+    cgroups: str
+    cgroup_conf: tuple[str, ...]
+    container_name_as_hostname: bool
+    default_capabilities: tuple[str, ...]
+    default_sysctls: tuple[str, ...]
+    default_ulimits: tuple[str, ...]
+    devices: tuple[str, ...]
+    dns_servers: tuple[str, ...]
+    dns_options: tuple[str, ...]
+    dns_searches: tuple[str, ...]
+    env: tuple[str, ...]
+    env_host: bool
+    host_containers_internal_ip: str
+    http_proxy: bool
+    init: bool
+    init_path: str
+    interface_name: str
+    ipcns: str
+    keyring: bool
+    label: bool
+    log_driver: str
+    log_path: str
+    log_size_max: int
+    """Bytes; -1: without bound."""
+    log_tag: str
+    mounts: tuple[str, ...]
+    netns: str
+    no_hosts: bool
+    oom_score_adj: int | None
+    pids_limit: int
+    pidns: str
+    privileged: bool
+    read_only: bool
+    seccomp_profile: str
+    shm_size: int
+    """Bytes."""
+    tz: str
+    umask: str
+    userns: str
+    utsns: str
+    volumes: tuple[str, ...]
+
+
+class EngineSettings(Record):
+    """`[engine]` of containers.conf."""
+
+    cgroup_manager: str
+    """`systemd`, `cgroupfs`, or empty: systemd where the host was booted with it."""
+    conmon_env_vars: tuple[str, ...]
+    conmon_path: tuple[str, ...]
+    detach_keys: str
+    env: tuple[str, ...]
+    events_logfile_path: str
+    events_logfile_max_size: int
+    events_logger: str
+    exit_command_delay: int
+    helper_binaries_dir: tuple[str, ...]
+    hooks_dir: tuple[str, ...]
+    image_copy_tmp_dir: str
+    image_default_transport: str
+    image_parallel_copies: int
+    """0: as many as the engine finds useful."""
+    image_volume_mode: str
+    init_path: str
+    network_cmd_options: tuple[str, ...]
+    no_pivot_root: bool
+    pull_policy: str
+    retry: int
+    retry_delay: str
+    runtime: str
+    """A name, a path, or empty: the first of the default order that works here."""
+    runtimes: Mapping[str, tuple[str, ...]]
+    runtimes_flags: Mapping[str, tuple[str, ...]]
+    static_dir: str
+    stop_timeout: int
+    tmp_dir: str
+    volume_path: str
+
+
+class NetworkSettings(Record):
+    """`[network]` of containers.conf."""
+
+    network_backend: str
+    netavark_plugin_dirs: tuple[str, ...]
+    firewall_driver: str
+    default_network: str
+    default_subnet: str
+    default_subnet_pools: tuple[tuple[str, int], ...]
+    """Pairs of a base network and the prefix length of what is cut from it."""
+    default_rootless_network_cmd: str
+    network_config_dir: str
+    dns_bind_port: int
+    default_host_ips: tuple[str, ...]
+
+
+class StorageSettings(Record):
+    """storage.conf."""
+
+    driver: str
+    """Empty: what lies in the graph root, else the first of the default order that works here."""
+    driver_priority: tuple[str, ...]
+    graph_root: str
+    run_root: str
+    image_store: str
+    transient: bool
+    additional_stores: tuple[str, ...]
+    options: Mapping[str, Mapping[str, str]]
+    """Per driver: its own table over the common options. `""` holds the common ones alone."""
+    pull_options: Mapping[str, str]
+
+
+class EnginePaths(Record):
+    """Folders and files that Sonata itself decides on, from the settings and the environment."""
+
+    static_dir: str
+    """`<graphroot>/sonata`: the state database and what outlives a boot."""
+    run_dir: str
+    """`<runroot>/sonata`: bundles, sockets, pid files; may vanish at boot."""
+    cache_dir: str
+    """What may vanish at any time: memos, partial blobs' index, compiled filters."""
+    volume_path: str
+    network_config_dir: str
+    network_run_dir: str
+    tmp_dir: str
+    """Where large temporary files go."""
+    events_log: str
+    seccomp_profile: str
+    """The profile for containers that name none; empty where no file exists."""
+    init_path: str
+    """The program for `--init` as configured; empty: catatonit from the helper folders."""
+    alias_file: str
+    """Short names that pulls have settled."""
+
+
+class Places(Record):
+    """Where configuration is looked for."""
+
+    uid: int
+    home: str
+    user: str
+    """`$XDG_CONFIG_HOME/containers`; empty where there is neither that variable nor a home."""
+    etc: str = "/etc/containers"
+    usr: str = "/usr/share/containers"
+    docker_certs: str = "/etc/docker/certs.d"
+    data: str = ""
+    """`$XDG_DATA_HOME`; empty: below the home."""
+    cache: str = "/var/cache"
+    """Where caches lie, each in a folder of its own."""
+    runtime_dir: str = ""
+    """`$XDG_RUNTIME_DIR`, or what stands in for it."""
+
+
+class EngineConfig(Record):
+    """The whole configuration of one command."""
+
+    rootless: bool
+    containers: ContainerSettings
+    engine: EngineSettings
+    network: NetworkSettings
+    storage: StorageSettings
+    paths: EnginePaths
+    places: Places
+    environment: Mapping[str, str]
+    """The few variables that are asked for later: credentials, policy, proxies, locale of files."""
+    files: tuple[str, ...]
+    """Files that were read, in order."""
+    unknown: tuple[str, ...]
+    """`file: table.key` of keys that Sonata does not honour."""
