@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sonata.config import load
+from sonata.config.defaults import defaults_for
 from sonata.config.load import load_config
 from sonata.config.search import places_of, search
 from sonata.config.settings import CONTAINERS_CONF, STORAGE_CONF
@@ -50,7 +51,7 @@ def test_no_file_at_all(places: Places) -> None:
     config = loaded(places.replace(uid=0))
     assert config.files == ()
     assert config.containers.pids_limit == 2048
-    assert config.containers.shm_size == 65536 * 1024
+    assert config.containers.shm_size == "65536k"
     assert config.containers.log_size_max > 0, "logs are bounded by default"
     assert config.engine.stop_timeout == 10
     assert config.engine.runtimes["crun"][0] == "/usr/bin/crun"
@@ -177,8 +178,33 @@ def test_capabilities_have_one_spelling(places: Places) -> None:
     ],
 )
 def test_sizes(places: Places, given: str, amount: int) -> None:
-    write(places, "etc/containers.conf", f"[containers]\nshm_size = {given}\n")
-    assert loaded(places).containers.shm_size == amount
+    write(places, "etc/containers.conf", f"[engine]\nevents_logfile_max_size = {given}\n")
+    assert loaded(places).engine.events_logfile_max_size == amount
+
+
+def test_defaults_of_containers(places: Places) -> None:
+    write(
+        places,
+        "etc/containers.conf",
+        """
+[containers]
+pids_limit = 7
+netns = "private"
+shm_size = "1m"
+[engine]
+stop_timeout = 3
+runtime = "runc"
+[network]
+default_network = "lan"
+""",
+    )
+    made = defaults_for(loaded(places), systemd=True)
+    assert (made.pids_limit, made.netns, made.shm_size) == (7, "", "1m")
+    assert (made.stop_timeout, made.runtime, made.default_network) == (3, "runc", "lan")
+    assert made.cgroup_manager == "systemd"
+    assert made.log_size_max == 64 << 20
+    assert defaults_for(loaded(places), systemd=False).cgroup_manager == "cgroupfs"
+    assert defaults_for(loaded(places, storage__driver="vfs"), systemd=False).storage_driver == "vfs"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +296,7 @@ def test_storage_from_environment_and_flags(places: Places) -> None:
         loaded(places, {"STORAGE_OPTS": "nonsense"})
     with pytest.raises(UsageError, match='storage path "x" is not absolute'):
         loaded(places, {}, storage__graphroot="x")
-    with pytest.raises(UsageError, match="no such setting: engine.nonsense"):
+    with pytest.raises(UsageError, match=r"no such setting: engine\.nonsense"):
         loaded(places, {}, engine__nonsense="x")
 
 

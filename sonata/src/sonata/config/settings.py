@@ -72,6 +72,12 @@ def size(value: object) -> int:
         raise ValueError("want a size such as 65536k") from None
 
 
+def size_text(value: object) -> str:
+    """A size as `size` reads it, kept as it is written."""
+    size(value)
+    return str(value)
+
+
 def octal(value: object) -> str:
     """Up to four octal digits, as a string."""
     digits = text(value)
@@ -150,15 +156,14 @@ def _programs(name: str) -> list[str]:
 class Setting:
     """A row: `key` as the file's `table` spells it; `default` as a value that `parse` returns."""
 
-    __slots__ = ("default", "env", "field", "help", "key", "parse", "shown", "table")
+    __slots__ = ("default", "env", "field", "help", "key", "parse", "table")
 
     def __init__(self, table: str, key: str, parse: Callable[[object], Any], default: Any, about: str) -> None:
         self.table = table
         self.key = key
         self.parse = parse
         self.default = default
-        self.help, _, rest = about.partition("|")
-        self.env, _, self.shown = rest.partition("|")
+        self.help, _, self.env = about.partition("|")
         self.field = key.replace("-", "_")
 
 
@@ -191,12 +196,17 @@ CONTAINERS = tuple(
             "",
             "File that /etc/hosts starts from: a path, `image` or `none`; empty: the host's.",
         ),
-        ("cgroupns", one_of("private", "host"), "private", "Cgroup namespace."),
+        (
+            "cgroupns",
+            one_of("", "private", "host"),
+            "",
+            "Cgroup namespace; empty: private with cgroup v2, else the host's.",
+        ),
         ("cgroups", one_of("enabled", "disabled", "no-conmon"), "enabled", "Whether a container gets cgroups."),
         ("cgroup_conf", words, (), "Cgroup v2 files to write, `file=value`."),
         ("container_name_as_hostname", flag, False, "The container's name is its host name."),
         ("default_capabilities", capabilities, _CAPABILITIES, "Capabilities of a container that names none."),
-        ("default_sysctls", words, (), "Sysctls, `name=value`."),
+        ("default_sysctls", words, ("net.ipv4.ping_group_range=0 0",), "Sysctls, `name=value`."),
         ("default_ulimits", words, (), "Resource limits, `name=soft:hard`."),
         ("devices", words, (), "Devices, `source:target:permissions`."),
         ("dns_servers", words, (), "Name servers instead of the host's."),
@@ -227,7 +237,7 @@ CONTAINERS = tuple(
         ),
         ("log_tag", text, "", "Template of the tag of journal entries."),
         ("mounts", words, (), "Mounts of every container, as `--mount` takes them."),
-        ("netns", text, "private", "Network mode."),
+        ("netns", text, "", "Network mode; empty or `private`: bridge as root, a user-mode network otherwise."),
         ("no_hosts", flag, False, "Leave /etc/hosts as the image has it."),
         ("oom_score_adj", number, None, "OOM score adjustment of containers."),
         ("pids_limit", number, 2048, "Processes in a container; 0 or -1: no limit."),
@@ -240,7 +250,7 @@ CONTAINERS = tuple(
             "",
             "Seccomp profile; empty: seccomp.json in /etc/containers, /usr/share/containers.",
         ),
-        ("shm_size", size, 64 << 20, "Size of /dev/shm.||65536k"),
+        ("shm_size", size_text, "65536k", "Size of /dev/shm."),
         ("tz", text, "", "Time zone; `local`: the host's."),
         ("umask", octal, "0022", "File mode mask."),
         ("userns", text, "", "User namespace mode; empty: the host's.|PODMAN_USERNS"),
@@ -351,8 +361,8 @@ STORAGE = tuple(
             "Storage driver; empty: what lies in the graph root, else the first that works here.|STORAGE_DRIVER",
         ),
         ("driver_priority", words, (), "Order in which drivers are tried."),
-        ("graphroot", text, "", "Folder of images and containers.||/var/lib/containers/storage"),
-        ("runroot", text, "", "Folder of volatile data.||/run/containers/storage"),
+        ("graphroot", text, "", "Folder of images and containers; empty: /var/lib/containers/storage as root."),
+        ("runroot", text, "", "Folder of volatile data; empty: /run/containers/storage as root."),
         ("imagestore", text, "", "Folder of images apart from containers."),
         ("rootless_storage_path", text, "", "Graph root of ordinary users; $HOME, $UID and $USER are replaced."),
         ("transient_store", flag, False, "Containers' records do not outlive a boot."),

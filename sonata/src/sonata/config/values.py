@@ -50,8 +50,7 @@ class ContainerSettings(Record):
     privileged: bool
     read_only: bool
     seccomp_profile: str
-    shm_size: int
-    """Bytes."""
+    shm_size: str
     tz: str
     umask: str
     userns: str

@@ -1,0 +1,29 @@
+"""From the configuration to what a new container gets unless it asks otherwise."""
+
+from __future__ import annotations
+
+from sonata.config.values import EngineConfig
+from sonata.model.defaults import Defaults
+from sonata_core.record import fields_of
+
+_ENGINE = ("detach_keys", "image_volume_mode", "stop_timeout")
+
+
+def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:
+    """The defaults that planning starts from. `systemd`: the host was booted with it."""
+    own = fields_of(Defaults)
+    values = {name: getattr(config.containers, name) for name in fields_of(type(config.containers)) if name in own}
+    values.update({name: getattr(config.engine, name) for name in _ENGINE})
+    values["init_path"] = config.paths.init_path
+    values["seccomp_profile"] = config.paths.seccomp_profile
+    values["netns"] = "" if config.containers.netns == "private" else config.containers.netns
+    values["cgroup_manager"] = config.engine.cgroup_manager or ("systemd" if systemd else "cgroupfs")
+    values["default_network"] = config.network.default_network
+    values["rootless_network"] = config.network.default_rootless_network_cmd
+    chosen = (
+        ("network_backend", config.network.network_backend),
+        ("runtime", config.engine.runtime),
+        ("storage_driver", config.storage.driver),
+    )
+    values.update({name: value for name, value in chosen if value})
+    return Defaults(**values)
