@@ -406,3 +406,11 @@ print(*sorted(heavy & set(sys.modules)), min(took) * 1000)
     *heavy, took = done.stdout.split()
     assert heavy == []
     assert float(took) < 1.0, "milliseconds"
+
+
+def test_the_manual_page_is_current() -> None:
+    tool = Path(__file__).parents[2] / "tools/make_conf_page.py"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False, env=environ)
+    assert done.stderr == ""
+    assert done.returncode == 0

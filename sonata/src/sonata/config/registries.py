@@ -250,4 +250,4 @@ _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 def _digest(digest: str) -> bool:
     algorithm, _, value = digest.partition(":")
-    return len(value) == _HEX_DIGITS.get(algorithm, 0) and not set(value) - frozenset("0123456789abcdef")
+    return len(value) == _HEX_DIGITS.get(algorithm, -1) and not set(value) - frozenset("0123456789abcdef")
