@@ -1,0 +1,195 @@
+"""The state database: one SQLite file per graph root, in write-ahead mode.
+
+Write transactions begin IMMEDIATE and last milliseconds; no hook is called inside one. Opening
+creates or migrates the file under a lock of its own, because switching to write-ahead mode is the
+one thing for which SQLite does not wait.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+
+from sonata_core.errors import Conflict, Damaged, HostLacks, TimedOut, Unavailable
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    Row = tuple[Any, ...]
+
+SCHEMA = 1
+"""Number of the newest migration in `schema/`."""
+
+PATIENCE = 120.0
+"""Seconds to wait for another process's transaction."""
+
+
+class Database:
+    """One connection, opened on first use. Not to be shared between threads."""
+
+    def __init__(self, path: str, facts: dict[str, str]) -> None:
+        self.path = path
+        self._facts = facts
+        self._connection: sqlite3.Connection | None = None
+        self._depth = 0
+
+    @property
+    def busy(self) -> bool:
+        """A transaction is open."""
+        return self._depth > 0
+
+    def assert_idle(self) -> None:
+        """Raise Conflict inside a transaction: nothing slow may happen there."""
+        if self._depth:
+            raise Conflict("a hook was called inside a state transaction")
+
+    def query(self, sql: str, values: Iterable[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+        try:
+            return self._open().execute(sql, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+
+    def one(self, sql: str, values: Iterable[Any] = ()) -> Row | None:
+        """The first row of a query, or None."""
+        rows = self.query(sql, values)
+        return rows[0] if rows else None
+
+    def execute(self, sql: str, values: Iterable[Any] = ()) -> int:
+        """Run one statement inside the open transaction; how many rows it changed.
+
+        sqlite3.IntegrityError passes: callers know what it means for their table.
+        """
+        assert self._depth, "writes happen in a transaction"
+        try:
+            return self._open().execute(sql, tuple(values)).rowcount
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+
+    def transaction(self) -> Transaction:
+        """A write transaction, as a context manager: committed at the end, rolled back on any error."""
+        return Transaction(self)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def begin(self) -> None:
+        """Enter a transaction (the outermost one begins it)."""
+        if self._depth == 0:
+            try:
+                self._open().execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                raise self._explain(error) from error
+        self._depth += 1
+
+    def end(self, *, keep: bool) -> None:
+        """Leave a transaction (the outermost one commits or rolls back)."""
+        self._depth -= 1
+        connection = self._open()
+        if self._depth or not connection.in_transaction:
+            return
+        try:
+            connection.execute("COMMIT" if keep else "ROLLBACK")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise self._explain(error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._connect()
+            except sqlite3.Error as error:
+                raise self._explain(error) from error
+            except OSError as error:
+                raise Unavailable(f"state database {self.path}: {error.strerror}", hint=_mend(error)) from error
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        fresh = not os.path.exists(self.path)
+        if fresh:
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        connection = self._attach()
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA:
+            connection.close()
+            connection = self._prepare()
+        return connection
+
+    def _attach(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    def _prepare(self) -> sqlite3.Connection:
+        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            connection = self._attach()
+            os.chmod(self.path, 0o600)
+            connection.execute("PRAGMA journal_mode = WAL")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA:
+                raise HostLacks(
+                    f"state database {self.path} has schema {version}, this Sonata knows {SCHEMA}",
+                    hint="use the newer Sonata that wrote it",
+                )
+            for number in range(version + 1, SCHEMA + 1):
+                self._migrate(connection, number)
+            return connection
+        finally:
+            os.close(lock)
+
+    def _migrate(self, connection: sqlite3.Connection, number: int) -> None:
+        folder = os.path.join(os.path.dirname(__file__), "schema")
+        with open(f"{folder}/{number:04}.sql", encoding="utf-8") as script:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script.read()}\nPRAGMA user_version = {number};\nCOMMIT;")
+        for key, value in self._facts.items():
+            connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+
+    def _explain(self, error: sqlite3.Error) -> Unavailable | TimedOut | Damaged:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            return TimedOut(f"state database {self.path}: another command held it for {PATIENCE:.0f} seconds")
+        if "full" in text or "disk I/O" in text:
+            return Unavailable(
+                f"state database {self.path}: {text}", hint=f"free space on the file system of {self.path}"
+            )
+        if "malformed" in text or "not a database" in text:
+            return Damaged(f"state database {self.path}: {text}", hint="sonata system check --repair")
+        return Unavailable(f"state database {self.path}: {text}")
+
+
+class Transaction:
+    """`with database.transaction():`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Database:
+        self._database.begin()
+        return self._database
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.end(keep=kind is None)
+
+
+def _mend(error: OSError) -> str | None:
+    import errno
+
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "run the command as the owner of the graph root"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free space on that file system"
+    return None

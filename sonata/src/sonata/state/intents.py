@@ -1,0 +1,39 @@
+"""What a many-step operation is about to do, so that the next command can finish or undo what a crash left."""
+
+from __future__ import annotations
+
+import json
+
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from sonata.state.db import Database
+
+
+class Intent(Record):
+    """`kind` of `id`, with what it takes to undo it."""
+
+    id: str
+    kind: str
+    detail: dict[str, Any] = {}
+    boot: str = ""
+
+
+def put(database: Database, intent: Intent) -> None:
+    """Write down what is about to happen, before it does."""
+    with database.transaction():
+        row = (intent.id, intent.kind, json.dumps(intent.detail), intent.boot)
+        database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", row)
+
+
+def done(database: Database, ident: str, kind: str) -> None:
+    """It has happened, or was undone."""
+    with database.transaction():
+        database.execute("DELETE FROM intent WHERE id = ? AND kind = ?", (ident, kind))
+
+
+def pending(database: Database, kind: str = "") -> list[Intent]:
+    """What was begun and not finished."""
+    rows = database.query("SELECT id, kind, detail, boot FROM intent WHERE ? IN ('', kind) ORDER BY id", (kind,))
+    return [Intent(id=row[0], kind=row[1], detail=json.loads(row[2]), boot=row[3]) for row in rows]

@@ -1,0 +1,93 @@
+"""Locks on containers and volumes: files locked with flock, in one order."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Locks:
+    """Lock files below one folder. A descriptor is closed on exec, so that no child inherits a lock."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def hold(self, *names: str) -> Held:
+        """All of these, in sorted order, as a context manager."""
+        return Held(self, sorted(set(names)))
+
+    def try_hold(self, name: str) -> Held | None:
+        """This one if nobody has it, already taken; else None."""
+        handle = self._open(name)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        held = Held(self, [name])
+        held.handles.append(handle)
+        return held
+
+    def acquire(self, name: str) -> int:
+        """Wait for one lock; its descriptor."""
+        while True:
+            handle = self._open(name)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if self._current(handle, name):
+                return handle
+            os.close(handle)
+
+    def forget(self, name: str) -> None:
+        """Remove a lock file, while holding it."""
+        try:
+            os.unlink(self._path(name))
+        except FileNotFoundError:
+            pass
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}"
+
+    def _open(self, name: str) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self._path(name), flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            return os.open(self._path(name), flags, 0o600)
+
+    def _current(self, handle: int, name: str) -> bool:
+        # Whoever held the lock before may have removed the file: then a newcomer locks another one.
+        try:
+            return os.path.samestat(os.fstat(handle), os.stat(self._path(name)))
+        except FileNotFoundError:
+            return False
+
+
+class Held:
+    """Locks that are held until the end of a `with` block."""
+
+    def __init__(self, locks: Locks, names: list[str]) -> None:
+        self.locks = locks
+        self.names = names
+        self.handles: list[int] = []
+
+    def __enter__(self) -> Held:
+        if not self.handles:
+            for name in self.names:
+                self.handles.append(self.locks.acquire(name))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let go, before the end of the block if need be."""
+        while self.handles:
+            os.close(self.handles.pop())

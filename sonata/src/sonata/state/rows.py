@@ -1,0 +1,62 @@
+"""What the state database keeps of a container's present."""
+
+from collections.abc import Mapping
+
+from sonata.model.container import ContainerConfig
+from sonata_core.lite import Any
+from sonata_core.record import Record
+
+
+class ContainerState(Record):
+    """What a container does now. Times are nanoseconds since the epoch, 0 for never.
+
+    `boot` is the kernel's boot id under which this was written: under another one nothing of
+    it is alive. A process is its pid and its start time, so that a recycled pid is never believed.
+    """
+
+    phase: str
+    boot: str = ""
+    pid: int = 0
+    pid_start: int = 0
+    conmon_pid: int = 0
+    conmon_start: int = 0
+    exit_code: int = 0
+    exited: bool = False
+    stopped_by_user: bool = False
+    oom_killed: bool = False
+    error: str = ""
+    started: int = 0
+    finished: int = 0
+    restarts: int = 0
+    netns: str = ""
+    request: Mapping[str, Any] = {}
+    """The attach request that the network was made with, frozen."""
+    attached: Mapping[str, Any] = {}
+    """The attach result, frozen."""
+    mountpoint: str = ""
+    health: str = ""
+    cgroup: str = ""
+    prepared: bool = False
+    """Volumes have had their first copy, the working directory exists."""
+
+
+class ContainerRow(Record):
+    """A container with its present."""
+
+    config: ContainerConfig
+    state: ContainerState
+
+
+class ExecState(Record):
+    """An exec session."""
+
+    id: str
+    container: str
+    command: tuple[str, ...] = ()
+    user: str = ""
+    terminal: bool = False
+    running: bool = False
+    pid: int = 0
+    pid_start: int = 0
+    exit_code: int = 0
+    boot: str = ""
