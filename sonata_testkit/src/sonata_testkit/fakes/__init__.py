@@ -1,0 +1,1 @@
+"""Stand-ins that behave: the same contract, nothing of the host."""
