@@ -6,10 +6,10 @@ import pytest
 
 from sonata.image import config as image_config
 from sonata.image import view
-from sonata.image.manifest import digest_of
 from sonata_core.errors import Damaged
 from sonata_core.models.image import ManifestBytes
 from sonata_core.models.media import DOCKER_CONFIG, DOCKER_MANIFEST
+from sonata_core.sdk.manifests import digest_of
 
 D = "sha256:" + "a" * 64
 DOCUMENT = {

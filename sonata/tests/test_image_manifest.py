@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sonata.image import config as image_config
-from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches, detect, digest_of, parse_bytes
+from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches, detect, parse_bytes
 from sonata_core.errors import Damaged
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import ManifestBytes
@@ -21,6 +21,7 @@ from sonata_core.models.media import (
     SCHEMA1,
     SCHEMA1_SIGNED,
 )
+from sonata_core.sdk.manifests import digest_of
 
 D = "sha256:" + "a" * 64
 E = "sha256:" + "b" * 64

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sonata.image.document import Fields, load
+from sonata.image.document import Fields
 from sonata.model.image import HealthCheck, HistoryItem, ImageConfig
 from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import check_digest
+from sonata_core.sdk.manifests import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def parse(content: bytes) -> ImageConfig:
     """What a config's bytes say. Raises Damaged for anything malformed."""
-    fields = Fields(load(content, "image config"), "image config")
+    fields = Fields(load_object(content, "image config"), "image config")
     inner = fields.part("config") or Fields({}, "image config")
     history = tuple(_history(Fields(item, "history")) for item in fields.items("history"))
     return ImageConfig(

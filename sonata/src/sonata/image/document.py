@@ -4,29 +4,9 @@ from __future__ import annotations
 
 from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.media import MANIFEST_LIMIT
 
 if TYPE_CHECKING:
     from typing import Any
-
-
-def load(content: bytes, what: str, limit: int = MANIFEST_LIMIT) -> dict[str, Any]:
-    """Parse a JSON object. Raises Damaged for what is too long (bytes), too deep, or no object."""
-    import json
-
-    if len(content) > limit:
-        raise Damaged(f"{what} has {len(content)} bytes, more than the {limit} that are accepted")
-    try:
-        value = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"{what} is not valid JSON: {str(error)[:200]}") from error
-    if not isinstance(value, dict):
-        raise Damaged(f"{what} is not a JSON object")
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
 
 
 class Fields:

@@ -7,7 +7,7 @@ always `ManifestBytes`, and the records of this module are what those bytes say.
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
-from sonata.image.document import Fields, load
+from sonata.image.document import Fields
 from sonata_core.errors import Damaged
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes, Platform
@@ -25,6 +25,7 @@ from sonata_core.models.media import (
 )
 from sonata_core.naming import check_digest, shown
 from sonata_core.record import Record
+from sonata_core.sdk.manifests import digest_of, kind_of, load_object
 
 EMPTY_LAYER = Digest("sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4")
 """The empty gzip layer that throwaway entries of schema 1 name."""
@@ -94,12 +95,12 @@ def detect(content: bytes, claimed: str = "") -> str:
 
     A known claim must agree with the document's own `mediaType`. Raises Damaged for what is unknown.
     """
-    return _detect(Fields(load(content, "manifest"), "manifest"), claimed)
+    return _detect(Fields(load_object(content, "manifest"), "manifest"), claimed)
 
 
 def _detect(fields: Fields, claimed: str) -> str:
     claimed = claimed.partition(";")[0].strip()
-    own = _own_type(fields)
+    own = kind_of(fields.value)
     if claimed not in _OWNED:
         return own
     if own != claimed and (own in _SCHEMA1) != (claimed in _SCHEMA1):
@@ -109,28 +110,6 @@ def _detect(fields: Fields, claimed: str) -> str:
     return own if own in _SCHEMA1 else claimed
 
 
-def _own_type(fields: Fields) -> str:
-    own = fields.value.get("mediaType")
-    if isinstance(own, str) and own in (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST):
-        return own
-    version = fields.value.get("schemaVersion")
-    if version == 1:
-        return SCHEMA1_SIGNED if fields.value.get("signatures") else SCHEMA1
-    if version == 2:
-        return _detect_second(fields)
-    raise Damaged(f"manifest of unknown kind: mediaType {shown(own)}, schemaVersion {shown(version)}")
-
-
-def _detect_second(fields: Fields) -> str:
-    config = fields.value.get("config")
-    kind = config.get("mediaType") if isinstance(config, dict) else None
-    if kind == DOCKER_CONFIG:
-        return DOCKER_MANIFEST
-    if kind != OCI_CONFIG and fields.value.get("manifests"):
-        return OCI_INDEX
-    return OCI_MANIFEST
-
-
 def parse(manifest: ManifestBytes) -> Document:
     """What a manifest's bytes say. Raises Damaged for anything malformed or of two minds."""
     return parse_bytes(manifest.content, manifest.media_type)
@@ -138,7 +117,7 @@ def parse(manifest: ManifestBytes) -> Document:
 
 def parse_bytes(content: bytes, claimed: str = "") -> Document:
     """As `parse`, for bytes whose media type may be unknown."""
-    fields = Fields(load(content, "manifest"), "manifest")
+    fields = Fields(load_object(content, "manifest"), "manifest")
     media_type = _detect(fields, claimed)
     _refuse_ambiguity(fields, media_type)
     return _PARSERS[media_type](fields, media_type)
@@ -185,7 +164,7 @@ def _legacy(fields: Fields, media_type: str) -> Document:
     texts = [Fields(item, "history").text("v1Compatibility") for item in fields.items("history")]
     if not sums or len(sums) != len(texts):
         raise Damaged(f"schema 1 manifest has {len(sums)} layers and {len(texts)} history entries")
-    entries = [load(text.encode(), "v1Compatibility") for text in texts]
+    entries = [load_object(text.encode(), "v1Compatibility") for text in texts]
     pairs = list(zip(sums, entries, strict=True))
     kept = [pair for i, pair in enumerate(pairs) if i == 0 or pair[1].get("id") != pairs[i - 1][1].get("id")]
     for child, parent in pairwise(kept):
@@ -254,41 +233,6 @@ def is_index(media_type: str) -> bool:
 def is_manifest(media_type: str) -> bool:
     """Whether a media type is that of an image manifest."""
     return media_type in MANIFESTS
-
-
-def digest_of(content: bytes, algorithm: str = "sha256") -> Digest:
-    """The digest of a manifest's bytes; of signed schema 1, that of what was signed."""
-    import hashlib
-
-    if algorithm not in ("sha256", "sha384", "sha512"):
-        raise Damaged(f"unknown digest algorithm: {shown(algorithm)}")
-    if b'"signatures"' in content:
-        content = _signed_part(content)
-    return Digest(f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
-
-
-def _signed_part(content: bytes) -> bytes:
-    """The payload of a schema 1 manifest's signature (libtrust), or the bytes as they are for other kinds."""
-    import base64
-
-    document = load(content, "manifest")
-    signatures = document.get("signatures")
-    if document.get("schemaVersion") != 1 or not isinstance(signatures, list) or not signatures:
-        return content
-    try:
-        protected = load(_unbase64(Fields(signatures[0], "signatures").text("protected")), "protected header")
-        length = Fields(protected, "protected header").whole("formatLength")
-        if not 0 <= length <= len(content):
-            raise Damaged("schema 1 manifest: formatLength is outside the document")
-        return content[:length] + _unbase64(Fields(protected, "protected header").text("formatTail"))
-    except (ValueError, base64.binascii.Error) as error:  # type: ignore[attr-defined]
-        raise Damaged(f"schema 1 manifest: its signature is malformed: {error}") from error
-
-
-def _unbase64(text: str) -> bytes:
-    import base64
-
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def check_matches(manifest: ManifestBytes, wanted: str) -> ManifestBytes:
