@@ -49,7 +49,9 @@ _STARTED = (
     "cannot start an already running container",
     "is not in the created state",
     "is not created",
+    "/exec.fifo`: no such file",
 )
+_UNKNOWN = ("/status`: no such file", "container does not exist")
 _ENDED = ("no such process", "not running", "process already finished", "process not running")
 
 
@@ -193,13 +195,16 @@ class OciCliRuntime(RuntimeHooks, RuntimePause, RuntimeUpdate):
         return {**path, "XDG_RUNTIME_DIR": runtime_dir}
 
     def _raise_refused(self, result: CommandResult) -> NoReturn:
-        failure = explain(self.program_name, (), said(result))
+        message = said(result)
+        failure = explain(self.program_name, (), message)
+        if has_any(message, _STARTED):
+            raise Conflict(f"{self.program_name}: {message}")
+        if has_any(message, _UNKNOWN):
+            raise NotFound(f"{self.program_name}: {message}")
         kinds: dict[FailureKind, type[ProcessRefused]] = {
             FailureKind.NOT_FOUND: CommandNotFound,
             FailureKind.DENIED: CommandNotExecutable,
         }
-        if has_any(said(result), _STARTED):
-            raise Conflict(failure.text)
         raise kinds.get(failure.kind, ProcessRefused)(failure.text)
 
     def _raise_failed(self, verb: str, result: CommandResult) -> NoReturn:
@@ -215,7 +220,8 @@ class OciCliRuntime(RuntimeHooks, RuntimePause, RuntimeUpdate):
 def said(result: CommandResult) -> str:
     """What a runtime printed when it failed, in one line."""
     text = (result.stderr or result.stdout).decode(errors="replace").strip()
-    return last_error(text.splitlines()) or text
+    lines = text.splitlines()
+    return last_error(lines) or _last_logfmt(lines) or text
 
 
 def has_any(text: str, words: tuple[str, ...]) -> bool:
@@ -233,6 +239,18 @@ def last_error(lines: list[str] | tuple[str, ...]) -> str:
             continue
         if isinstance(entry, dict) and entry.get("level") in ("error", "fatal") and entry.get("msg"):
             return str(entry["msg"])
+    return ""
+
+
+def _last_logfmt(lines: list[str]) -> str:
+    """The message of the last `level=error msg="…"` line, as runc prints without a log file; "" if there is none."""
+    for line in reversed(lines):
+        _, found, message = line.partition(" level=error msg=")
+        if found:
+            try:
+                return str(json.loads(message))
+            except ValueError:
+                return message
     return ""
 
 
