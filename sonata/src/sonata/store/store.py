@@ -1,0 +1,294 @@
+"""The image store on disk, as one object: what the engine calls.
+
+Reading takes no lock: every file is replaced whole, so what is read is one moment's truth. Writing
+takes the locks of `locks.py`, mends what a crash left, and gives every one back at the end of the call.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sonata.store.containers import (
+    Containers,
+    container_folder,
+    container_run_folder,
+    find_container,
+    read_containers,
+)
+from sonata.store.images import (
+    Images,
+    check_unused,
+    doomed_layers,
+    find_image,
+    read_big_data,
+    read_images,
+)
+from sonata.store.layers import Layers, layer_row, read_layers
+from sonata.store.locks import Locks
+from sonata.store.mountpoints import MountPoints
+from sonata.store.place import Place
+from sonata.store.table import trouble
+from sonata_core.errors import NotFound
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import LayerId
+from sonata_core.models.storage import LayerOptions
+from sonata_core.sdk.stages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sonata.store.layers import Opener
+    from sonata.store.records import ContainerRecord, ImageRecord, LayerRecord, NewContainer, NewImage, NewLayer
+    from sonata_core.models.ids import ContainerId
+    from sonata_core.models.storage import UnpackTarget
+
+
+class LayerStage:
+    """Where one layer is unpacked while no lock is held.
+
+    `target` is None where the driver can only unpack over the parent; `tar_split` is the file to
+    write tar-split data to. `close` removes what was not put into the store.
+    """
+
+    def __init__(self, target: UnpackTarget | None, stage: Stage, driver: Opener) -> None:
+        self.target = target
+        self.tar_split = os.path.join(stage.path, "0-addition")
+        self._stage = stage
+        self._driver = driver
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self.target is not None:
+            self._driver().storage_unstage(staged=self.target)
+        self._stage.close()
+
+
+class Store:
+    """A store: `place` says where; `driver` seats the storage slot when directories are touched, and only then."""
+
+    def __init__(self, place: Place, driver: Opener) -> None:
+        self.place = place
+        self._driver = driver
+
+    # images
+
+    def images(self) -> list[ImageRecord]:
+        """Every image of every store, the writable one's first. Raises Damaged."""
+        return read_images(self.place)
+
+    def find_image(self, text: str) -> ImageRecord | None:
+        """By whole id, whole name, `repository@digest`, or id prefix. Raises Conflict for an ambiguous prefix."""
+        return find_image(self.images(), text)
+
+    def image_data(self, image: ImageRecord, key: str) -> bytes:
+        """A big data item, such as `manifest`, or the config under its digest. Raises NotFound."""
+        return read_big_data(self.place, image, key)
+
+    def put_image(self, new: NewImage) -> ImageRecord:
+        """Record an image whose layers are in the store; all of it is visible at once, or nothing.
+
+        Raises NotFound (no such layer), AlreadyExists (the id with another top layer), Unavailable.
+        """
+        manifest = dict(new.big_data).get("manifest")
+        with Locks(self.place, "layers", "images") as locks:
+            if new.layer is not None:
+                Layers(self.place, locks, self._driver).get(new.layer)
+            return Images(self.place, locks).put(new, manifest=manifest)
+
+    def add_names(self, image: ImageRecord, names: Sequence[str]) -> ImageRecord:
+        """Give an image more names, newest first, taking them from others."""
+        return self._rename_image(image, lambda old: [*names, *old])
+
+    def remove_names(self, image: ImageRecord, names: Sequence[str]) -> ImageRecord:
+        """Take names away; the history keeps them."""
+        return self._rename_image(image, lambda old: [name for name in old if name not in names])
+
+    def set_names(self, image: ImageRecord, names: Sequence[str]) -> ImageRecord:
+        """Give an image exactly these names."""
+        return self._rename_image(image, lambda old: list(names))
+
+    def _rename_image(self, image: ImageRecord, change: Callable[[list[str]], list[str]]) -> ImageRecord:
+        with Locks(self.place, "images") as locks:
+            images = Images(self.place, locks)
+            now = images.find(image.id)
+            if now is None and not image.read_only:
+                raise NotFound(f"{image.id}: image not known")
+            return images.set_names(image, change(list((now or image).names)))
+
+    def delete_image(self, image: ImageRecord, *, unmount: Callable[[str], None] | None = None) -> tuple[LayerId, ...]:
+        """Remove an image and the layers that only it has; returns those, child first. Absent is success.
+
+        Raises InUse while a container's record names it.
+        """
+        with Locks(self.place, "layers", "images", "containers") as locks:
+            layers = Layers(self.place, locks, self._driver)
+            images = Images(self.place, locks)
+            record = images.find(image.id)
+            if record is None:
+                return ()
+            containers = Containers(self.place, locks).all()
+            check_unused(record, [one.id for one in containers if one.image == record.id])
+            kept = {str(one.layer) for one in containers}
+            doomed = doomed_layers(record, images.all(), layers, kept)
+            images.remove(record)
+            for layer in doomed:
+                layers.delete(layer, unmount=unmount)
+            return tuple(layer.id for layer in doomed)
+
+    # layers
+
+    def layers(self) -> dict[LayerId, LayerRecord]:
+        """Every complete layer of every store, by id."""
+        return read_layers(self.place)
+
+    def layer(self, layer: LayerId) -> LayerRecord:
+        """One layer. Raises NotFound."""
+        record = self.layers().get(layer)
+        if record is None:
+            raise NotFound(f"layer {layer} not known")
+        return record
+
+    def stage(self) -> LayerStage:
+        """Begin a layer: a place to unpack into. Close it in any case."""
+        folder = self.place.folder("layers", self.place.graph)
+        try:
+            stage = Stage(os.path.join(folder, "tmp"))
+        except OSError as error:
+            raise trouble(error, f"staging in {folder}") from error
+        try:
+            target = self._driver().storage_stage(options=LayerOptions())
+        except BaseException:
+            stage.close()
+            raise
+        return LayerStage(target, stage, self._driver)
+
+    def put_layer(
+        self, new: NewLayer, stage: LayerStage, unpack: Callable[[UnpackTarget], NewLayer] | None = None
+    ) -> LayerRecord:
+        """Put a staged layer in its place; one that is there already is left as it is and returned.
+
+        Where the stage has no target (vfs), `unpack` fills the copied parent under the lock and
+        returns the facts that become the record. Raises NotFound (no such parent), Unavailable.
+        """
+        if new.tar_split:
+            _sync(new.tar_split)
+        with Locks(self.place, "layers") as locks:
+            layers = Layers(self.place, locks, self._driver)
+            known = layers.find(new.id)
+            if known is not None:
+                return known
+            parent = layers.get(new.parent) if new.parent is not None else None
+            if stage.target is None:
+                assert unpack is not None
+                record = layers.create(layer_row(new), parent, LayerOptions(), None, unpack)
+            else:
+                record = layers.create(layer_row(new), parent, LayerOptions(), stage.target, lambda target: new)
+            layers.complete(record, durable=True)
+            return record
+
+    def delete_layer(self, layer: LayerId, *, unmount: Callable[[str], None] | None = None) -> None:
+        """Remove a layer that no image, container or layer needs. Absent is success."""
+        with Locks(self.place, "layers") as locks:
+            layers = Layers(self.place, locks, self._driver)
+            record = layers.find(layer)
+            if record is not None and record.store in self.place.writable:
+                layers.delete(record, unmount=unmount)
+
+    def tar_split(self, layer: LayerId) -> str | None:
+        """The file from which a layer's tar can be made again, in whichever store has it."""
+        for root in self.place.roots:
+            path = os.path.join(self.place.folder("layers", root), f"{layer}.tar-split.gz")
+            if os.path.exists(path):
+                return path
+        return None
+
+    # containers
+
+    def containers(self) -> list[ContainerRecord]:
+        """Every container record: ours, and those of other engines (`ps --external`)."""
+        return read_containers(self.place)
+
+    def find_container(self, text: str) -> ContainerRecord | None:
+        """By id, name, layer or id prefix. Raises Conflict for an ambiguous prefix."""
+        return find_container(self.containers(), text)
+
+    def create_container(self, new: NewContainer) -> ContainerRecord:
+        """Record a container with a new writable layer. Raises AlreadyExists, NotFound (image's layer)"""
+        with Locks(self.place, "layers", "containers") as locks:
+            containers = Containers(self.place, locks)
+            return containers.create(new, Layers(self.place, locks, self._driver))
+
+    def delete_container(self, container: ContainerId, *, unmount: Callable[[str], None] | None = None) -> bool:
+        """Remove a container's layer, folders and record. False: there was no record."""
+        with Locks(self.place, "layers", "containers") as locks:
+            layers = Layers(self.place, locks, self._driver)
+            containers = Containers(self.place, locks)
+            record = next((one for one in containers.all() if one.id == container), None)
+            if record is None:
+                return False
+            containers.delete(record, layers, unmount)
+            return True
+
+    def rename_container(self, container: ContainerId, name: str) -> ContainerRecord:
+        """Raises NotFound, AlreadyExists."""
+        with Locks(self.place, "containers") as locks:
+            containers = Containers(self.place, locks)
+            for record in containers.all():
+                if record.id == container:
+                    return containers.rename(record, name)
+        raise NotFound(f"container {container} not known")
+
+    def container_folder(self, container: ContainerId) -> str:
+        """The container's folder that is kept; `userdata` in it is the engine's."""
+        return container_folder(self.place, container)
+
+    def container_run_folder(self, container: ContainerId) -> str:
+        """The container's folder that is gone at boot."""
+        return container_run_folder(self.place, container)
+
+    # mounts
+
+    def mount_layer(
+        self, layer: LayerId, mount: Callable[[LayerRecord], str], mounted: Callable[[str], bool] = os.path.ismount
+    ) -> str:
+        """Count one more user of a layer's mount. `mount` is called, and returns where, unless it is mounted."""
+        with Locks(self.place, "layers") as locks:
+            record = Layers(self.place, locks, self._driver).get(layer)
+            with MountPoints(self.place) as points:
+                path, count = points.get(layer)
+                if count > 0 and mounted(path):
+                    points.set(layer, path, count + 1)
+                    return path
+                path = mount(record)
+                points.set(layer, path, 1)
+                return path
+
+    def unmount_layer(
+        self,
+        layer: LayerId,
+        unmount: Callable[[str], None],
+        *,
+        force: bool = False,
+        mounted: Callable[[str], bool] = os.path.ismount,
+    ) -> bool:
+        """Count one user less; `unmount` is called for the last, or with `force`. True: it is not mounted any more."""
+        with Locks(self.place, "layers"), MountPoints(self.place) as points:
+            path, count = points.get(layer)
+            if count > 1 and not force:
+                points.set(layer, path, count - 1)
+                return False
+            if path and mounted(path):
+                unmount(path)
+            if count:
+                points.set(layer, "", 0)
+            return True
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(fd)
+    except OSError as error:
+        raise trouble(error, f"writing {path}") from error
+    finally:
+        os.close(fd)
