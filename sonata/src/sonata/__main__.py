@@ -1,0 +1,205 @@
+"""The front door: answers `version`, hands everything else to the command that the table names.
+
+What comes out of a command here is an exit code, one line on stderr, or both. Nothing below prints
+an error or exits.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.root import Invocation
+
+
+def main(words: list[str] | None = None) -> int:
+    """Carry out one command line (by default the process's own). Returns the exit code."""
+    words = sys.argv[1:] if words is None else words
+    if words in (["--version"], ["-v"]):
+        from sonata._version import VERSION
+
+        print(f"sonata version {VERSION}")
+        return 0
+    try:
+        return _main(words)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _broken_pipe()
+    except Exception as error:
+        return _report(words, error)
+
+
+def _main(words: list[str]) -> int:
+    if words and words[0] in ("__complete", "__completeNoDesc"):
+        from sonata.cli.complete import complete
+
+        return complete(words[1:], described=words[0] == "__complete")
+    from sonata.cli import pflag, root
+
+    try:
+        made = root.understand(words)
+    except pflag.HelpWanted:
+        return _help("")
+    if made.help or not made.path:
+        return _without_command(made)
+    from sonata.cli import table
+
+    if not table.TABLE[made.path][0]:
+        _help(made.path)
+        return _complain(f"Error: missing command 'sonata {made.path} COMMAND'")
+    return _carry_out(made)
+
+
+def _without_command(made: Invocation) -> int:
+    if made.help:
+        return _help(made.path)
+    if made.globals.get("version"):
+        return main(["--version"])
+    _help("")
+    return _complain("Error: missing command 'sonata COMMAND'")
+
+
+def _carry_out(made: Invocation) -> int:
+    from sonata.cli import arguments, root, table
+    from sonata.cli.call import Call
+    from sonata_core import trace
+
+    for warning in made.parsed.warnings:
+        print(warning, file=sys.stderr)
+    arguments.check(table.TABLE[made.path][5], made.path, made.parsed)
+    _redirect(made)
+    if made.globals.get("trace"):
+        trace.start(made.globals["trace"])
+    call = Call(made.path, tuple(made.words), made.globals)
+    try:
+        with trace.span(made.path):
+            return root.target(made.path)(made.parsed, call)
+    finally:
+        call.close()
+        trace.stop()
+
+
+def _redirect(made: Invocation) -> None:
+    """`--out FILE` and `--noout`: where stdout goes."""
+    path = "/dev/null" if made.globals.get("noout") else made.globals.get("out")
+    if path:
+        import os
+
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.dup2(target, 1)
+        os.close(target)
+
+
+def _help(path: str) -> int:
+    from sonata.cli.help import page
+
+    print(page(path), end="")
+    return 0
+
+
+def _complain(text: str) -> int:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    print(text, file=sys.stderr)
+    return 125
+
+
+def _report(words: list[str], error: Exception) -> int:
+    """Say what went wrong, once. Anything that is no SonataError is a fault of ours: its traceback is shown."""
+    from sonata.cli import errors
+    from sonata.cli.root import UnknownCommand
+    from sonata_core.errors import SonataError
+
+    if isinstance(error, ExceptionGroup):
+        return _report_many(words, error)
+    if not isinstance(error, SonataError):
+        import traceback
+
+        traceback.print_exc()
+        return _complain(errors.shown(error))
+    path = _path_of(words, error)
+    text = errors.shown(error)
+    if isinstance(error, UnknownCommand):
+        near = error.details.get("similar")
+        if isinstance(near, tuple) and near:
+            text += "\n\nDid you mean this?\n" + "".join(f"\t{word}\n" for word in near)
+        text += f"\nTry 'sonata {str(error.details['parent']) + ' ' if error.details['parent'] else ''}--help'"
+        text += " for more information"
+    elif _is_flag_error(error):
+        text += f"\nSee 'sonata {path + ' ' if path else ''}--help'"
+    code = errors.exit_code(path, error)
+    _complain(text)
+    return code
+
+
+def _report_many(words: list[str], group: ExceptionGroup[Exception]) -> int:
+    from sonata.cli import errors
+    from sonata_core.errors import SonataError
+
+    several = errors.flatten(group)
+    for error in several:
+        _complain(errors.shown(error))
+    ours = [error for error in several if isinstance(error, SonataError)]
+    return errors.exit_code_of_many(_path_of(words, None), ours)
+
+
+def _is_flag_error(error: Exception) -> bool:
+    from sonata.cli.pflag import FlagError
+
+    return isinstance(error, FlagError)
+
+
+def _path_of(words: list[str], error: Exception | None) -> str:
+    """The command that the words name, as far as they name one."""
+    from sonata.cli.root import find
+    from sonata_core.errors import SonataError
+
+    try:
+        return find(words)[0]
+    except SonataError:
+        return str(getattr(error, "details", {}).get("path", ""))
+
+
+def _broken_pipe() -> int:
+    """Whoever read our output is gone: die of it as any program does, silently."""
+    import os
+    from signal import SIG_DFL, SIGPIPE, signal
+
+    signal(SIGPIPE, SIG_DFL)
+    os.kill(os.getpid(), SIGPIPE)
+    return 141
+
+
+def run() -> None:
+    """Entry point of the installed program: `main`, then out without the interpreter's long goodbye."""
+    import os
+
+    import _signal  # type: ignore[import-not-found]  # what `signal` wraps, without the enums
+
+    # A handler, unlike "ignore", is not inherited by the programs we start; writes still fail with EPIPE.
+    _signal.signal(_signal.SIGPIPE, _nothing)
+    code = main()
+    code = _flush(code)
+    os._exit(code)
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """The signal is met as BrokenPipeError instead."""
+
+
+def _flush(code: int) -> int:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _broken_pipe()
+    except OSError as error:
+        return _complain(f"Error: write stdout: {error.strerror}") if code == 0 else code
+    return code
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,111 @@
+"""From an error to what the user sees of it: a line on stderr and an exit code.
+
+The code is a function of the verb and the error's class: one table for the common case, one for
+verbs that differ. Sources: Podman's manual pages (EXIT STATUS of run, exec, rm, rmi, network rm,
+volume rm, … exists) and its behaviour.
+"""
+
+from __future__ import annotations
+
+from sonata_core import errors
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FAILURE = 125
+INTERRUPTED = 130
+
+CODES: dict[type[errors.SonataError], int] = {
+    errors.SonataError: FAILURE,
+    errors.UsageError: FAILURE,
+    errors.NotFound: FAILURE,
+    errors.AlreadyExists: FAILURE,
+    errors.Conflict: FAILURE,
+    errors.InUse: FAILURE,
+    errors.AlreadyInState: 0,
+    errors.Denied: FAILURE,
+    errors.Unsupported: FAILURE,
+    errors.Unavailable: FAILURE,
+    errors.BackendMissing: FAILURE,
+    errors.HostLacks: FAILURE,
+    errors.TimedOut: FAILURE,
+    errors.Interrupted: INTERRUPTED,
+    errors.ProcessRefused: 126,
+    errors.CommandNotFound: 127,
+    errors.CommandNotExecutable: 126,
+    errors.ExternalFailure: FAILURE,
+    errors.CommandFailed: FAILURE,
+    errors.RegistryFailure: FAILURE,
+    errors.Damaged: FAILURE,
+    errors.PluginFault: FAILURE,
+    errors.PluginCrashed: FAILURE,
+    errors.PluginBrokeContract: FAILURE,
+    errors.IncompatiblePlugin: FAILURE,
+}
+
+_REMOVAL = {errors.NotFound: 1, errors.InUse: 2}
+
+BY_VERB: dict[str, dict[type[errors.SonataError], int]] = {
+    "rm": {errors.NotFound: 1, errors.InUse: FAILURE, errors.Conflict: 2},
+    "container rm": {errors.NotFound: 1, errors.InUse: FAILURE, errors.Conflict: 2},
+    "rmi": _REMOVAL,
+    "image rm": _REMOVAL,
+    "network rm": _REMOVAL,
+    "volume rm": _REMOVAL,
+    "container exists": {errors.NotFound: 1},
+    "image exists": {errors.NotFound: 1},
+    "network exists": {errors.NotFound: 1},
+    "volume exists": {errors.NotFound: 1},
+    "create": {errors.ProcessRefused: FAILURE},
+    "container create": {errors.ProcessRefused: FAILURE},
+    "start": {errors.ProcessRefused: FAILURE},
+    "container start": {errors.ProcessRefused: FAILURE},
+    "exec": {errors.NotFound: FAILURE, errors.UsageError: FAILURE, errors.Conflict: 255, errors.ExternalFailure: 255},
+}
+BY_VERB["container exec"] = BY_VERB["exec"]
+
+_STARTS = ("run", "container run")
+
+
+def exit_code(path: str, error: errors.SonataError) -> int:
+    """The exit code of command `path` that ended with `error`.
+
+    The nearest class counts, in the verb's own table first. `run` tells apart where it failed: an
+    error with detail `stage="start"` came after the container was made, and reads as the command's.
+    """
+    if path in _STARTS and error.details.get("stage") == "start":
+        text = error.message.lower()
+        missing = "not found" in text or "no such file" in text or "executable path is empty" in text
+        return 127 if missing else 126
+    for rows in (BY_VERB.get(path, {}), CODES):
+        for cls in type(error).__mro__:
+            if cls in rows:
+                return rows[cls]
+    return FAILURE
+
+
+def exit_code_of_many(path: str, several: Iterable[errors.SonataError]) -> int:
+    """The code of a command that went on after failures: an unknown name's 1 stays, else the last that is special."""
+    code = 0
+    for error in several:
+        one = exit_code(path, error)
+        if code != 1 and one != FAILURE:
+            code = one
+    return code or FAILURE
+
+
+def shown(error: BaseException) -> str:
+    """What stderr gets: `Error: …`, and the hint below it where there is one."""
+    if not isinstance(error, errors.SonataError):
+        return f"Error: {type(error).__name__}: {error}"
+    text = f"Error: {error.message}"
+    return f"{text}\n  hint: {error.hint}" if error.hint else text
+
+
+def flatten(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors of a group and of the groups in it, in order."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(flatten(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found

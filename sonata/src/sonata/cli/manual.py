@@ -1,0 +1,307 @@
+"""What help and the manual say of a command beyond its options: description and examples, by target.
+
+Read for `--help` and by `tools/gendocs.py` only.
+"""
+
+MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sonata.cli.containers.attach:command": (
+        (
+            "The sonata attach command allows you to attach to a running container using the container's "
+            "ID or name, either to view its ongoing output or to control it interactively."
+        ),
+        ("sonata attach ctrID", "sonata attach 1234", "sonata attach --no-stdin foobar"),
+    ),
+    "sonata.cli.containers.cleanup:command": (
+        (
+            "Cleans up mount points and network stacks on one or more containers from the host. The "
+            "container name or ID can be used. This command is used internally when running containers, "
+            "but can also be used if container cleanup has failed when a container exits."
+        ),
+        ("sonata container cleanup ctrID1 ctrID2 ctrID3", "sonata container cleanup --all"),
+    ),
+    "sonata.cli.containers.create:command": (
+        (
+            "Creates a new container from the given image or storage and prepares it for running the "
+            "specified command.\n\nThe container ID is then printed to stdout. "
+            "You can then start it at any time with the sonata start <container_id> command. The "
+            "container will be created with the initial state 'created'."
+        ),
+        (
+            "sonata create alpine ls",
+            "sonata create --annotation HELLO=WORLD alpine ls",
+            "sonata create -t -i --name myctr alpine ls",
+        ),
+    ),
+    "sonata.cli.containers.exec:command": (
+        "Execute the specified command inside a running container.",
+        ("sonata exec -it ctrID ls", "sonata exec -it -w /tmp myCtr pwd", "sonata exec --user root ctrID ls"),
+    ),
+    "sonata.cli.containers.exists:command": (
+        (
+            "If the named container exists in local storage, sonata container exists exits with 0, "
+            "otherwise the exit code will be 1."
+        ),
+        (
+            "sonata container exists --external containerID",
+            "sonata container exists myctr || sonata run --name myctr [etc...]",
+        ),
+    ),
+    "sonata.cli.containers.inspect:command": (
+        "Displays the low-level information on a container identified by name or ID.",
+        ("sonata container inspect myCtr", "sonata container inspect -l --format '{{.Id}} {{.Config.Labels}}'"),
+    ),
+    "sonata.cli.containers.kill:command": (
+        (
+            "The main process inside each container specified will be sent SIGKILL, or any signal "
+            "specified with option --signal."
+        ),
+        ("sonata kill mywebserver", "sonata kill 860a4b23", "sonata kill --signal TERM ctrID"),
+    ),
+    "sonata.cli.containers.logs:command": (
+        (
+            "Retrieves logs for one or more containers.\n\nThis does not guarantee "
+            "execution order when combined with sonata run (i.e., your run may not have generated any "
+            "logs at the time you execute sonata logs)."
+        ),
+        (
+            "sonata logs ctrID",
+            "sonata logs --names ctrID1 ctrID2",
+            "sonata logs --tail 2 mywebserver",
+            "sonata logs --follow=true --since 10m ctrID",
+            "sonata logs mywebserver mydbserver",
+        ),
+    ),
+    "sonata.cli.containers.port:command": (
+        "List port mappings for the CONTAINER, or look up the public-facing port that is NAT-ed to the PRIVATE_PORT",
+        ("sonata port --all", "sonata port ctrID 80/tcp"),
+    ),
+    "sonata.cli.containers.ps:command": (
+        "Prints out information about the containers",
+        (
+            "sonata ps -a",
+            'sonata ps -a --format "{{.ID}}  {{.Image}}  {{.Labels}}  {{.Mounts}}"',
+            "sonata ps --size --sort names",
+        ),
+    ),
+    "sonata.cli.containers.rename:command": (
+        "The sonata rename command allows you to rename an existing container",
+        ("sonata rename containerA newName",),
+    ),
+    "sonata.cli.containers.restart:command": (
+        (
+            "Restarts one or more running containers. The container ID or name can be used.\n\nA "
+            "timeout before forcibly stopping can be set, but defaults to 10 seconds."
+        ),
+        ("sonata restart ctrID", "sonata restart ctrID1 ctrID2"),
+    ),
+    "sonata.cli.containers.rm:command": (
+        (
+            "Removes one or more containers from the host. The container name or ID can be "
+            "used.\n\nCommand does not remove images. Running or unusable "
+            "containers will not be removed without the -f option."
+        ),
+        (
+            "sonata rm ctrID",
+            "sonata rm mywebserver myflaskserver 860a4b23",
+            "sonata rm --force --all",
+            "sonata rm -f c684f0d469f2",
+        ),
+    ),
+    "sonata.cli.containers.run:command": (
+        "Runs a command in a new container from the given image",
+        (
+            "sonata run imageID ls -alF /etc",
+            "sonata run --network=host imageID dnf -y install java",
+            "sonata run --volume /var/hostdir:/var/ctrdir -i -t fedora /bin/bash",
+        ),
+    ),
+    "sonata.cli.containers.start:command": (
+        "Starts one or more containers.  The container name or ID can be used.",
+        ("sonata start 860a4b231279 5421ab43b45", "sonata start --interactive --attach imageID"),
+    ),
+    "sonata.cli.containers.stop:command": (
+        (
+            "Stops one or more running containers.  The container name or ID can be used.\n\nA "
+            "timeout to forcibly stop the container can also be set but defaults to 10 seconds otherwise."
+        ),
+        ("sonata stop ctrID", "sonata stop --time 2 mywebserver 6e534f14da9d"),
+    ),
+    "sonata.cli.containers.top:command": (
+        (
+            "Display the running processes of a container.\n\nThe top command "
+            "extends the ps(1) compatible AIX descriptors with container-specific ones as shown below.  "
+            "In the presence of ps(1) specific flags (e.g, -eo), Sonata will execute ps(1) inside the "
+            "container.\n\nFormat "
+            "Descriptors:\nargs,capamb,capbnd,capeff,capinh,capprm,comm,etime,group,groups,hgroup,hgroups,hpid,huid,huser,label,nice,pcpu,pgid,pid,ppid,rgroup,rss,ruser,seccomp,state,stime,time,tty,uid,user,vsz"
+        ),
+        ("sonata top ctrID", "sonata top ctrID pid seccomp args %C", "sonata top ctrID -eo user,pid,comm"),
+    ),
+    "sonata.cli.containers.wait:command": (
+        "Block until one or more containers stop and then print their exit codes.",
+        ("sonata wait --interval 5s ctrID", "sonata wait ctrID1 ctrID2"),
+    ),
+    "sonata.cli.images.exists:command": (
+        (
+            "If the named image exists in local storage, sonata image exists exits with 0, otherwise the "
+            "exit code will be 1."
+        ),
+        ("sonata image exists ID", "sonata image exists IMAGE && sonata pull IMAGE"),
+    ),
+    "sonata.cli.images.history:command": (
+        (
+            "Displays the history of an image.\n\nThe information can be printed "
+            "out in an easy to read, or user specified format, and can be truncated."
+        ),
+        ("sonata history quay.io/fedora/fedora",),
+    ),
+    "sonata.cli.images.inspect:command": (
+        "Displays the low-level information of an image identified by name or ID.",
+        (
+            "sonata image inspect alpine",
+            'sonata image inspect --format "imageId: {{.Id}} size: {{.Size}}" alpine',
+            'sonata image inspect --format "image: {{.ImageName}} driver: {{.Driver}}" myctr',
+        ),
+    ),
+    "sonata.cli.images.list:command": (
+        "Lists images previously pulled to the system or created on the system.",
+        (
+            "sonata images --format json",
+            'sonata images --sort repository --format "table {{.ID}} {{.Repository}} {{.Tag}}"',
+            "sonata images --filter dangling=true",
+        ),
+    ),
+    "sonata.cli.images.load:command": (
+        "Loads an image from a locally stored archive (tar file) into container storage.",
+        (),
+    ),
+    "sonata.cli.images.pull:command": (
+        (
+            "Pulls an image from a registry and stores it locally.\n\nAn image "
+            "can be pulled by tag or digest. If a tag is not specified, the image with the 'latest' tag "
+            "is pulled."
+        ),
+        ("sonata pull imageName", "sonata pull fedora:latest"),
+    ),
+    "sonata.cli.images.rm:command": (
+        "Removes one or more previously pulled or locally created images.",
+        ("sonata rmi imageID", "sonata rmi --force alpine", "sonata rmi c4dfb1609ee2 93fd78260bd1 c0ed59d05ff7"),
+    ),
+    "sonata.cli.images.save:command": (
+        "Save an image to docker-archive or oci-archive on the local machine. Default is docker-archive.",
+        (
+            "sonata save --quiet -o myimage.tar imageID",
+            "sonata save --format docker-dir -o ubuntu-dir ubuntu",
+            "sonata save > alpine-all.tar alpine:latest",
+        ),
+    ),
+    "sonata.cli.images.tag:command": (
+        "Adds one or more additional names to locally-stored image.",
+        (
+            "sonata tag 0e3bbc2 fedora:latest",
+            "sonata tag imageID:latest myNewImage:newTag",
+            "sonata tag httpd myregistryhost:5000/fedora/httpd:v2",
+        ),
+    ),
+    "sonata.cli.images.untag:command": (
+        "Removes one or more names from a locally-stored image.",
+        (
+            "sonata untag 0e3bbc2",
+            "sonata untag imageID:latest otherImageName:latest",
+            "sonata untag httpd myregistryhost:5000/fedora/httpd:v2",
+        ),
+    ),
+    "sonata.cli.networks.connect:command": ("Add container to a network", ("sonata network connect web secondary",)),
+    "sonata.cli.networks.create:command": (
+        "Create networks for containers and pods",
+        ("sonata network create podman1",),
+    ),
+    "sonata.cli.networks.disconnect:command": (
+        "Remove container from a network",
+        ("sonata network disconnect web secondary",),
+    ),
+    "sonata.cli.networks.exists:command": (
+        "If the named network exists, sonata network exists exits with 0, otherwise the exit code will be 1.",
+        ("sonata network exists net1",),
+    ),
+    "sonata.cli.networks.inspect:command": (
+        "Displays the network configuration for one or more networks.",
+        ("sonata network inspect podman",),
+    ),
+    "sonata.cli.networks.ls:command": ("List networks", ("sonata network list",)),
+    "sonata.cli.networks.rm:command": ("Remove networks", ("sonata network rm podman",)),
+    "sonata.cli.system.check:command": (
+        "sonata system check\n\nCheck storage for consistency and remove anything that looks damaged",
+        ("sonata system check",),
+    ),
+    "sonata.cli.system.completion:command": (
+        (
+            "Generate shell autocompletions.\nValid arguments are bash, zsh "
+            "and fish.\nPlease refer to the man page to see how you can load "
+            "these completions."
+        ),
+        ("sonata completion bash", "sonata completion zsh -f _podman", "sonata completion fish --no-desc"),
+    ),
+    "sonata.cli.system.df:command": ("sonata system df\n\nShow sonata disk usage", ()),
+    "sonata.cli.system.info:command": (
+        (
+            "Display information pertaining to the host, current storage stats, and build of "
+            "sonata.\n\nUseful for the user and when reporting issues."
+        ),
+        ("sonata info",),
+    ),
+    "sonata.cli.system.inspect:command": (
+        (
+            "Displays the low-level information on an object identified by name or ID.\nFor "
+            "more inspection options, see:\n\nsonata container inspect\nsonata "
+            "image inspect\nsonata network inspect\nsonata volume inspect"
+        ),
+        (
+            "sonata inspect fedora",
+            "sonata inspect --type image fedora",
+            "sonata inspect --type artifact quay.io/myimage/myartifact:latest",
+            "sonata inspect CtrID ImgID",
+            'sonata inspect --format "imageId: {{.Id}} size: {{.Size}}" fedora',
+        ),
+    ),
+    "sonata.cli.system.prune:command": ("sonata system prune\n\nRemove unused data", ("sonata system prune",)),
+    "sonata.cli.system.version:command": ("", ()),
+    "sonata.cli.volumes.create:command": (
+        (
+            'If using the default driver, "local", the volume will be created on the host in the volumes '
+            "directory under container storage."
+        ),
+        (
+            "sonata volume create myvol",
+            "sonata volume create",
+            "sonata volume create --label foo=bar myvol",
+            "sonata volume create --uid 4321 --gid 1234 myvol",
+        ),
+    ),
+    "sonata.cli.volumes.exists:command": (
+        "If the given volume exists, sonata volume exists exits with 0, otherwise the exit code will be 1.",
+        ("sonata volume exists myvol",),
+    ),
+    "sonata.cli.volumes.inspect:command": (
+        "Display detailed information on one or more volumes.\n\nUse a Go template to change the format from JSON.",
+        (
+            "sonata volume inspect myvol",
+            "sonata volume inspect --all",
+            'sonata volume inspect --format "{{.Driver}} {{.Scope}}" myvol',
+        ),
+    ),
+    "sonata.cli.volumes.ls:command": (
+        (
+            "List all available volumes. The output of the volumes can be filtered\nand "
+            "the output format can be changed to JSON or a user specified Go template."
+        ),
+        (),
+    ),
+    "sonata.cli.volumes.rm:command": (
+        (
+            "Remove one or more existing volumes.\n\nBy default only volumes "
+            "that are not being used by any containers will be removed. To remove the volumes anyways, "
+            "use the --force flag."
+        ),
+        ("sonata volume rm myvol1 myvol2", "sonata volume rm --all", "sonata volume rm --force myvol"),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Option tables: what each command accepts, as data."""

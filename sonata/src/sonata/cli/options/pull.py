@@ -1,0 +1,88 @@
+"""Options that every command which may pull has.
+
+Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are Podman's.
+"""
+
+PULL = (
+    (
+        "arch",
+        "",
+        "string",
+        "",
+        "ARCH",
+        "Use ARCH instead of the architecture of the machine for choosing images",
+        {"aliases": ("override-arch",)},
+    ),
+    (
+        "authfile",
+        "",
+        "string",
+        "",
+        "",
+        "Path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override",
+        {"complete": "files"},
+    ),
+    (
+        "cert-dir",
+        "",
+        "string",
+        "",
+        "Pathname",
+        "Pathname of a directory containing TLS certificates and keys",
+        {"complete": "files"},
+    ),
+    (
+        "creds",
+        "",
+        "string",
+        "",
+        "credentials",
+        "Credentials (USERNAME:PASSWORD) to use for authenticating to a registry",
+    ),
+    (
+        "decryption-key",
+        "",
+        "stringArray",
+        (),
+        "",
+        "Key needed to decrypt the image (e.g. /path/to/key.pem)",
+        {"later": True},
+    ),
+    (
+        "os",
+        "",
+        "string",
+        "",
+        "OS",
+        "Use OS instead of the running OS for choosing images",
+        {"aliases": ("override-os",)},
+    ),
+    (
+        "platform",
+        "",
+        "string",
+        "",
+        "",
+        "Specify the platform for selecting the image.  (Conflicts with --arch and --os)",
+    ),
+    ("retry", "", "uint", 3, "", "Number of times to retry in case of failure when performing pull"),
+    ("retry-delay", "", "string", "", "", "Delay between retries in case of pull failures"),
+    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True, "later": True}),
+    (
+        "tls-verify",
+        "",
+        "bool",
+        False,
+        "",
+        "Require HTTPS and verify certificates when contacting registries for pulling images",
+    ),
+    (
+        "variant",
+        "",
+        "string",
+        "",
+        "VARIANT",
+        "Use VARIANT instead of the running architecture variant for choosing images",
+        {"aliases": ("override-variant",)},
+    ),
+)

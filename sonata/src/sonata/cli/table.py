@@ -1,0 +1,305 @@
+"""The command table. Data only: nothing is imported to answer `--help`.
+
+A row is `path: (target, help, realm, group, options, arguments, synopsis)`:
+
+- target: module and function that carry the command out; empty for a group of commands;
+- realm: `host`, or `userns` for what an ordinary user runs inside a user namespace;
+- group: heading in the manual;
+- options: module below `sonata.cli.options` and name of the table; empty for none;
+- arguments: a rule of `sonata.cli.arguments`;
+- synopsis: the arguments as help shows them.
+"""
+
+Row = tuple[str, str, str, str, str, str, str]
+
+_C = "sonata.cli.containers."
+_I = "sonata.cli.images."
+_N = "sonata.cli.networks."
+_V = "sonata.cli.volumes."
+_S = "sonata.cli.system."
+_P = "sonata.cli.plugins."
+_ONE_C = "CONTAINER"
+_MORE_C = "CONTAINER [CONTAINER...]"
+_MORE_I = "IMAGE [IMAGE...]"
+
+
+def _container(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_C}{verb}:command", text, "userns", "containers", options, rule, synopsis)
+
+
+def _image(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_I}{verb}:command", text, "userns", "images", options, rule, synopsis)
+
+
+def _network(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_N}{verb}:command", text, "userns", "networks", options, rule, synopsis)
+
+
+def _volume(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_V}{verb}:command", text, "userns", "volumes", options, rule, synopsis)
+
+
+_ATTACH = _container("attach", "Attach to a running container", "containers:ATTACH", "attach", _ONE_C)
+_CREATE = _container(
+    "create", "Create but do not start a container", "create:CREATE", "min 1", "IMAGE [COMMAND [ARG...]]"
+)
+_EXEC = _container(
+    "exec", "Run a process in a running container", "containers:EXEC", "exec", "CONTAINER COMMAND [ARG...]"
+)
+_KILL = _container(
+    "kill",
+    "Kill one or more running containers with a specific signal",
+    "containers:KILL",
+    "names",
+    _MORE_C,
+)
+_LOGS = _container("logs", "Fetch the logs of one or more containers", "containers:LOGS", "logs", _MORE_C)
+_PORT = _container(
+    "port",
+    "List port mappings or a specific mapping for the container",
+    "containers:PORT",
+    "port",
+    "CONTAINER [PORT]",
+)
+_PS = _container("ps", "List containers", "containers:PS", "none", "")
+_RENAME = _container("rename", "Rename an existing container", "", "exact 2", "CONTAINER NAME")
+_RESTART = _container("restart", "Restart one or more containers", "containers:RESTART", "names", _MORE_C)
+_RM = _container("rm", "Remove one or more containers", "containers:RM", "names", _MORE_C)
+_RUN = _container("run", "Run a command in a new container", "create:RUN", "min 1", "IMAGE [COMMAND [ARG...]]")
+_START = _container("start", "Start one or more containers", "containers:START", "start", _MORE_C)
+_STOP = _container("stop", "Stop one or more containers", "containers:STOP", "names", _MORE_C)
+_TOP = _container(
+    "top",
+    "Display the running processes of a container",
+    "containers:TOP",
+    "top",
+    "CONTAINER [FORMAT-DESCRIPTORS|ARGS...]",
+)
+_WAIT = _container("wait", "Block on one or more containers", "containers:WAIT", "wait", _MORE_C)
+
+_HISTORY = _image("history", "Show history of a specified image", "images:HISTORY", "exact 1", "IMAGE")
+_IMAGES = _image("list", "List images in local storage", "images:IMAGES", "max 1", "[IMAGE]")
+_LOAD = _image("load", "Load image(s) from a tar archive", "images:LOAD", "none", "")
+_PULL = _image("pull", "Pull an image from a registry", "images:PULL_IMAGE", "min 1", _MORE_I)
+_RMI = _image("rm", "Remove one or more images from local storage", "images:REMOVE", "rmi", _MORE_I)
+_SAVE = _image("save", "Save image(s) to an archive", "images:SAVE", "save", _MORE_I)
+_TAG = _image("tag", "Add an additional name to a local image", "", "min 2", "IMAGE TARGET_NAME [TARGET_NAME...]")
+_UNTAG = _image("untag", "Remove a name from a local image", "", "min 1", _MORE_I)
+
+_NETWORK_LS = _network("ls", "List networks", "objects:NETWORK_LS", "none", "")
+_NETWORK_RM = _network("rm", "Remove networks", "objects:NETWORK_RM", "min 1", "NETWORK [NETWORK...]")
+_VOLUME_LS = _volume("ls", "List volumes", "objects:VOLUME_LS", "none", "")
+_VOLUME_RM = _volume("rm", "Remove one or more volumes", "objects:VOLUME_RM", "volume rm", "VOLUME [VOLUME...]")
+_INFO: Row = (f"{_S}info:command", "Display Sonata system information", "userns", "system", "system:INFO", "none", "")
+
+TABLE: dict[str, Row] = {
+    "attach": _ATTACH,
+    "completion": (
+        f"{_S}completion:command",
+        "Generate shell autocompletions",
+        "host",
+        "system",
+        "system:COMPLETION",
+        "completion",
+        "{bash|zsh|fish}",
+    ),
+    "container": ("", "Manage containers", "host", "containers", "", "", ""),
+    "container attach": _ATTACH,
+    "container cleanup": _container(
+        "cleanup",
+        "Clean up network and mountpoints of one or more containers",
+        "containers:CLEANUP",
+        "names",
+        _MORE_C,
+    ),
+    "container create": _CREATE,
+    "container exec": _EXEC,
+    "container exists": _container(
+        "exists", "Check if a container exists in local storage", "containers:EXISTS", "exact 1", _ONE_C
+    ),
+    "container inspect": _container(
+        "inspect", "Display the configuration of a container", "containers:INSPECT", "inspect", _MORE_C
+    ),
+    "container kill": _KILL,
+    "container list": _PS,
+    "container logs": _LOGS,
+    "container port": _PORT,
+    "container ps": _PS,
+    "container rename": _RENAME,
+    "container restart": _RESTART,
+    "container rm": _RM,
+    "container run": _RUN,
+    "container start": _START,
+    "container stop": _STOP,
+    "container top": _TOP,
+    "container wait": _WAIT,
+    "create": _CREATE,
+    "doctor": (
+        f"{_S}doctor:command",
+        "Check what this host lacks to run containers",
+        "userns",
+        "system",
+        "system:DOCTOR",
+        "none",
+        "",
+    ),
+    "exec": _EXEC,
+    "help": (f"{_S}help:command", "Help about any command", "host", "system", "", "any", "[COMMAND]"),
+    "history": _HISTORY,
+    "image": ("", "Manage images", "host", "images", "", "", ""),
+    "image exists": _image("exists", "Check if an image exists in local storage", "", "exact 1", "IMAGE"),
+    "image history": _HISTORY,
+    "image inspect": _image("inspect", "Display the configuration of an image", "images:INSPECT", "inspect", _MORE_I),
+    "image list": _IMAGES,
+    "image load": _LOAD,
+    "image pull": _PULL,
+    "image rm": _RMI,
+    "image save": _SAVE,
+    "image tag": _TAG,
+    "image untag": _UNTAG,
+    "images": _IMAGES,
+    "info": _INFO,
+    "inspect": (
+        f"{_S}inspect:command",
+        "Display the configuration of object denoted by ID",
+        "userns",
+        "system",
+        "system:INSPECT",
+        "inspect",
+        "{CONTAINER|IMAGE|NETWORK|VOLUME} [...]",
+    ),
+    "kill": _KILL,
+    "load": _LOAD,
+    "logs": _LOGS,
+    "network": ("", "Manage networks", "host", "networks", "", "", ""),
+    "network connect": _network(
+        "connect",
+        "Add container to a network",
+        "objects:NETWORK_CONNECT",
+        "exact 2",
+        "NETWORK CONTAINER",
+    ),
+    "network create": _network("create", "Create networks", "objects:NETWORK_CREATE", "max 1", "[NAME]"),
+    "network disconnect": _network(
+        "disconnect",
+        "Remove a container from a network",
+        "objects:NETWORK_DISCONNECT",
+        "exact 2",
+        "NETWORK CONTAINER",
+    ),
+    "network exists": _network("exists", "Check if network exists", "", "exact 1", "NETWORK"),
+    "network inspect": _network(
+        "inspect", "Inspect network", "objects:NETWORK_INSPECT", "min 1", "NETWORK [NETWORK...]"
+    ),
+    "network ls": _NETWORK_LS,
+    "network rm": _NETWORK_RM,
+    "plugin": ("", "Manage plugins", "host", "plugins", "", "", ""),
+    "plugin check": (
+        f"{_P}check:command",
+        "Check that a plugin keeps its contract",
+        "userns",
+        "plugins",
+        "plugins:CHECK",
+        "exact 2",
+        "KIND NAME",
+    ),
+    "plugin inspect": (
+        f"{_P}inspect:command",
+        "Display what a plugin is and offers",
+        "userns",
+        "plugins",
+        "plugins:INSPECT",
+        "min 1",
+        "[KIND/]NAME [[KIND/]NAME...]",
+    ),
+    "plugin ls": (f"{_P}ls:command", "List plugins", "userns", "plugins", "plugins:LS", "none", ""),
+    "port": _PORT,
+    "ps": _PS,
+    "pull": _PULL,
+    "rename": _RENAME,
+    "restart": _RESTART,
+    "rm": _RM,
+    "rmi": _RMI,
+    "run": _RUN,
+    "save": _SAVE,
+    "start": _START,
+    "stop": _STOP,
+    "system": ("", "Manage Sonata", "host", "system", "", "", ""),
+    "system check": (
+        f"{_S}check:command",
+        "Check storage consistency",
+        "userns",
+        "system",
+        "system:SYSTEM_CHECK",
+        "none",
+        "",
+    ),
+    "system df": (f"{_S}df:command", "Show Sonata disk usage", "userns", "system", "system:SYSTEM_DF", "none", ""),
+    "system info": _INFO,
+    "system prune": (
+        f"{_S}prune:command",
+        "Remove unused data",
+        "userns",
+        "system",
+        "system:SYSTEM_PRUNE",
+        "none",
+        "",
+    ),
+    "tag": _TAG,
+    "top": _TOP,
+    "untag": _UNTAG,
+    "version": (
+        f"{_S}version:command",
+        "Display the Sonata version information",
+        "host",
+        "system",
+        "system:VERSION",
+        "none",
+        "",
+    ),
+    "volume": ("", "Manage volumes", "host", "volumes", "", "", ""),
+    "volume create": _volume("create", "Create a new volume", "objects:VOLUME_CREATE", "max 1", "[NAME]"),
+    "volume exists": _volume("exists", "Check if volume exists", "", "exact 1", "VOLUME"),
+    "volume inspect": _volume(
+        "inspect",
+        "Display detailed information on one or more volumes",
+        "objects:VOLUME_INSPECT",
+        "volume inspect",
+        "VOLUME [VOLUME...]",
+    ),
+    "volume ls": _VOLUME_LS,
+    "volume rm": _VOLUME_RM,
+    "wait": _WAIT,
+}
+
+ALIASES: dict[str, str] = {
+    "container ls": "container list",
+    "image ls": "image list",
+    "network list": "network ls",
+    "network remove": "network rm",
+    "volume list": "volume ls",
+    "volume remove": "volume rm",
+}
+
+STOPS_AT_FIRST_ARGUMENT = ("create", "exec", "run", "top")
+"""Last words of commands whose options end at the first argument: what follows is the container's."""
+
+TO_COME = frozenset(
+    (
+        *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp", "diff"),
+        *("events", "export", "farm", "generate", "healthcheck", "import", "init", "kube", "login", "logout"),
+        *("machine", "manifest", "mount", "pause", "play", "pod", "push", "quadlet", "search", "secret", "stats"),
+        *("umount", "unmount", "unpause", "unshare", "update"),
+        *("container checkpoint", "container clone", "container commit", "container cp", "container diff"),
+        *("container export", "container init", "container mount", "container pause", "container prune"),
+        *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
+        *("container unpause", "container update"),
+        *("image build", "image diff", "image import", "image mount", "image prune", "image push", "image scp"),
+        *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
+        *("network prune", "network reload", "network update"),
+        *("system connection", "system dial-stdio", "system events", "system hyperv-prep", "system locks"),
+        *("system migrate", "system renumber", "system reset", "system service"),
+        *("volume export", "volume import", "volume mount", "volume prune", "volume reload", "volume unmount"),
+    )
+)
+"""Commands that Podman has and Sonata does not have yet: refused by name."""
