@@ -115,6 +115,8 @@ def _report(words: list[str], error: Exception) -> int:
 
     if isinstance(error, ExceptionGroup):
         return _report_many(words, error)
+    if isinstance(error, OSError):
+        return _complain(f"Error: {_operating_system_says(error)}")
     if not isinstance(error, SonataError):
         import traceback
 
@@ -133,6 +135,11 @@ def _report(words: list[str], error: Exception) -> int:
     code = errors.exit_code(path, error)
     _complain(text)
     return code
+
+
+def _operating_system_says(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def _report_many(words: list[str], group: ExceptionGroup[Exception]) -> int:
@@ -175,9 +182,8 @@ def _broken_pipe() -> int:
 
 def run() -> None:
     """Entry point of the installed program: `main`, then out without the interpreter's long goodbye."""
-    import os
-
     import _signal  # type: ignore[import-not-found]  # what `signal` wraps, without the enums
+    import os
 
     # A handler, unlike "ignore", is not inherited by the programs we start; writes still fail with EPIPE.
     _signal.signal(_signal.SIGPIPE, _nothing)

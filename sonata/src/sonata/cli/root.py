@@ -108,7 +108,7 @@ def understand(words: list[str]) -> Invocation:
     made.globals = pflag.parse(LEADING + PERSISTENT, leading)
     if path and (table.TABLE[path][0] or rest):
         own = options_of(path)
-        stops = path.rpartition(" ")[2] in table.STOPS_AT_FIRST_ARGUMENT
+        stops = path in table.STOPS_AT_FIRST_ARGUMENT
         try:
             made.parsed = pflag.parse((*PERSISTENT, *own), rest, interspersed=not stops)
         except pflag.HelpWanted:

@@ -281,8 +281,10 @@ ALIASES: dict[str, str] = {
     "volume remove": "volume rm",
 }
 
-STOPS_AT_FIRST_ARGUMENT = ("create", "exec", "run", "top")
-"""Last words of commands whose options end at the first argument: what follows is the container's."""
+STOPS_AT_FIRST_ARGUMENT = frozenset(
+    ("create", "exec", "run", "top", "container create", "container exec", "container run", "container top")
+)
+"""Commands whose options end at the first argument: what follows is the container's."""
 
 TO_COME = frozenset(
     (

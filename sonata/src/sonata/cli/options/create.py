@@ -99,7 +99,11 @@ COMMON = (
     ),
 )
 
-_GROUPS = PULL + PROCESS + STORAGE + SECURITY + NETWORK + NAMESPACES + RESOURCES + HEALTH + COMMON
+# Here, and not for `pull`, the platform options have old names too.
+_PULL = tuple(
+    (*row, {"aliases": (f"override-{row[0]}",)}) if row[0] in ("arch", "os", "variant") else row for row in PULL
+)
+_GROUPS = _PULL + PROCESS + STORAGE + SECURITY + NETWORK + NAMESPACES + RESOURCES + HEALTH + COMMON
 
 CREATE = (
     *_GROUPS,

@@ -11,7 +11,6 @@ PULL = (
         "",
         "ARCH",
         "Use ARCH instead of the architecture of the machine for choosing images",
-        {"aliases": ("override-arch",)},
     ),
     (
         "authfile",
@@ -55,7 +54,6 @@ PULL = (
         "",
         "OS",
         "Use OS instead of the running OS for choosing images",
-        {"aliases": ("override-os",)},
     ),
     (
         "platform",
@@ -72,7 +70,7 @@ PULL = (
         "tls-verify",
         "",
         "bool",
-        False,
+        True,
         "",
         "Require HTTPS and verify certificates when contacting registries for pulling images",
     ),
@@ -83,6 +81,5 @@ PULL = (
         "",
         "VARIANT",
         "Use VARIANT instead of the running architecture variant for choosing images",
-        {"aliases": ("override-variant",)},
     ),
 )

@@ -1,0 +1,100 @@
+"""What a command weighs: time above the bare interpreter, and modules that it must not load.
+
+Each entry runs in a fresh interpreter as the launcher starts it (`-I -S`). The least of several runs
+counts, because noise only adds. Failures name the modules that were loaded and who first asked for them.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = {
+    "click",
+    "pluggy",
+    "stevedore",
+    "structlog",
+    "pydantic",
+    "pyroute2",
+    "asyncio",
+    "dataclasses",
+    "inspect",
+    "logging",
+    "tomllib",
+    "importlib.metadata",
+    "subprocess",
+    "tempfile",
+    "pathlib",
+    "typing",
+    "contextlib",
+}
+
+_HEAD = "import sys; sys.path[:0] = {paths!r}; "
+_MAIN = "from sonata.__main__ import main; main({words!r}); "
+_TAIL = "print('\\n'.join(sorted(sys.modules)), file=sys.stderr)"
+
+COMMANDS = [
+    (["version"], 20),
+    (["--version"], 20),
+    (["--help"], 60),
+    (["run", "--help"], 60),
+    (["__complete", "run", "--na"], 60),
+]
+
+ROOMS = [
+    "sonata.cli.root",
+    "sonata.cli.pflag",
+    "sonata.cli.table",
+    "sonata.cli.arguments",
+    "sonata.cli.errors",
+    "sonata.cli.options.create",
+    "sonata.cli.options.containers",
+    "sonata_core.errors",
+    "sonata_core.record",
+    "sonata_core.trace",
+]
+
+
+def paths():
+    return [path for path in sys.path if path.endswith("/src") and os.path.isdir(path)]
+
+
+def fresh(code):
+    """Run code in a bare interpreter; returns seconds and what it wrote to stderr."""
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    took = time.monotonic() - begun
+    assert done.returncode == 0, done.stderr
+    return took, done.stderr
+
+
+def least(code, runs=7):
+    return min(fresh(code)[0] for _ in range(runs))
+
+
+@pytest.mark.parametrize(
+    ("words", "budget"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, list) else str(value)
+)
+def test_time_above_the_interpreter(words, budget):
+    bare = least(_HEAD.format(paths=paths()))
+    whole = least((_HEAD + _MAIN).format(paths=paths(), words=words))
+    above = (whole - bare) * 1000
+    assert above <= budget, (
+        f"sonata {' '.join(words)} takes {above:.1f} ms above the interpreter; {budget} is its budget"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "budget"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, list) else str(value)
+)
+def test_modules_of_a_command(words, budget):
+    _, loaded = fresh((_HEAD + _MAIN + _TAIL).format(paths=paths(), words=words))
+    assert not HEAVY & set(loaded.split())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_modules_of_a_room(room):
+    _, loaded = fresh((_HEAD + "import " + room + "; " + _TAIL).format(paths=paths()))
+    assert not HEAVY & set(loaded.split()), room
