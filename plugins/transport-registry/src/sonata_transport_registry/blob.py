@@ -1,0 +1,167 @@
+"""A blob as a stream: taken up again where the connection broke, and never spliced wrongly."""
+
+from __future__ import annotations
+
+import io
+
+from sonata_core.errors import RegistryFailure
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from urllib3 import BaseHTTPResponse
+
+    from sonata_core.models.image import Descriptor, TransportOptions
+
+    Ask = Callable[[dict[str, str]], BaseHTTPResponse]
+
+_ENOUGH_PROGRESS = 1 << 20
+_ENOUGH_TIME = 60.0
+_BUFFER = 1 << 18
+
+
+class BlobStream(io.RawIOBase):
+    """The bytes of a blob from an offset on.
+
+    After a break the rest is asked for with a Range, if this is the first break, or a mebibyte
+    came or a minute passed since the last one. What is spliced is only what the registry says
+    begins exactly there; whether the whole verifies is the reader's to check.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        blob: Descriptor,
+        offset: int,
+        options: TransportOptions,
+        *,
+        what: str,
+        first: BaseHTTPResponse | None = None,
+    ) -> None:
+        self._ask = ask
+        self._blob = blob
+        self._at = offset
+        self._delay = options.retry_delay
+        self._what = what
+        self._answer: BaseHTTPResponse | None = first or open_range(ask, blob, offset, what)
+        self._broke_at = -1
+        self._broke_when = 0.0
+
+    def as_binary(self) -> BinaryIO:
+        """The stream as the contract's type: `RawIOBase` is one in all but name."""
+        return self  # type: ignore[return-value]
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; empty at the end. Raises RegistryFailure when the connection stays broken."""
+        from urllib3.exceptions import HTTPError
+
+        if size is None or size < 0:
+            return self.readall()
+        while self._answer is not None and size:
+            try:
+                chunk = self._answer.read(size)
+            except (HTTPError, OSError) as error:
+                self._take_up(error)
+                continue
+            self._at += len(chunk)
+            if not chunk:
+                self._answer.release_conn()
+                self._answer = None
+            return chunk
+        return b""
+
+    def readinto(self, buffer: object, /) -> int:
+        """As of `io.RawIOBase`."""
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        chunk = self.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def readall(self) -> bytes:
+        """Everything that is left: for small blobs, such as a config."""
+        found = bytearray()
+        while chunk := self.read(_BUFFER):
+            found += chunk
+        return bytes(found)
+
+    def _take_up(self, error: Exception) -> None:
+        import time
+
+        now = time.monotonic()
+        if (
+            self._broke_at >= 0
+            and self._at - self._broke_at < _ENOUGH_PROGRESS
+            and now - self._broke_when < _ENOUGH_TIME
+        ):
+            raise RegistryFailure(
+                f"{self._what}: the connection broke after {self._at} bytes, and again",
+                hint="try again: what has arrived is kept",
+                temporary=True,
+            ) from error
+        self._broke_at, self._broke_when = self._at, now
+        if self._answer is not None:
+            self._answer.close()
+        time.sleep(self._delay)
+        self._answer = open_range(self._ask, self._blob, self._at, self._what)
+
+    def close(self) -> None:
+        """Drop the connection: what was not read would have to be read to use it again."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+        super().close()
+
+
+def open_range(ask: Ask, blob: Descriptor, offset: int, what: str) -> BaseHTTPResponse | None:
+    """The answer with the blob's bytes from `offset` on; None where nothing is left. Raises RegistryFailure."""
+    if not offset:
+        answer = ask({})
+        if answer.status != 200:
+            answer.close()
+            raise RegistryFailure(f"{what}: HTTP status {answer.status} to a request for the whole")
+        return answer
+    if blob.size == offset:
+        return None
+    answer = ask({"Range": f"bytes={offset}-"})
+    if answer.status == 206:
+        _check_range(answer, blob, offset, what)
+        return answer
+    if answer.status == 200:
+        return _skip(answer, offset, what)
+    answer.close()
+    raise RegistryFailure(f"{what}: the registry has nothing from byte {offset} on", temporary=False)
+
+
+def _check_range(answer: BaseHTTPResponse, blob: Descriptor, offset: int, what: str) -> None:
+    """CWE-354: a 206 with other bytes than were asked for must not be glued on."""
+    given = answer.headers.get("Content-Range", "")
+    span, _, total = given.removeprefix("bytes ").partition("/")
+    first, _, last = span.partition("-")
+    whole = f"{blob.size}" if blob.size >= 0 else total
+    end_is_right = total == "*" or (last.isdigit() and last == str(int(total) - 1 if total.isdigit() else -1))
+    if first != str(offset) or total not in (whole, "*") or not end_is_right:
+        answer.close()
+        raise RegistryFailure(f"{what}: bytes from {offset} on were asked for, others were sent", temporary=False)
+
+
+def _skip(answer: BaseHTTPResponse, offset: int, what: str) -> BaseHTTPResponse:
+    """A registry without ranges sends the whole: pass over what is known."""
+    from urllib3.exceptions import HTTPError
+
+    left = offset
+    try:
+        while left:
+            chunk = answer.read(min(left, _BUFFER))
+            if not chunk:
+                raise RegistryFailure(f"{what}: the registry sent fewer bytes than before", temporary=False)
+            left -= len(chunk)
+    except (HTTPError, OSError) as error:
+        answer.close()
+        raise RegistryFailure(f"{what}: the connection broke", temporary=True) from error
+    return answer

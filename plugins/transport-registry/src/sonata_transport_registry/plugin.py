@@ -1,0 +1,87 @@
+"""The transport `docker`: registries that speak the distribution protocol."""
+
+from __future__ import annotations
+
+from sonata_core.errors import UsageError
+from sonata_core.hookspecs.transport import TransportHooks, TransportTags, TransportWrite
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.markers import hookimpl
+from sonata_core.models.image import Endpoint, ImageReference, TransportFacts
+from sonata_core.models.media import ACCEPTED
+from sonata_core.models.plugin import PluginInfo
+from sonata_core.naming import parse_name, shown
+
+if TYPE_CHECKING:
+    from sonata_core.context import PluginContext
+    from sonata_core.models.image import ImageSink, ImageSource, TransportOptions
+    from sonata_transport_registry.client import Client
+
+
+class RegistryTransport(TransportHooks, TransportWrite, TransportTags):
+    """Images of registries.
+
+    Its table of the configuration file: `trusted_realms`, hosts of token servers that may be given
+    the password of a registry elsewhere.
+    """
+
+    def __init__(self, context: PluginContext) -> None:
+        trusted = context.config.get("trusted_realms", ())
+        if not isinstance(trusted, list | tuple) or not all(isinstance(host, str) for host in trusted):
+            raise UsageError("trusted_realms of plugin transport docker is not a list of host names")
+        self._trusted = tuple(host.lower() for host in trusted)
+
+    @hookimpl
+    def plugin_info(self) -> PluginInfo:
+        """Who this is."""
+        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.0")
+
+    @hookimpl
+    def transport_facts(self) -> TransportFacts:
+        """Everything is kept as it is."""
+        return TransportFacts(schemes=("docker",), writes=True, manifest_types=ACCEPTED)
+
+    @hookimpl
+    def transport_parse(self, text: str) -> ImageReference:
+        """`//host/path[:tag|@digest]`: the tag defaults to `latest`; tag and digest together are refused."""
+        if not text.startswith("//"):
+            raise UsageError(
+                f"docker: image reference {shown(text)} does not start with //", hint=f"write docker://{text}"
+            )
+        name = parse_name(text[2:]).with_default_tag()
+        if name.tag and name.digest:
+            raise UsageError(
+                f"Docker references with both a tag and digest are currently not supported: {shown(text)}",
+                hint="leave out the tag: the digest alone says which image is meant",
+            )
+        return ImageReference(transport="docker", rest=f"//{name}", name=str(name))
+
+    @hookimpl
+    def transport_open_source(self, reference: ImageReference, options: TransportOptions) -> ImageSource:
+        """Nothing is asked of the network before the first question."""
+        from sonata_transport_registry.source import RegistrySource
+
+        return RegistrySource(reference, self._clients(reference, options), options)
+
+    @hookimpl
+    def transport_open_sink(self, reference: ImageReference, options: TransportOptions) -> ImageSink:
+        """Writes go to the registry itself, the last endpoint, never to a mirror."""
+        from sonata_transport_registry.sink import RegistrySink
+
+        return RegistrySink(self._clients(reference, options)[-1])
+
+    @hookimpl
+    def transport_tags(self, reference: ImageReference, options: TransportOptions) -> tuple[str, ...]:
+        """All tags of the repository, asked of the registry itself."""
+        from sonata_transport_registry.source import list_tags
+
+        client = self._clients(reference, options)[-1]
+        try:
+            return list_tags(client)
+        finally:
+            client.close()
+
+    def _clients(self, reference: ImageReference, options: TransportOptions) -> tuple[Client, ...]:
+        from sonata_transport_registry.client import Client
+
+        endpoints = options.endpoints or (Endpoint(reference=reference.name),)
+        return tuple(Client(endpoint, options, self._trusted) for endpoint in endpoints)

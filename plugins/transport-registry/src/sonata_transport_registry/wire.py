@@ -1,0 +1,250 @@
+"""HTTP for one registry endpoint: connections, certificates, redirects, patience."""
+
+from __future__ import annotations
+
+import os
+
+from sonata_core.errors import RegistryFailure, SonataError, UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_transport_registry.address import Origin, follow
+from sonata_transport_registry.failures import explain_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+
+    from sonata_core.models.image import Endpoint, TransportOptions
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 10
+_CONNECT_SECONDS = 30.0
+_READ_SECONDS = 90.0
+_PATIENCE = 5
+_LONGEST_WAIT = 60.0
+_BLOCK = 1 << 18
+ERROR_LIMIT = 1 << 20
+
+
+class Wire:
+    """Requests to the hosts that one endpoint leads to. Used by several threads at once."""
+
+    def __init__(self, endpoint: Endpoint, options: TransportOptions) -> None:
+        self.insecure = endpoint.insecure if options.tls_verify is None else not options.tls_verify
+        self._endpoint = endpoint
+        self._options = options
+        self._pools: dict[Origin, HTTPConnectionPool] = {}
+
+    def close(self) -> None:
+        """Close every connection."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            pool.close()
+
+    def once(
+        self, method: str, origin: Origin, target: str, headers: Mapping[str, str], body: object = None
+    ) -> BaseHTTPResponse:
+        """One request, no redirect followed, no retry. Raises RegistryFailure for a broken connection."""
+        from urllib3.exceptions import HTTPError
+
+        every = {
+            "User-Agent": self._options.user_agent,
+            "Docker-Distribution-Api-Version": "registry/2.0",
+            "Accept-Encoding": "identity",
+            **headers,
+        }
+        try:
+            return self._pool(origin).urlopen(
+                method,
+                target,
+                body=body,  # type: ignore[arg-type]  # an iterable of bytes is taken too
+                headers=every,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise explain_network(origin, error) from error
+
+    def ask(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        """A request without a body: redirects followed, busy and broken servers asked again.
+
+        `Authorization` stays with the origin that it was meant for.
+        """
+        import time
+
+        for attempt in range(max(_PATIENCE, self._options.retries + 1)):
+            try:
+                answer = self._followed(method, origin, target, headers)
+            except RegistryFailure as failure:
+                if not failure.details.get("temporary") or attempt >= self._options.retries:
+                    raise
+                time.sleep(self._pause(attempt, ""))
+                continue
+            wait = self._wait(answer, attempt)
+            if wait is None:
+                return answer
+            discard(answer)
+            time.sleep(wait)
+        return self._followed(method, origin, target, headers)
+
+    def _wait(self, answer: BaseHTTPResponse, attempt: int) -> float | None:
+        """Seconds to wait before asking again; None to take the answer as it is."""
+        if answer.status == 429 and attempt < _PATIENCE - 1:
+            return self._pause(attempt + 1, answer.headers.get("Retry-After", ""))
+        if answer.status in (500, 502, 503, 504) and attempt < self._options.retries:
+            return self._pause(attempt, answer.headers.get("Retry-After", ""))
+        return None
+
+    def _pause(self, attempt: int, wanted: str) -> float:
+        """Backoff: `retry_delay` doubling; `Retry-After` in seconds or as a date wins. At most a minute."""
+        seconds = self._options.retry_delay * float(2**attempt)
+        if wanted.isascii() and wanted.isdigit():
+            seconds = float(wanted[:9])
+        elif wanted:
+            import time
+            from email.utils import mktime_tz, parsedate_tz
+
+            when = parsedate_tz(wanted)
+            seconds = mktime_tz(when) - time.time() if when else seconds
+        return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+    def _followed(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        at, given = origin, dict(headers)
+        for _ in range(_MOST_REDIRECTS):
+            answer = self.once(method, at, target, given)
+            location = answer.headers.get("Location", "")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            discard(answer)
+            to, target = follow(at, target, location, insecure=self.insecure)
+            if to != at:
+                given.pop("Authorization", None)
+            at = to
+        raise RegistryFailure(f"registry {origin.netloc} redirects without end", temporary=False)
+
+    def _pool(self, origin: Origin) -> HTTPConnectionPool:
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools.setdefault(origin, self._connect(origin))
+        return pool
+
+    def _connect(self, origin: Origin) -> HTTPConnectionPool:
+        import urllib3
+
+        common: dict[str, Any] = {
+            "maxsize": 16,
+            "timeout": urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+            "blocksize": _BLOCK,
+        }
+        secure: dict[str, Any] = {"ssl_context": self._tls(origin)} if origin.scheme == "https" else {}
+        proxy = _proxy_for(origin, self._options.proxies)
+        if proxy:
+            manager = urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **common, **secure)
+            return manager.connection_from_host(origin.host, origin.port, origin.scheme)
+        if origin.scheme == "https":
+            return urllib3.HTTPSConnectionPool(origin.host, origin.port, **common, **secure)
+        return urllib3.HTTPConnectionPool(origin.host, origin.port, **common)
+
+    def _tls(self, origin: Origin) -> object:
+        """A TLS context: the system's authorities and, for the registry itself, those of certs.d."""
+        import ssl
+
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        for folder in self._endpoint.cert_dirs:
+            if _load_certificates(context, folder):
+                break
+        return context
+
+
+def _load_certificates(context: object, folder: str) -> bool:
+    """Load `*.crt` as authorities and each `*.cert` with its `*.key` as ours. False if there is no such folder."""
+    import ssl
+
+    assert isinstance(context, ssl.SSLContext)
+    try:
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UsageError(f"reading certificates in {folder}: {error.strerror}") from error
+    for name in names:
+        path = f"{folder}/{name}"
+        try:
+            if name.endswith(".crt"):
+                context.load_verify_locations(cafile=path)
+            elif name.endswith(".cert"):
+                context.load_cert_chain(path, _partner(folder, name, ".cert", ".key", names))
+            elif name.endswith(".key"):
+                _partner(folder, name, ".key", ".cert", names)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"{path} cannot be used as a certificate: {error}") from error
+    return True
+
+
+def _partner(folder: str, name: str, own: str, other: str, names: Iterable[str]) -> str:
+    partner = name.removesuffix(own) + other
+    if partner not in names:
+        raise UsageError(
+            f"missing {'key' if other == '.key' else 'client certificate'} {partner} for {name} in {folder}"
+        )
+    return f"{folder}/{partner}"
+
+
+def _proxy_for(origin: Origin, proxies: Mapping[str, str]) -> str:
+    """The proxy for an origin. `proxies` has the keys `http`, `https` and `no`, as the environment would."""
+    if origin.host in ("localhost", "::1") or origin.host.startswith("127."):
+        return ""
+    for entry in proxies.get("no", "").split(","):
+        name = entry.strip().lower().removeprefix("*")
+        host, _, port = name.partition(":")
+        if not host or (port and port != str(origin.port)):
+            continue
+        if host == "*" or origin.host == host.lstrip(".") or origin.host.endswith("." + host.lstrip(".")):
+            return ""
+    return proxies.get(origin.scheme, "")
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    from urllib3 import make_headers
+
+    return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+
+
+def read_all(answer: BaseHTTPResponse, limit: int, what: str) -> bytes:
+    """The whole body, of at most `limit` bytes. Raises RegistryFailure for more, or for one that broke off."""
+    from urllib3.exceptions import HTTPError
+
+    found = bytearray()
+    try:
+        while True:
+            chunk = answer.read(min(65536, limit + 1 - len(found)))
+            if not chunk:
+                break
+            found += chunk
+            if len(found) > limit:
+                answer.close()
+                raise RegistryFailure(f"{what}: the answer has more than the {limit} bytes that are accepted")
+    except (HTTPError, OSError) as error:
+        answer.close()
+        raise RegistryFailure(f"{what}: the connection broke", temporary=True) from error
+    answer.release_conn()
+    return bytes(found)
+
+
+def discard(answer: BaseHTTPResponse) -> None:
+    """Be done with an answer: its connection is used again if the rest of the body is short."""
+    try:
+        read_all(answer, ERROR_LIMIT, "answer")
+    except SonataError:
+        answer.close()
