@@ -19,7 +19,7 @@ def find_changes(own: list[str], below: list[str]) -> tuple[Change, ...]:
 
 
 def _walk(top: str, path: str, below: list[str], found: dict[str, ChangeKind]) -> None:
-    for entry in os.scandir(top + path):
+    for entry in list(os.scandir(top + path)):
         here = f"{path}/{entry.name}"
         status = entry.stat(follow_symlinks=False)
         old = _below(here, below)

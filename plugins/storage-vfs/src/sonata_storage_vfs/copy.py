@@ -20,7 +20,7 @@ def copy_tree(source: str, target: str) -> None:
 
 
 def _copy_folder(source: str, target: str, seen: dict[tuple[int, int], str], status: os.stat_result) -> None:
-    for entry in os.scandir(source):
+    for entry in list(os.scandir(source)):
         place = os.path.join(target, entry.name)
         found = entry.stat(follow_symlinks=False)
         if stat.S_ISDIR(found.st_mode):

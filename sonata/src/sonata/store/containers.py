@@ -79,7 +79,7 @@ class Containers:
         try:
             for folder in (container_folder(self.place, new.id), container_run_folder(self.place, new.id)):
                 os.makedirs(os.path.join(folder, "userdata"), 0o700, exist_ok=True)
-            self._table.rows.append(mine)
+            self._table.add(mine)
             self._save(durable=not new.volatile)
             layers.complete(record, durable=not new.volatile)
         except BaseException:
@@ -104,7 +104,7 @@ class Containers:
             layers.delete(layer, durable=not record.volatile, unmount=unmount)
         remove_tree(container_folder(self.place, record.id))
         remove_tree(container_run_folder(self.place, record.id))
-        self._table.remove(record.data)
+        self._table.drop(record.data)
         self._save(durable=not record.volatile)
 
     def rename(self, record: ContainerRecord, name: str) -> ContainerRecord:
@@ -112,12 +112,13 @@ class Containers:
         for other in self.all():
             if name in other.names and other.id != record.id:
                 raise AlreadyExists(f'the container name "{name}" is already in use by {other.id}')
-        record.data["names"] = [name]
+        self._table.change(record.data, names=[name])
         self._save(durable=True)
         return record
 
     def _save(self, *, durable: bool) -> None:
-        self._table.save(self._locks.of("containers", self.place.graph), durable=durable)
+        lock = self._locks.of("containers", self.place.graph)
+        self._table.save(lock, durable=self._locks.must_wait(durable))
 
 
 def container_folder(place: Place, container: ContainerId) -> str:

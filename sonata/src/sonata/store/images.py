@@ -114,7 +114,7 @@ class Images:
             if manifest is not None and not row.get("digest"):
                 row["digest"] = new.digest or _digest(manifest)
             if old is None:
-                self._tables[root].rows.append(row)
+                self._tables[root].add(row)
             self._name(row, [*new.names, *(row.get("names") or ())])
             self.save(root)
         except BaseException:
@@ -137,7 +137,7 @@ class Images:
         """A record of our own for an image of a read-only store: its items and layers stay there."""
         kept = ("id", "digest", "layer", "metadata", "created")
         row = {key: image.data[key] for key in kept if key in image.data}
-        self._tables[self.place.images].rows.append(row)
+        self._tables[self.place.images].add(row)
         return ImageRecord(data=row, store=self.place.images)
 
     def _name(self, row: Row, names: list[str]) -> None:
@@ -150,13 +150,13 @@ class Images:
 
     def remove(self, record: ImageRecord) -> None:
         """Take the record away, then its files. Layers are the caller's."""
-        self._tables[record.store].remove(record.data)
+        self._tables[record.store].drop(record.data)
         self.save(record.store)
         remove_items(self.place.folder("images", record.store), record.id)
 
     def save(self, root: str) -> None:
         """Write the records of one root. Raises Unavailable, Denied."""
-        self._tables[root].save(self._locks.of("images", root))
+        self._tables[root].save_all(self._locks.of("images", root))
 
 
 def _image_row(new: NewImage) -> Row:

@@ -55,9 +55,11 @@ class Layers:
         self._tables = {root: Table(place.folder("layers", root), "layers") for root in place.writable}
         self._foreign: dict[LayerId, LayerRecord] | None = None
         reap_stages(os.path.join(place.folder("layers", place.graph), "tmp"))
-        for record in [one for one in self.all() if one.incomplete]:
+        for root, row in [(root, row) for root, table in self._tables.items() for row in table.all()]:
+            if not (row.get("flags") or {}).get("incomplete"):
+                continue
             try:
-                self._finish_delete(record, durable=True)
+                self._finish_delete(LayerRecord(data=row, store=root), durable=True)
             except InUse:
                 # Something still mounts it or stands on it: `check` names it, other work goes on.
                 continue
@@ -72,6 +74,8 @@ class Layers:
             row = table.find(layer)
             if row is not None:
                 return LayerRecord(data=row, store=root)
+        if not self.place.additional:
+            return None
         if self._foreign is None:
             self._foreign = {
                 key: one for key, one in read_layers(self.place).items() if one.store in self.place.additional
@@ -106,7 +110,7 @@ class Layers:
         root = self.place.graph if options.writable else self.place.images
         record = LayerRecord(data=row, store=root)
         row["flags"] = {**row.get("flags", {}), "incomplete": True}
-        self._tables[root].rows.append(row)
+        self._tables[root].add(row)
         try:
             self._save(root, durable=False)
             above = parent.ref if parent is not None else None
@@ -114,7 +118,7 @@ class Layers:
             target = hooks.storage_create(layer=record.ref, parent=above, options=options, staged=staged)
             if fill is not None:
                 new = fill(target)
-                row.update(layer_row(new))
+                self._tables[root].update(row, layer_row(new))
                 self.place_tar_split(new)
         except BaseException:
             self._finish_delete(record, durable=False)
@@ -132,13 +136,9 @@ class Layers:
 
     def complete(self, record: LayerRecord, *, durable: bool) -> None:
         """Take the flag away. After any error the layer is gone again."""
-        row = record.data
-        flags = {key: value for key, value in row["flags"].items() if key != "incomplete"}
+        flags = {key: value for key, value in record.flags.items() if key != "incomplete"}
         try:
-            if flags:
-                row["flags"] = flags
-            else:
-                del row["flags"]
+            self._tables[record.store].change(record.data, flags=flags or None)
             self._save(record.store, durable=durable)
         except BaseException:
             self._finish_delete(record, durable=False)
@@ -149,7 +149,7 @@ class Layers:
     ) -> None:
         """Delete a layer that no other needs. Raises InUse while it is mounted and no `unmount` is given."""
         self._unmount(record, unmount)
-        record.data["flags"] = {**record.flags, "incomplete": True}
+        self._tables[record.store].change(record.data, flags={**record.flags, "incomplete": True})
         self._save(record.store, durable=False)
         self._finish_delete(record, durable=durable)
 
@@ -159,7 +159,7 @@ class Layers:
         _unlink(self.place.tar_split(record.id))
         for root in {record.store, self.place.graph}:
             remove_items(self.place.folder("layers", root), record.id)
-        self._tables[record.store].remove(record.data)
+        self._tables[record.store].drop(record.data)
         self._save(record.store, durable=durable)
 
     def _unmount(self, record: LayerRecord, unmount: Callable[[str], None] | None) -> None:
@@ -174,7 +174,7 @@ class Layers:
             points.set(record.id, "", 0)
 
     def _save(self, root: str, *, durable: bool) -> None:
-        self._tables[root].save(self._locks.of("layers", root), durable=durable)
+        self._tables[root].save(self._locks.of("layers", root), durable=self._locks.must_wait(durable))
 
 
 def layer_row(new: NewLayer) -> Row:

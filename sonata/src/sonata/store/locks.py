@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from sonata.store.table import replaces_safely
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.locks import FileLock, lock_file
 
@@ -26,6 +27,7 @@ class Locks:
         self._place = place
         self._kinds = [kind for kind in KINDS if kind in kinds]
         self._held: dict[tuple[str, str], FileLock] = {}
+        self._waits: bool | None = None
 
     def __enter__(self) -> Locks:
         try:
@@ -47,6 +49,14 @@ class Locks:
     def of(self, kind: str, root: str) -> FileLock:
         """The lock to put a token into."""
         return self._held[kind, root]
+
+    def must_wait(self, durable: bool) -> bool:
+        """Whether a file is to be waited for on the disk: always, where it might be found empty after a power cut."""
+        if durable:
+            return True
+        if self._waits is None:
+            self._waits = not replaces_safely(self._place.graph)
+        return self._waits
 
     def close(self) -> None:
         """Let go, the last taken first."""

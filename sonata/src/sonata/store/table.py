@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# Where replacing a file by rename, without waiting for the disk, leaves the old or the new content after a
-# power cut, never an empty file.
 _ORDERED = ("ext3", "ext4", "tmpfs")
 
 
@@ -50,7 +48,7 @@ def write_file(path: str, data: bytes, *, durable: bool) -> None:
     try:
         try:
             _write_all(fd, data)
-            if durable or not _ordered(folder):
+            if durable:
                 os.fdatasync(fd)
         finally:
             os.close(fd)
@@ -66,7 +64,8 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _ordered(folder: str) -> bool:
+def replaces_safely(folder: str) -> bool:
+    """Whether a file replaced by rename, not waited for, is old or new after a power cut and never empty."""
     device = os.stat(folder).st_dev
     wanted = f" {os.major(device)}:{os.minor(device)} "
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
@@ -105,18 +104,21 @@ def _damaged(path: str, why: str) -> Damaged:
 
 
 class Table:
-    """The records of one kind in one store: `NAME.json` and, from newer peers, `volatile-NAME.json`."""
+    """The records of one kind in one store: `NAME.json` and, from newer peers, `volatile-NAME.json`.
+
+    Rows are changed through `add`, `change` and `drop`, which edit the file's text in place: a store
+    of a thousand layers is not serialised anew for one of them. Rows that are the caller's to change
+    freely are written by `save_all`.
+    """
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder = folder
-        self._path = os.path.join(folder, f"{name}.json")
-        self._volatile_path = os.path.join(folder, f"volatile-{name}.json")
-        self.rows, self._raw = read_rows(self._path)
-        self._volatile, self._volatile_raw = read_rows(self._volatile_path)
+        self._main = _File(os.path.join(folder, f"{name}.json"))
+        self._volatile = _File(os.path.join(folder, f"volatile-{name}.json"))
 
     def all(self) -> list[Row]:
         """Every record; those of volatile containers last."""
-        return self.rows + self._volatile if self._volatile else self.rows
+        return self._main.rows + self._volatile.rows if self._volatile.rows else self._main.rows
 
     def find(self, key: str) -> Row | None:
         """The record with an id."""
@@ -125,26 +127,80 @@ class Table:
                 return row
         return None
 
-    def remove(self, row: Row) -> None:
-        """Take a record out of the list that has it."""
-        for rows in (self.rows, self._volatile):
-            if any(one is row for one in rows):
-                rows[:] = [one for one in rows if one is not row]
+    def add(self, row: Row) -> None:
+        """Append a record."""
+        self._main.add(row)
+
+    def change(self, row: Row, **values: object) -> None:
+        """Set keys of a record; None takes a key away. Underscores stand for hyphens."""
+        self._file_of(row).change(row, {key.replace("_", "-"): value for key, value in values.items()})
+
+    def update(self, row: Row, values: Row) -> None:
+        """Set keys of a record."""
+        self._file_of(row).change(row, values)
+
+    def drop(self, row: Row) -> None:
+        """Take a record out of the file that has it."""
+        self._file_of(row).drop(row)
+
+    def _file_of(self, row: Row) -> _File:
+        return self._volatile if any(one is row for one in self._volatile.rows) else self._main
 
     def save(self, lock: FileLock, *, durable: bool = True) -> None:
         """Write what changed. Raises Unavailable (disk full), Denied; then the files are as before."""
-        files = (
-            (self._path, self.rows, "_raw", durable),
-            (self._volatile_path, self._volatile, "_volatile_raw", False),
-        )
-        for path, rows, memory, wait in files:
-            data = dump_json(rows)
-            old = getattr(self, memory)
-            if data == old or (not rows and not old):
-                continue
-            try:
-                write_token(lock)
-                write_file(path, data, durable=wait)
-            except OSError as error:
-                raise trouble(error, f"writing {path}") from error
-            setattr(self, memory, data)
+        self._main.save(lock, durable=durable)
+        self._volatile.save(lock, durable=False)
+
+    def save_all(self, lock: FileLock) -> None:
+        """As `save`, with every row as it is now."""
+        self._main.text = dump_json(self._main.rows)
+        self._volatile.text = dump_json(self._volatile.rows)
+        self.save(lock)
+
+
+class _File:
+    """One file's rows, and the text that says the same."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.rows, self._written = read_rows(path)
+        self.text = self._written
+
+    def add(self, row: Row) -> None:
+        head = self.text.rstrip()[:-1] if self.rows else b"["
+        self.rows.append(row)
+        self.text = head + (b"," if len(self.rows) > 1 else b"") + dump_json(row) + b"]"
+
+    def change(self, row: Row, values: Row) -> None:
+        old = dump_json(row)
+        for key, value in values.items():
+            if value is None:
+                row.pop(key, None)
+            else:
+                row[key] = value
+        self._swap(old, dump_json(row))
+
+    def drop(self, row: Row) -> None:
+        place = next((index for index, one in enumerate(self.rows) if one is row), None)
+        if place is None:
+            return
+        del self.rows[place]
+        old = dump_json(row)
+        self._swap(old + b"," if place == 0 and self.rows else b"," + old if self.rows else old, b"")
+
+    def _swap(self, old: bytes, new: bytes) -> None:
+        """Put `new` where `old` is; a peer's spelling that is not ours has the whole file written anew."""
+        if self.text.count(old) == 1:
+            self.text = self.text.replace(old, new)
+        else:
+            self.text = dump_json(self.rows)
+
+    def save(self, lock: FileLock, *, durable: bool) -> None:
+        if self.text == self._written or (not self.rows and not self._written):
+            return
+        try:
+            write_token(lock)
+            write_file(self._path, self.text, durable=durable)
+        except OSError as error:
+            raise trouble(error, f"writing {self._path}") from error
+        self._written = self.text
