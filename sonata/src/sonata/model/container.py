@@ -170,7 +170,7 @@ class SecurityConfig(Record):
 
 
 class Device(Record):
-    """A device node of the host as it is seen in the container. `access` is of `rwm`."""
+    """A device node of the host as it is seen in the container. `access` is of `rwm`, `mode` is st_mode."""
 
     source: str
     path: str
@@ -178,7 +178,7 @@ class Device(Record):
     type: str = "c"
     major: int = 0
     minor: int = 0
-    mode: int = 0o666
+    mode: int = 0o020666
     uid: int = 0
     gid: int = 0
 

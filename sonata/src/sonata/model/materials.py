@@ -1,0 +1,102 @@
+"""What the engine looks up on behalf of the planner, which looks up nothing itself."""
+
+from collections.abc import Mapping
+
+from sonata.model.container import ContainerConfig, Device, Healthcheck
+from sonata_core.lite import Any
+from sonata_core.record import Record
+
+
+class ImageFacts(Record):
+    """What an image's config says; all empty for a root filesystem."""
+
+    id: str = ""
+    name: str = ""
+    env: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    stop_signal: str = ""
+    healthcheck: Healthcheck | None = None
+
+
+class Materials(Record):
+    """Given to `plan_container`: identity, and the contents of what the request only names."""
+
+    id: str
+    """64 hexadecimal digits, random."""
+    name: str
+    created: str
+    """RFC 3339 with nanoseconds."""
+    env_files: tuple[str, ...] = ()
+    """Texts of `--env-file`, in order."""
+    label_files: tuple[str, ...] = ()
+    devices: Mapping[str, tuple[Device, ...]] = {}
+    """For each host path that `--device` names: the node, or every node below the folder."""
+    containers: Mapping[str, ContainerConfig] = {}
+    """For each container that an option names (namespaces, volumes-from), as named."""
+    blkio_weight: bool = False
+    """Whether the host has a file for block I/O weights."""
+    log_path: str = ""
+    """Where the k8s-file log lies unless the request says otherwise."""
+
+
+class RootfsFacts(Record):
+    """The mounted root, and the user as resolved inside it (`plan.users.resolve`)."""
+
+    path: str
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+class RuntimeFiles(Record):
+    """Files that the engine has made for this start; empty: not mounted."""
+
+    resolv_conf: str = ""
+    hosts: str = ""
+    hostname: str = ""
+    containerenv: str = ""
+    shm: str = ""
+    """A mounted tmpfs, or the host's /dev/shm."""
+    passwd: str = ""
+    group: str = ""
+    localtime: str = ""
+    secrets: str = ""
+    init: str = ""
+    """The init program on the host."""
+
+
+class NetPaths(Record):
+    """The network as the spec needs it. Empty `netns` with a private mode: the runtime makes one."""
+
+    netns: str = ""
+    hostname: str = ""
+    """The host's name, for containers that share its UTS or network namespace."""
+
+
+class SpecInputs(Record):
+    """Given to `runtime_spec` at each start: what the engine has prepared."""
+
+    rootfs: RootfsFacts
+    net: NetPaths = NetPaths()
+    files: RuntimeFiles = RuntimeFiles()
+    sources: Mapping[str, str] = {}
+    """For volumes, images, overlays and globs: a mount's target → the folder to bind there."""
+    source_flags: Mapping[str, tuple[str, ...]] = {}
+    """For a bind's source: which of nodev, nosuid, noexec its own filesystem is mounted with."""
+    namespaces: Mapping[str, str] = {}
+    """Paths of joined namespaces by spec name: `ipc`, `pid`, `uts`, `user`, `cgroup`, `network`."""
+    host_devices: tuple[Device, ...] = ()
+    """For privileged containers: the host's device nodes."""
+    secret_env: Mapping[str, str] = {}
+    seccomp: Mapping[str, Any] | None = None
+    """The profile as parsed from JSON; None: unconfined."""
+    selinux_process: str = ""
+    selinux_mount: str = ""

@@ -1,0 +1,416 @@
+"""A request becomes a container: every option read, every default applied, once."""
+
+from __future__ import annotations
+
+from sonata.model.container import (
+    Backends,
+    ContainerConfig,
+    LogConfig,
+    MountUse,
+    NamespaceKind,
+    Namespaces,
+    NetworkConfig,
+    NetworkMode,
+    ProcessConfig,
+    SecretUse,
+)
+from sonata.plan import (
+    env,
+    health,
+    mounts,
+    namespaces,
+    network,
+    ports,
+    resources,
+    restart,
+    security,
+    signals,
+    sysctl,
+    ulimits,
+    volumes,
+)
+from sonata.plan.devices import decide as decide_devices
+from sonata.plan.values import go_quote, is_digits, require_name, size
+from sonata_core.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sonata.model.defaults import Defaults
+    from sonata.model.materials import ImageFacts, Materials
+    from sonata.model.request import RunRequest
+    from sonata_core.lite import Any
+    from sonata_core.models.host import HostFacts
+
+_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
+_SYSTEMD_STOP = 37
+LOG_DRIVERS = ("k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty")
+DEFAULT_LOG_SIZE = 64 * 1024 * 1024
+"""Logs are bounded where nobody says otherwise."""
+
+
+def plan_container(
+    request: RunRequest, image: ImageFacts, materials: Materials, facts: HostFacts, defaults: Defaults
+) -> ContainerConfig:
+    """What the container will be. Pure: the same arguments give the same config.
+
+    Raises UsageError, with Podman's texts, for options that make no sense.
+    """
+    require_name(materials.name)
+    _check(request)
+    net = network.decide(request, materials, facts, defaults)
+    chosen = namespaces.decide(request, net.namespace(), materials, facts, defaults)
+    limits, notices = resources.decide(request, materials, facts, defaults)
+    rlimits, rlimits_host = ulimits.decide(request.ulimit, defaults.default_ulimits)
+    process = _process(request, image, materials, defaults)
+    net_config = _network(request, image, net, notices, defaults)
+    privileged = defaults.privileged if request.privileged is None else request.privileged
+    devices, device_rules = decide_devices(request, materials, facts, defaults)
+    return ContainerConfig(
+        id=materials.id,
+        name=materials.name,
+        created=materials.created,
+        image=image.name,
+        image_id=image.id,
+        image_given=request.image,
+        hostname=_hostname(request, materials, defaults),
+        labels=_labels(request, image, materials),
+        annotations=_annotations(request, defaults),
+        process=process,
+        security=security.decide(request, process.user, facts, defaults),
+        namespaces=chosen,
+        network=net_config,
+        mounts=_mounts(request, image, materials, defaults),
+        image_volumes=_image_volumes(request, defaults),
+        devices=devices,
+        device_rules=device_rules,
+        host_devices=privileged,
+        sysctl=sysctl.decide(request.sysctl, defaults.default_sysctls, chosen),
+        resources={} if request.cgroups == "disabled" else limits,
+        rlimits=rlimits,
+        rlimits_host=rlimits_host,
+        rdt_class=request.rdt_class,
+        cgroups=_cgroups(request, defaults),
+        cgroup_parent=request.cgroup_parent,
+        secrets=tuple(_secret(text) for text in request.secret),
+        log=_log(request, materials, defaults),
+        restart=restart.parse(request.restart),
+        healthcheck=health.decide(request, image.healthcheck),
+        notices=tuple(notices),
+        **_plain(request, chosen, defaults),
+    )
+
+
+def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[str, Any]:
+    """Fields that are taken over with little thought."""
+    rootfs, overlay, id_map = _rootfs(request)
+    return {
+        "rootfs": rootfs,
+        "rootfs_overlay": overlay,
+        "rootfs_id_map": id_map,
+        "shm_size": _shm(request.shm_size or defaults.shm_size),
+        "shm_size_systemd": _shm(request.shm_size_systemd) if request.shm_size_systemd else 0,
+        "read_only": defaults.read_only if request.read_only is None else request.read_only,
+        "read_only_tmpfs": (defaults.read_only_tmpfs if request.read_only_tmpfs is None else request.read_only_tmpfs),
+        "auto_remove": request.rm,
+        "auto_remove_image": request.rmi,
+        "pid_file": request.pidfile,
+        "conmon_pid_file": request.conmon_pidfile,
+        "cid_file": request.cidfile,
+        "pod": request.pod,
+        "init_type": request.init_ctr,
+        "requires": request.requires,
+        "volumes_from": request.volumes_from,
+        "chroot_dirs": request.chrootdirs,
+        "create_command": request.create_command,
+        "backends": Backends(
+            runtime=defaults.runtime,
+            storage=defaults.storage_driver,
+            network=defaults.network_backend,
+            cgroup_manager=defaults.cgroup_manager,
+        ),
+    }
+
+
+def _check(request: RunRequest) -> None:
+    if request.rm and request.restart not in ("", "no"):
+        raise UsageError('the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"')
+    if request.umask and (
+        not is_digits(request.umask) or set(request.umask) - set("01234567") or len(request.umask) > 4
+    ):
+        raise UsageError(f"running container create option: invalid umask string {request.umask}: invalid argument")
+    if request.systemd.lower() not in ("true", "false", "always", "t", "f", "1", "0"):
+        raise UsageError(
+            'invalid config provided: --systemd values must be one of "true, false, always": invalid configuration'
+        )
+    if request.oom_score_adj is not None and not -1000 <= request.oom_score_adj <= 1000:
+        raise UsageError(f"invalid value {request.oom_score_adj} for --oom-score-adj: it lies between -1000 and 1000")
+    if request.personality and request.personality not in ("LINUX", "LINUX32"):
+        raise UsageError(f"invalid personality {go_quote(request.personality)}: use LINUX or LINUX32")
+
+
+def _cgroups(request: RunRequest, defaults: Defaults) -> str:
+    mode = request.cgroups or defaults.cgroups
+    if mode not in ("enabled", "disabled", "no-conmon", "split"):
+        raise UsageError(f"running container create option: invalid cgroup mode {go_quote(mode)}: invalid argument")
+    return mode
+
+
+def _shm(text: str) -> int:
+    try:
+        return size(text)
+    except UsageError as error:
+        raise UsageError(f"unable to translate --shm-size: {error.message}") from None
+
+
+def _rootfs(request: RunRequest) -> tuple[str, bool, str | None]:
+    if not request.rootfs:
+        return "", False, None
+    path, *options = request.image.split(":")
+    path = volumes.clean(path if path.startswith("/") else f"{request.caller_dir}/{path}")
+    id_map = next((option.partition("=")[2] for option in options if option.startswith("idmap")), None)
+    return path, "O" in options, id_map
+
+
+def _hostname(request: RunRequest, materials: Materials, defaults: Defaults) -> str:
+    if not request.hostname and defaults.container_name_as_hostname:
+        return materials.name.replace("_", "-")
+    if any(char in request.hostname for char in "\n\0 /"):
+        raise UsageError(f"invalid hostname {go_quote(request.hostname)}: blanks and slashes have no place in it")
+    return request.hostname
+
+
+def _labels(request: RunRequest, image: ImageFacts, materials: Materials) -> dict[str, str]:
+    lines = [line for text in materials.label_files for line in text.splitlines() if line.strip()]
+    result = dict(image.labels)
+    for text in (*lines, *request.label):
+        key, _, value = text.partition("=")
+        if not key:
+            raise UsageError(f"unable to process labels: invalid label format: {go_quote(text)}")
+        result[key] = value
+    return result
+
+
+def _annotations(request: RunRequest, defaults: Defaults) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for text in (*defaults.annotations, *request.annotation):
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"annotation {go_quote(text)} must be formatted KEY=VALUE")
+        result[key] = value
+    return result
+
+
+def _process(request: RunRequest, image: ImageFacts, materials: Materials, defaults: Defaults) -> ProcessConfig:
+    entrypoint, command = _command(request, image)
+    args = entrypoint + command
+    init = defaults.init if request.init is None else request.init
+    systemd = _systemd(request, args)
+    stop_signal = request.stop_signal or image.stop_signal
+    return ProcessConfig(
+        args=args,
+        entrypoint=entrypoint,
+        command=command,
+        env=_environment(request, image, materials, defaults),
+        cwd=volumes.clean("/" + (request.workdir or image.working_dir)),
+        cwd_given=bool(request.workdir),
+        user=request.user or image.user,
+        groups=request.group_add,
+        terminal=request.tty,
+        stdin_open=request.interactive,
+        umask=request.umask or defaults.umask,
+        timezone=request.tz or defaults.tz,
+        init=init,
+        init_path=request.init_path or defaults.init_path,
+        systemd=systemd,
+        stop_signal=signals.number(stop_signal) if stop_signal else _SYSTEMD_STOP if systemd else 15,
+        stop_timeout=defaults.stop_timeout if request.stop_timeout is None else request.stop_timeout,
+        timeout=request.timeout,
+        oom_score_adj=defaults.oom_score_adj if request.oom_score_adj is None else request.oom_score_adj,
+        personality=request.personality,
+        sdnotify=request.sdnotify,
+        preserve_fds=request.preserve_fds,
+        passwd=request.passwd,
+        passwd_entry=request.passwd_entry,
+        group_entry=request.group_entry,
+        host_users=request.hostuser,
+    )
+
+
+def _command(request: RunRequest, image: ImageFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    given = request.command or ()
+    if request.entrypoint is None:
+        return image.entrypoint, given or image.cmd
+    return _entrypoint(request.entrypoint), given
+
+
+def _entrypoint(text: str) -> tuple[str, ...]:
+    if text.startswith("["):
+        from json import loads
+
+        try:
+            words = loads(text)
+        except ValueError:
+            words = None
+        if isinstance(words, list) and all(isinstance(word, str) for word in words):
+            return tuple(words)
+    return (text,) if text else ()
+
+
+def _systemd(request: RunRequest, args: tuple[str, ...]) -> bool:
+    mode = request.systemd.lower()
+    if mode == "always":
+        return True
+    if mode in ("false", "f", "0") or not args:
+        return False
+    return args[0] in _INITS or args[0].rpartition("/")[2] == "systemd"
+
+
+def _environment(request: RunRequest, image: ImageFacts, materials: Materials, defaults: Defaults) -> dict[str, str]:
+    caller = request.caller_env
+    result = env.entries(defaults.env, caller)
+    result["container"] = "podman"
+    if request.tty:
+        result["TERM"] = "xterm"
+    result.update(env.entries((text for text in image.env if "=" in text and text[0] != "="), {}))
+    if request.unsetenv_all:
+        result.clear()
+    for name in request.unsetenv:
+        result.pop(name, None)
+    if defaults.env_host if request.env_host is None else request.env_host:
+        result.update(caller)
+    if defaults.http_proxy if request.http_proxy is None else request.http_proxy:
+        result.update(env.proxies(caller))
+    result.update(env.expand(request.env_merge, result))
+    for text in materials.env_files:
+        result.update(env.file_entries(text, caller))
+    result.update(env.entries(request.env, caller))
+    return result
+
+
+def _network(
+    request: RunRequest, image: ImageFacts, net: network.Choice, notices: list[str], defaults: Defaults
+) -> NetworkConfig:
+    published = ports.parse_all(request.publish)
+    exposed = ports.exposed((*image.exposed_ports, *request.expose))
+    if request.publish_all:
+        published = ports.publish_exposed(published, exposed)
+    if published and net.mode in (NetworkMode.HOST, NetworkMode.NONE, NetworkMode.CONTAINER, NetworkMode.PATH):
+        kind = "ns" if net.mode == NetworkMode.PATH else net.mode
+        notices.append(
+            f'Port mappings have been discarded because "{kind}" network namespace mode does not support them'
+        )
+        published = ()
+    own_dns = request.dns or defaults.dns_servers
+    hosts_off = defaults.no_hosts if request.no_hosts is None else request.no_hosts
+    if hosts_off and request.add_host:
+        raise UsageError("--no-hosts and --add-host cannot be set together")
+    return NetworkConfig(
+        mode=net.mode,
+        networks=net.networks,
+        options=net.options,
+        ports=published,
+        exposed=exposed,
+        publish_all=request.publish_all,
+        dns_servers=() if request.dns == ("none",) else _dns(own_dns),
+        dns_search=request.dns_search or defaults.dns_searches,
+        dns_options=request.dns_option or defaults.dns_options,
+        add_hosts=tuple(_add_host(text) for text in request.add_host),
+        manage_hosts=not hosts_off,
+        manage_resolv=request.dns != ("none",) and net.mode != NetworkMode.NONE,
+        manage_hostname=not (defaults.no_hostname if request.no_hostname is None else request.no_hostname),
+        base_hosts=request.hosts_file or defaults.base_hosts_file,
+    )
+
+
+def _dns(servers: tuple[str, ...]) -> tuple[str, ...]:
+    from sonata.plan.addresses import is_address
+
+    for server in servers:
+        if server == "none":
+            raise UsageError("none is not allowed to be specified with other DNS ip addresses")
+        if not is_address(server):
+            raise UsageError(f"{server} is not an ip address")
+    return servers
+
+
+def _add_host(text: str) -> str:
+    from sonata.plan.addresses import is_address
+
+    names, colon, address = text.partition(":")
+    if not colon or not names:
+        raise UsageError(f"bad format for add-host: {go_quote(text)}")
+    bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
+    if bare != "host-gateway" and not is_address(bare):
+        raise UsageError(f"invalid IP address in add-host: {go_quote(address)}")
+    return f"{names}:{bare}"
+
+
+def _image_volumes(request: RunRequest, defaults: Defaults) -> str:
+    return request.image_volume or defaults.image_volume_mode
+
+
+def _mounts(request: RunRequest, image: ImageFacts, materials: Materials, defaults: Defaults) -> tuple[MountUse, ...]:
+    where, container_id = request.caller_dir, materials.id
+    own = volumes.unify(
+        (
+            [volumes.parse(text, where, container_id) for text in request.volume],
+            [mounts.parse(text, where, container_id) for text in request.mount],
+            [volumes.parse_tmpfs(text) for text in request.tmpfs],
+        )
+    )
+    others = [mount for text in request.volumes_from for mount in _others(text, materials)]
+    of_image = volumes.of_image(image.volumes, _image_volumes(request, defaults), container_id)
+    of_defaults = [
+        *(volumes.parse(text, where, container_id) for text in defaults.volumes),
+        *(mounts.parse(text, where, container_id) for text in defaults.mounts),
+    ]
+    return volumes.supersede(own, others, of_image, of_defaults)
+
+
+def _others(text: str, materials: Materials) -> list[MountUse]:
+    name, _, options = text.partition(":")
+    if name not in materials.containers:
+        raise UsageError(f"looking up container {go_quote(name)} for volumes-from: no such container")
+    return volumes.from_others(materials.containers[name].mounts, options)
+
+
+def _secret(text: str) -> SecretUse:
+    from sonata.plan.secrets import parse
+
+    return parse(text)
+
+
+def _log(request: RunRequest, materials: Materials, defaults: Defaults) -> LogConfig:
+    driver = request.log_driver or defaults.log_driver
+    if driver not in LOG_DRIVERS:
+        raise UsageError("running container create option: invalid log driver: invalid argument")
+    path, tag, labels = defaults.log_path, defaults.log_tag, {}
+    limit = defaults.log_size_max
+    for text in request.log_opt:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"invalid log option {go_quote(text)}")
+        if key == "path":
+            path = value
+        elif key == "tag":
+            tag = value
+        elif key in ("max-size", "max_size"):
+            limit = size(value) if value != "-1" else -1
+        elif key == "label":
+            name, _, label = value.partition("=")
+            labels[name] = label
+        else:
+            raise UsageError(f"invalid log option {go_quote(text)}")
+    driver = "k8s-file" if driver == "json-file" else driver
+    return LogConfig(
+        driver=driver,
+        path=path or (materials.log_path if driver == "k8s-file" else ""),
+        max_size=DEFAULT_LOG_SIZE if limit < 0 and "max-size=-1" not in request.log_opt else max(limit, -1),
+        tag=tag,
+        labels=labels,
+    )
+
+
+def is_private_network(config: ContainerConfig) -> bool:
+    """Whether the container has a network namespace of its own."""
+    return config.namespaces.network.kind in (NamespaceKind.PRIVATE, NamespaceKind.NONE)

@@ -1,0 +1,78 @@
+"""Namespaces: the values of `--pid`, `--ipc`, `--uts`, `--cgroupns`, `--userns`, decided."""
+
+from __future__ import annotations
+
+from sonata.model.container import NamespaceChoice, NamespaceKind, Namespaces
+from sonata.plan.network import joined
+from sonata_core.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sonata.model.defaults import Defaults
+    from sonata.model.materials import Materials
+    from sonata.model.request import RunRequest
+    from sonata_core.models.host import HostFacts
+
+_K = NamespaceKind
+_WORDS = {
+    "pid": {"private": _K.PRIVATE, "host": _K.HOST},
+    "uts": {"private": _K.PRIVATE, "host": _K.HOST},
+    "cgroup": {"private": _K.PRIVATE, "host": _K.HOST},
+    "ipc": {"private": _K.PRIVATE, "host": _K.HOST, "none": _K.NONE, "shareable": _K.SHAREABLE},
+    "user": {"private": _K.PRIVATE, "host": _K.HOST, "keep-id": _K.KEEP_ID, "nomap": _K.NO_MAP, "auto": _K.AUTO},
+}
+
+
+def decide(
+    given: RunRequest, network: NamespaceChoice, materials: Materials, facts: HostFacts, defaults: Defaults
+) -> Namespaces:
+    """All namespaces of a container. Raises UsageError with Podman's texts."""
+    cgroup_default = defaults.cgroupns or ("private" if facts.cgroup_version == 2 else "host")
+    result = Namespaces(
+        cgroup=_choice("cgroup", given.cgroupns or cgroup_default, materials),
+        ipc=_choice("ipc", given.ipc or defaults.ipcns, materials),
+        network=network,
+        pid=_choice("pid", given.pid or defaults.pidns, materials),
+        user=_user(given, materials, defaults),
+        uts=_choice("uts", given.uts or defaults.utsns, materials),
+    )
+    _check(given, result)
+    return result
+
+
+def _choice(which: str, text: str, materials: Materials) -> NamespaceChoice:
+    word, colon, value = text.partition(":")
+    if colon and word == "container":
+        return NamespaceChoice(kind=_K.CONTAINER, value=joined(value, materials))
+    if colon and word == "ns":
+        return NamespaceChoice(kind=_K.PATH, value=value)
+    known = _WORDS[which].get(word)
+    if known is None or (colon and known not in (_K.KEEP_ID, _K.AUTO)):
+        raise UsageError(f"unrecognized namespace mode {text} passed")
+    return NamespaceChoice(kind=known, value=value)
+
+
+def _user(given: RunRequest, materials: Materials, defaults: Defaults) -> NamespaceChoice:
+    mapped = given.uidmap or given.gidmap or given.subuidname or given.subgidname
+    if mapped:
+        if given.userns and given.userns != "private":
+            raise UsageError("--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive")
+        return NamespaceChoice(kind=_K.PRIVATE)
+    text = given.userns or defaults.userns or "host"
+    choice = _choice("user", text, materials)
+    if choice.kind == _K.PRIVATE:
+        return NamespaceChoice(kind=_K.AUTO) if given.userns == "auto" else choice
+    return choice
+
+
+def _check(given: RunRequest, chosen: Namespaces) -> None:
+    if given.hostname and chosen.uts.kind == _K.HOST:
+        raise UsageError(
+            "invalid config provided: cannot set hostname when running in the host UTS namespace: invalid configuration"
+        )
+    if given.shm_size and chosen.ipc.kind in (_K.HOST, _K.NONE):
+        raise UsageError(
+            f"invalid config provided: cannot set shmsize when running in the {{{chosen.ipc.kind} }} IPC Namespace"
+        )
+    if given.init and chosen.pid.kind != _K.PRIVATE:
+        raise UsageError("cannot add init binary as PID 1 (PID namespace isn't private)")

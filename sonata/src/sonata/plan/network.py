@@ -1,0 +1,173 @@
+"""Network options: which mode, which networks with which addresses."""
+
+from __future__ import annotations
+
+from sonata.model.container import NamespaceChoice, NamespaceKind, NetworkMode, NetworkUse
+from sonata.plan import addresses
+from sonata.plan.values import go_quote
+from sonata_core.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sonata.model.defaults import Defaults
+    from sonata.model.materials import Materials
+    from sonata.model.request import NetworkOptions
+    from sonata_core.models.host import HostFacts
+
+_SIMPLE = {"none": NetworkMode.NONE, "host": NetworkMode.HOST, "private": NetworkMode.PRIVATE, "pod": NetworkMode.POD}
+_WITH_OPTIONS = {"slirp4netns": NetworkMode.SLIRP4NETNS, "pasta": NetworkMode.PASTA}
+_KINDS = {
+    NetworkMode.HOST: NamespaceKind.HOST,
+    NetworkMode.NONE: NamespaceKind.NONE,
+    NetworkMode.CONTAINER: NamespaceKind.CONTAINER,
+    NetworkMode.PATH: NamespaceKind.PATH,
+    NetworkMode.POD: NamespaceKind.POD,
+}
+
+
+class Choice:
+    """What the network options came to."""
+
+    __slots__ = ("mode", "networks", "options", "value")
+
+    def __init__(self, mode: NetworkMode, value: str = "", options: tuple[str, ...] = ()) -> None:
+        self.mode, self.value, self.options = mode, value, options
+        self.networks: tuple[NetworkUse, ...] = ()
+
+    def namespace(self) -> NamespaceChoice:
+        """How the container gets its network namespace."""
+        return NamespaceChoice(kind=_KINDS.get(self.mode, NamespaceKind.PRIVATE), value=self.value)
+
+
+def decide(given: NetworkOptions, materials: Materials, facts: HostFacts, defaults: Defaults) -> Choice:
+    """The mode and the attachments wanted. Raises UsageError with Podman's texts."""
+    texts = given.network if given.network else (defaults.netns,) if defaults.netns else ("",)
+    if given.network and len(given.network) == 1 and "," in given.network[0] and ":" not in given.network[0]:
+        texts = tuple(given.network[0].split(","))
+    choices = [_read(text, materials, facts, defaults) for text in texts]
+    first = choices[0]
+    if len(choices) > 1:
+        for choice in choices:
+            if choice.mode != NetworkMode.BRIDGE:
+                raise UsageError(
+                    "cannot set multiple networks without bridge network mode, "
+                    f"selected mode {choice.mode}: invalid argument"
+                )
+        first.networks = _distinct([use for choice in choices for use in choice.networks])
+    _single_options(given, first)
+    return first
+
+
+def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults) -> Choice:
+    name, _, rest = text.partition(":")
+    if text in ("", "default"):
+        return _default(facts, defaults)
+    if name in _SIMPLE and text == name:
+        mode = _SIMPLE[name]
+        return _default(facts, defaults) if mode == NetworkMode.PRIVATE else Choice(mode)
+    if name in _WITH_OPTIONS:
+        return Choice(_WITH_OPTIONS[name], "", tuple(part for part in rest.split(",") if part))
+    if name == "container":
+        return Choice(NetworkMode.CONTAINER, joined(rest, materials))
+    if name == "ns":
+        return Choice(NetworkMode.PATH, rest)
+    choice = Choice(NetworkMode.BRIDGE)
+    choice.networks = (_use("" if name == "bridge" else name, rest),)
+    return choice
+
+
+def _default(facts: HostFacts, defaults: Defaults) -> Choice:
+    if facts.rootless and not defaults.netns:
+        return Choice(_WITH_OPTIONS.get(defaults.rootless_network, NetworkMode.PASTA))
+    choice = Choice(NetworkMode.BRIDGE)
+    choice.networks = (NetworkUse(network=""),)
+    return choice
+
+
+def joined(name: str, materials: Materials) -> str:
+    """The id of a container that a namespace option names. Raises UsageError."""
+    if not name:
+        raise UsageError("must provide name or ID when joining container namespace: invalid argument")
+    if name not in materials.containers:
+        raise UsageError(
+            "looking up container to share namespace with: "
+            f'no container with name or ID "{name}" found: no such container'
+        )
+    return materials.containers[name].id
+
+
+def _distinct(uses: list[NetworkUse]) -> tuple[NetworkUse, ...]:
+    seen: dict[str, NetworkUse] = {}
+    for use in uses:
+        if use.network in seen:
+            raise UsageError(f"network name {go_quote(use.network)} was given more than once: invalid argument")
+        seen[use.network] = use
+    return tuple(uses)
+
+
+def _use(name: str, rest: str) -> NetworkUse:
+    ips: list[str] = []
+    aliases: list[str] = []
+    mac = interface = ""
+    options: dict[str, str] = {}
+    for part in rest.split(",") if rest else ():
+        key, _, value = part.partition("=")
+        if key in ("ip", "ip6"):
+            if not addresses.is_address(value):
+                raise UsageError(f"invalid ip address {go_quote(value)}")
+            ips.append(value)
+        elif key == "mac":
+            mac = require_mac(value)
+        elif key == "alias":
+            if not value:
+                raise UsageError("alias cannot be empty: invalid argument")
+            aliases.append(value)
+        elif key == "interface_name":
+            interface = _require_interface(value)
+        else:
+            options[key] = value
+    return NetworkUse(
+        network=name, interface=interface, static_ips=tuple(ips), mac=mac, aliases=tuple(aliases), options=options
+    )
+
+
+def _require_interface(name: str) -> str:
+    if not name:
+        raise UsageError("interface name cannot be empty: invalid argument")
+    if len(name) > 15 or any(char in "/: \t\n" for char in name) or name in (".", ".."):
+        raise UsageError(f"invalid interface name {go_quote(name)}: at most 15 characters without / : or blanks")
+    return name
+
+
+def require_mac(text: str) -> str:
+    """A MAC address in its usual form. Raises UsageError."""
+    parts = text.replace("-", ":").split(":")
+    if len(parts) != 6 or any(len(part) != 2 or set(part.lower()) - set("0123456789abcdef") for part in parts):
+        raise UsageError(f"address {text}: invalid MAC address")
+    return ":".join(parts).lower()
+
+
+def _single_options(given: NetworkOptions, choice: Choice) -> None:
+    """`--ip`, `--ip6`, `--mac-address` and `--network-alias` hold for one bridge network only."""
+    for text in (given.ip, given.ip6):
+        if text and not addresses.is_address(text):
+            raise UsageError(f"{go_quote(text)} is not an ip address")
+    mac = require_mac(given.mac_address) if given.mac_address else ""
+    single = {"ip": given.ip, "ip6": given.ip6, "mac-address": mac, "network-alias": given.network_alias}
+    for option, value in single.items():
+        if not value:
+            continue
+        if choice.mode != NetworkMode.BRIDGE:
+            raise UsageError(f"--{option} can only be set when the network mode is bridge: invalid argument")
+        if len(choice.networks) != 1 and option != "network-alias":
+            raise UsageError(f"--{option} can only be set for a single network: invalid argument")
+    if any(single.values()):
+        extra = tuple(text for text in (given.ip, given.ip6) if text)
+        choice.networks = tuple(
+            use.replace(
+                static_ips=use.static_ips + extra,
+                mac=mac or use.mac,
+                aliases=use.aliases + given.network_alias,
+            )
+            for use in choice.networks
+        )

@@ -1,0 +1,1 @@
+"""The OCI runtime specification, written from a container's config."""

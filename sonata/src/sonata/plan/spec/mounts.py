@@ -1,0 +1,191 @@
+"""The mounts of a spec: the kernel's file systems, the engine's files, what was asked for."""
+
+from __future__ import annotations
+
+from sonata.model.container import MountKind, NamespaceKind
+from sonata.plan.adjust import depth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sonata.model.container import ContainerConfig, MountUse
+    from sonata.model.materials import SpecInputs
+    from sonata_core.lite import Any
+    from sonata_core.models.host import HostFacts
+    from sonata_core.models.process import IdMap
+
+    Mount = dict[str, Any]
+
+_PROPAGATION = frozenset(["shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"])
+_GUARDED = ("nosuid", "noexec", "nodev")
+_TMPFS_DEFAULTS = ("rw", "rprivate", "nosuid", "nodev", "tmpcopyup")
+
+
+def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
+    """All mounts, ordered by how deep their destinations lie (stable)."""
+    asked = [_asked(use, config, inputs) for use in config.mounts]
+    places = {mount["destination"] for mount in asked}
+    below = tuple(place + "/" for place in places if place == "/dev")
+    own = [
+        mount
+        for mount in (*_kernel(config, facts), *_files(config, inputs), *_tmpfs(config), *_systemd(config, facts))
+        if mount["destination"] not in places and not mount["destination"].startswith(below)
+    ]
+    return sorted(_unique(asked + own), key=depth)
+
+
+def _unique(mounts: list[Mount]) -> list[Mount]:
+    """One mount per destination: a later one (systemd's) takes the place of an earlier one."""
+    return list({mount["destination"]: mount for mount in mounts}.values())
+
+
+def _mount(destination: str, kind: str, source: str, options: tuple[str, ...] | list[str]) -> Mount:
+    return {"destination": destination, "type": kind, "source": source, "options": list(options)}
+
+
+def _kernel(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
+    user = config.namespaces.user.kind != NamespaceKind.HOST
+    proc_options = config.security.proc_options or ("nosuid", "noexec", "nodev")
+    dev = ["nosuid", "strictatime", "mode=755", "size=65536k"]
+    if config.read_only and not config.read_only_tmpfs:
+        dev.append("ro")
+    pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+    if _maps_gid(config, 5):
+        pts.append("gid=5")
+    proc = _mount("/proc", "proc", "proc", proc_options)
+    if user and config.namespaces.pid.kind == NamespaceKind.HOST:
+        proc = _mount("/proc", "bind", "/proc", ("rbind", "nosuid", "noexec", "nodev"))
+    queue = _mount("/dev/mqueue", "mqueue", "mqueue", _GUARDED)
+    if user and config.namespaces.ipc.kind == NamespaceKind.HOST:
+        queue = _mount("/dev/mqueue", "bind", "/dev/mqueue", ("bind", *_GUARDED))
+    return [
+        proc,
+        _mount("/dev", "tmpfs", "tmpfs", dev),
+        _sys(config, user=user),
+        _mount("/dev/pts", "devpts", "devpts", pts),
+        queue,
+        *_cgroup(config, facts),
+    ]
+
+
+def _maps_gid(config: ContainerConfig, gid: int) -> bool:
+    gids: tuple[IdMap, ...] = config.id_mapping.gids if config.id_mapping else ()
+    return not gids or any(part.container_id <= gid < part.container_id + part.size for part in gids)
+
+
+def _sys(config: ContainerConfig, *, user: bool) -> Mount:
+    writable = "rw" if config.security.privileged else "ro"
+    if user and config.namespaces.network.kind == NamespaceKind.HOST:
+        return _mount("/sys", "bind", "/sys", ("rprivate", *_GUARDED, writable, "rbind"))
+    if config.security.privileged:
+        return _mount("/sys", "sysfs", "sysfs", ("rprivate", *_GUARDED, "rw"))
+    return _mount("/sys", "sysfs", "sysfs", (*_GUARDED, "ro"))
+
+
+def _cgroup(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
+    writable = config.security.privileged or "ALL" in config.security.unmask
+    if facts.cgroup_version == 2 and config.process.systemd:
+        writable = True
+    mode = "rw" if writable else "ro"
+    if config.namespaces.user.kind != NamespaceKind.HOST and config.namespaces.cgroup.kind == NamespaceKind.HOST:
+        return [_mount("/sys/fs/cgroup", "bind", "/sys/fs/cgroup", ("rprivate", *_GUARDED, "relatime", mode, "rbind"))]
+    options = ("rprivate", *_GUARDED, "relatime", mode)
+    return [_mount("/sys/fs/cgroup", "cgroup", "cgroup", options)]
+
+
+def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
+    files = inputs.files
+    result = []
+    options = ["bind", "rprivate"] + (["ro", *_GUARDED] if config.read_only else [])
+    for destination, source in (
+        ("/etc/resolv.conf", files.resolv_conf),
+        ("/etc/hosts", files.hosts),
+        ("/etc/hostname", files.hostname),
+        ("/run/.containerenv", files.containerenv),
+        ("/etc/passwd", files.passwd),
+        ("/etc/group", files.group),
+        ("/etc/localtime", files.localtime),
+        ("/run/secrets", files.secrets),
+    ):
+        if source:
+            result.append(_mount(destination, "bind", source, options))
+    if files.shm:
+        result.append(_mount("/dev/shm", "bind", files.shm, ("bind", "rprivate", *_GUARDED)))  # noqa: S108
+    if config.process.init and files.init:
+        result.append(_mount("/run/podman-init", "bind", files.init, ("bind", "ro", "private")))
+    return result
+
+
+def _tmpfs(config: ContainerConfig) -> list[Mount]:
+    if not (config.read_only and config.read_only_tmpfs):
+        return []
+    return [_mount(place, "tmpfs", "tmpfs", _TMPFS_DEFAULTS) for place in ("/run", "/tmp", "/var/tmp")]  # noqa: S108
+
+
+def _systemd(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
+    if not config.process.systemd:
+        return []
+    sized = (*_TMPFS_DEFAULTS, f"size={config.shm_size_systemd}") if config.shm_size_systemd else _TMPFS_DEFAULTS
+    places = ("/run", "/run/lock", "/tmp", "/var/log/journal")  # noqa: S108
+    result = [_mount(place, "tmpfs", "tmpfs", sized) for place in places]
+    if facts.cgroup_version == 1:
+        options = ("bind", "nodev", "noexec", "nosuid", "rprivate")
+        result.append(_mount("/sys/fs/cgroup/systemd", "bind", "/sys/fs/cgroup/systemd", options))
+    return result
+
+
+def _asked(use: MountUse, config: ContainerConfig, inputs: SpecInputs) -> Mount:
+    if use.kind in (MountKind.TMPFS, MountKind.RAMFS):
+        return _mount(use.target, str(use.kind), str(use.kind), _tmpfs_options(use, inputs))
+    if use.kind == MountKind.DEVPTS:
+        options = use.options or ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+        return _mount(use.target, "devpts", "devpts", options)
+    source = inputs.sources.get(use.target, use.source)
+    if use.subpath and use.target not in inputs.sources:
+        source = f"{source}/{use.subpath}"
+    flags = ("nosuid", "nodev") if use.kind == MountKind.VOLUME else inputs.source_flags.get(use.source, ())
+    mount = _mount(use.target, "bind", source, _bind_options(use.options, flags))
+    return mount | _id_maps(use, config)
+
+
+def _tmpfs_options(use: MountUse, inputs: SpecInputs) -> list[str]:
+    options = [text for text in use.options if text != "notmpcopyup"]
+    options += [] if _PROPAGATION & set(options) else ["rprivate"]
+    options += [] if {"suid", "nosuid"} & set(options) else ["nosuid"]
+    options += [] if {"dev", "nodev"} & set(options) else ["nodev"]
+    if not {"tmpcopyup", "notmpcopyup"} & set(use.options) and use.kind == MountKind.TMPFS:
+        options.append("tmpcopyup")
+    if use.chown:
+        options += [f"uid={inputs.rootfs.uid}", f"gid={inputs.rootfs.gid}"]
+    return options
+
+
+def _bind_options(given: tuple[str, ...], flags: tuple[str, ...]) -> list[str]:
+    """The user's in order, then what is missing: propagation, the source's own flags, the bind itself."""
+    options = [text for text in given if not text.startswith(("volume-opt=", "volume-label="))]
+    seen = set(options)
+    if not _PROPAGATION & seen:
+        options.append("private" if "bind" in seen else "rprivate")
+    for flag in ("nosuid", "nodev", "noexec"):
+        if flag in flags and not {flag, flag.removeprefix("no")} & seen:
+            options.append(flag)
+    if not {"bind", "rbind"} & seen:
+        options.append("rbind")
+    return options
+
+
+def _id_maps(use: MountUse, config: ContainerConfig) -> Mount:
+    if use.id_map is None:
+        return {}
+    if use.id_map:
+        return {"options": [*_bind_options(use.options, ()), f"idmap={use.id_map}"]}
+    if not config.id_mapping:
+        return {}
+    return {
+        "uidMappings": id_map(config.id_mapping.uids),
+        "gidMappings": id_map(config.id_mapping.gids),
+    }
+
+
+def id_map(parts: tuple[IdMap, ...]) -> list[dict[str, int]]:
+    """A map in the specification's form."""
+    return [{"containerID": part.container_id, "hostID": part.host_id, "size": part.size} for part in parts]
