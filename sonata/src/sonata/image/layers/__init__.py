@@ -1,0 +1,1 @@
+"""Layers of an image: tar streams to folders and back."""

@@ -1,0 +1,185 @@
+"""tar-split: what a layer's tar has besides its files' content, so that the exact tar can be put together again.
+
+A gzip stream of JSON lines, the format of vbatts/tar-split that containers/storage keeps beside a
+layer: segments (type 2) carry raw bytes, files (type 1) a name, a size and a CRC-64/ISO of content
+that lies in the layer's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+
+from fastcrc.crc64 import go_iso as crc64
+from isal import isal_zlib
+
+from sonata.image.layers.tarread import clean
+from sonata_core.errors import Damaged
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.safepath import open_in_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+SEGMENT_LIMIT = 1 << 20
+_LINE_LIMIT = 64 << 20
+_BATCH = 1 << 16
+_PIECE = 1 << 20
+_GZIP_WINDOW = 31
+
+
+class Writer:
+    """Writes the lines. Names must be cleaned by the caller and unique: peers refuse duplicates."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._zip = isal_zlib.compressobj(1, isal_zlib.DEFLATED, _GZIP_WINDOW)
+        self._lines: list[bytes] = []
+        self._waiting = 0
+        self._position = 0
+        self._seen: set[int] = set()
+
+    def claim(self, clean: bytes) -> None:
+        """Note a member's cleaned name. Raises Damaged if there was one of that name."""
+        # hashes, not names: a layer may have millions
+        mark = hash(clean)
+        if mark in self._seen:
+            raise Damaged(f"duplicates of file paths not supported: {os.fsdecode(clean)!r} is twice in the layer")
+        self._seen.add(mark)
+
+    def segment(self, raw: bytes) -> None:
+        """Bytes that are no file's content."""
+        if raw:
+            payload = b2a_base64(raw, newline=False)
+            self._put(b'{"type":2,"payload":"%s","position":%d}\n' % (payload, self._position))
+
+    def file(self, name: bytes, size: int, crc: int) -> None:
+        """A member; one with a size above 0 stands for that many bytes of content."""
+        if size:
+            payload = b'"%s"' % b2a_base64(crc.to_bytes(8, "big"), newline=False)
+            text = b'{"type":1,%s"size":%d,"payload":%s,"position":%d}\n'
+            self._put(text % (_name_field(name), size, payload, self._position))
+        else:
+            self._put(b'{"type":1,%s"payload":null,"position":%d}\n' % (_name_field(name), self._position))
+
+    def _put(self, line: bytes) -> None:
+        self._position += 1
+        self._lines.append(line)
+        self._waiting += len(line)
+        if self._waiting >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._out.write(self._zip.compress(b"".join(self._lines)))
+        self._lines.clear()
+        self._waiting = 0
+
+    def close(self) -> None:
+        """End the gzip stream; the file stays open."""
+        self._flush()
+        self._out.write(self._zip.flush())
+
+
+def _name_field(name: bytes) -> bytes:
+    if not name:
+        return b""
+    if name.isascii() and name.isalnum():
+        return b'"name":"%s",' % name
+    try:
+        from json import dumps
+
+        return b'"name":%s,' % dumps(name.decode()).encode()
+    except UnicodeDecodeError:
+        return b'"name_raw":"%s",' % b2a_base64(name, newline=False)
+
+
+def reassemble(tarsplit: BinaryIO, open_file: Callable[[bytes], int]) -> Iterator[bytes]:
+    """The exact tar again, in pieces.
+
+    `open_file` opens a file of the layer by its name in the tar and returns a descriptor, which is
+    closed here; `in_folders` makes one. Raises Damaged where a file differs from what was unpacked.
+    """
+    for position, line in enumerate(_lines(tarsplit)):
+        kind, name, size, payload = _parse(line, position)
+        if kind == 2:
+            if payload:
+                yield payload
+        elif size:
+            fd = open_file(name)
+            try:
+                yield from _content(fd, name, size, payload)
+            finally:
+                os.close(fd)
+
+
+def _parse(line: bytes, position: int) -> tuple[int, bytes, int, bytes]:
+    """Kind, name, size and decoded payload of a line. Raises Damaged."""
+    from json import loads
+
+    try:
+        entry = loads(line)
+        kind = entry["type"]
+        raw = entry.get("name_raw")
+        name = a2b_base64(raw, strict_mode=True) if raw else entry.get("name", "").encode()
+        payload = a2b_base64(entry.get("payload") or "", strict_mode=True)
+        size = entry.get("size", 0)
+        sane = kind in (1, 2) and isinstance(size, int) and size >= 0 and entry["position"] == position
+    except (ValueError, KeyError, TypeError, AttributeError, Base64Error):
+        sane = False
+    if not sane:
+        raise Damaged(f"line {position} of a layer's tar-split data is malformed")
+    return kind, name, size, payload
+
+
+def _content(fd: int, name: bytes, size: int, payload: bytes) -> Iterator[bytes]:
+    left, crc = size, 0
+    while left and (piece := os.read(fd, min(left, _PIECE))):
+        crc = crc64(piece, crc)
+        left -= len(piece)
+        yield piece
+    if left or crc.to_bytes(8, "big") != payload or os.read(fd, 1):
+        raise Damaged(f"{os.fsdecode(name)!r} was changed since its layer was unpacked", hint="pull the image again")
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Decompressed lines, each of bounded length. Raises Damaged."""
+    unzip = isal_zlib.decompressobj(_GZIP_WINDOW)
+    kept = b""
+    try:
+        while part := stream.read(_BATCH):
+            text = unzip.decompress(part, _LINE_LIMIT)
+            while text:
+                *lines, kept = (kept + text).split(b"\n")
+                yield from lines
+                if len(kept) > _LINE_LIMIT:
+                    raise Damaged("a line of a layer's tar-split data is too long")
+                text = unzip.decompress(unzip.unconsumed_tail, _LINE_LIMIT) if unzip.unconsumed_tail else b""
+    except isal_zlib.IsalError as error:  # type: ignore[misc]
+        raise Damaged(f"a layer's tar-split data is damaged: {error}") from error
+    if not unzip.eof or kept:
+        raise Damaged("a layer's tar-split data is cut short")
+
+
+def in_folders(folders: tuple[int, ...]) -> Callable[[bytes], int]:
+    """Opens a file in the first of some folders (descriptors) that has it: a layer's `diff`, `diff1` and so on.
+
+    Every folder is a root of its own: no link leads out of it. Raises Damaged where none has the file.
+    """
+
+    def open_file(name: bytes) -> int:
+        path = clean(name)
+        for folder in folders:
+            try:
+                # no waiting for a fifo that took the file's place
+                fd = open_in_root(folder, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+            except OSError:
+                continue
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return fd
+            os.close(fd)
+        raise Damaged(f"{os.fsdecode(name)!r} is missing from its layer", hint="pull the image again")
+
+    return open_file
