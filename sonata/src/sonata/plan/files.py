@@ -1,0 +1,173 @@
+"""The text of the files that the engine lays into a container: hosts, resolv.conf and their kind."""
+
+from __future__ import annotations
+
+from sonata.plan import addresses
+from sonata.plan.values import is_digits
+from sonata_core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sonata.model.container import ContainerConfig
+    from sonata.plan.users import Identity
+
+_FALLBACK = ("8.8.8.8", "8.8.4.4")
+_FALLBACK6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
+
+
+class HostsInput(Record):
+    """What hosts is written from. `addresses` are the container's own, `names` its host name and name.
+
+    `base` is the text of the base file; `gateway` the address of `host.containers.internal`, empty
+    for none. `add` are entries `name[;name…]:address` or `…:host-gateway`.
+    """
+
+    base: "str" = ""
+    add: "tuple[str, ...]" = ()
+    gateway: "str" = ""
+    addresses: "tuple[str, ...]" = ()
+    names: "tuple[str, ...]" = ()
+
+
+def hosts(given: HostsInput) -> str:
+    """/etc/hosts: what was added, the base file, then names that are still missing."""
+    lines: list[tuple[str, list[str]]] = []
+    for entry in given.add:
+        names, _, address = entry.partition(":")
+        address = given.gateway if address == "host-gateway" else address
+        if address:
+            lines.append((address, names.split(";")))
+    lines += parse_hosts(given.base)
+    known = {name for _, names in lines for name in names}
+    extra: list[tuple[str, tuple[str, ...]]] = [("127.0.0.1", ("localhost",)), ("::1", ("localhost",))]
+    if given.gateway:
+        extra.append((given.gateway, ("host.containers.internal", "host.docker.internal")))
+    extra += [(address, given.names) for address in given.addresses]
+    for address, wanted in extra:
+        missing = [name for name in dict.fromkeys(wanted) if name and name not in known]
+        if missing:
+            lines.append((address, missing))
+    return "".join(f"{address}\t{' '.join(names)}\n" for address, names in lines)
+
+
+def parse_hosts(text: str) -> list[tuple[str, list[str]]]:
+    """Addresses with their names; comments and lines without a name are passed over."""
+    result = []
+    for line in text.splitlines():
+        fields = line.partition("#")[0].split()
+        if len(fields) > 1:
+            result.append((fields[0], fields[1:]))
+    return result
+
+
+class ResolvInput(Record):
+    """What resolv.conf is written from.
+
+    `network` are servers of the container's networks, which alone count where there are any;
+    `given` the user's or the configuration's; `helper` a user-mode network's own forwarder;
+    `host` the text of the host's file; `own_namespace`, `ipv6`: of the container's network.
+    """
+
+    network: "tuple[str, ...]" = ()
+    network_search: "tuple[str, ...]" = ()
+    given: "tuple[str, ...]" = ()
+    helper: "tuple[str, ...]" = ()
+    search: "tuple[str, ...]" = ()
+    options: "tuple[str, ...]" = ()
+    host: "str" = ""
+    own_namespace: "bool" = True
+    ipv6: "bool" = False
+
+
+def resolv_conf(given: ResolvInput) -> str:
+    """/etc/resolv.conf."""
+    host = parse_resolv(given.host)
+    overridden = given.network or given.given or given.search or given.options
+    if not given.own_namespace and not overridden:
+        return given.host
+    servers = given.network or given.given
+    if not servers:
+        servers = (*given.helper, *_usable(host["nameserver"], given))
+        servers = servers or (_FALLBACK + (_FALLBACK6 if given.ipv6 else ()))
+    search = given.search or (*given.network_search, *host["search"])
+    search = tuple(dict.fromkeys(name for name in search if name != "."))
+    options = given.options or host["options"]
+    text = f"search {' '.join(search)}\n" if search else ""
+    text += "".join(f"nameserver {server}\n" for server in dict.fromkeys(servers))
+    return text + (f"options {' '.join(options)}\n" if options else "")
+
+
+def parse_resolv(text: str) -> dict[str, tuple[str, ...]]:
+    """The nameservers, search domains (the last line counts) and options of a resolv.conf."""
+    found: dict[str, tuple[str, ...]] = {"nameserver": (), "search": (), "options": ()}
+    for line in text.splitlines():
+        fields = line.partition("#")[0].partition(";")[0].split()
+        if len(fields) < 2:
+            continue
+        if fields[0] == "nameserver":
+            found["nameserver"] += (fields[1],)
+        elif fields[0] in ("search", "domain"):
+            found["search"] = tuple(fields[1:])
+        elif fields[0] == "options":
+            found["options"] += tuple(fields[1:])
+    return found
+
+
+def _usable(servers: Iterable[str], given: ResolvInput) -> list[str]:
+    """Servers that can be reached from a namespace of the container's own."""
+    if not given.own_namespace:
+        return list(servers)
+    result = []
+    for server in servers:
+        parsed = addresses.parse(server)
+        if parsed is None or server.startswith("127.") or server == "::1":
+            continue
+        if parsed[0] == 4 or given.ipv6:
+            result.append(server)
+    return result
+
+
+def containerenv(config: ContainerConfig, version: str, *, rootless: bool, graph_root_mounted: bool = False) -> str:
+    """/run/.containerenv: empty, or for privileged containers who runs them."""
+    if not config.security.privileged:
+        return ""
+    lines = [
+        f'engine="podman-{version}"',
+        f'name="{config.name}"',
+        f'id="{config.id}"',
+        f'image="{config.image}"',
+        f'imageid="{config.image_id}"',
+        f"rootless={int(rootless)}",
+    ]
+    return "\n".join([*lines, *(["graphRootMounted=1"] if graph_root_mounted else [])]) + "\n"
+
+
+def passwd_line(config: ContainerConfig, user: Identity) -> str:
+    """What is added to passwd for a user that only has a number; empty where nothing is."""
+    process = config.process
+    name = process.user.partition(":")[0]
+    if not process.passwd or user.known or not is_digits(name):
+        return ""
+    if process.passwd_entry:
+        values = {"USERNAME": name, "UID": str(user.uid), "GID": str(user.gid), "NAME": "container user"}
+        return _filled(process.passwd_entry, {**values, "HOME": process.cwd})
+    return f"{name}:*:{user.uid}:{user.gid}:container user:{process.cwd}:/bin/sh\n"
+
+
+def group_line(config: ContainerConfig, user: Identity) -> str:
+    """What is added to group for a group that only has a number; empty where nothing is."""
+    process = config.process
+    name, _, group = process.user.partition(":")
+    if not process.passwd or user.group_known or not is_digits(group):
+        return ""
+    if process.group_entry:
+        return _filled(process.group_entry, {"GROUPNAME": group, "GID": str(user.gid), "USERLIST": name})
+    return f"{group}:x:{user.gid}:{name}\n"
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    for key in sorted(values, key=len, reverse=True):
+        template = template.replace(f"${key}", values[key])
+    return template.rstrip("\n") + "\n"
