@@ -423,12 +423,10 @@ def test_phases(host: Host) -> None:
     with pytest.raises(Conflict, match="has exited"):
         runtime.runtime_kill(ref=ref, signal=9, everyone=False)
     runtime.runtime_delete(ref=ref, force=True)
-    for call in (
-        lambda: runtime.runtime_kill(ref=ref, signal=9, everyone=False),
-        lambda: runtime.runtime_start(ref=ref),
-    ):
-        with pytest.raises(NotFound):
-            call()
+    with pytest.raises(NotFound):
+        runtime.runtime_kill(ref=ref, signal=9, everyone=False)
+    with pytest.raises(NotFound):
+        runtime.runtime_start(ref=ref)
 
 
 def test_nothing_of_ours_is_inherited(host: Host) -> None:
