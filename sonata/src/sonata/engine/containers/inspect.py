@@ -1,0 +1,241 @@
+"""`container inspect`: everything about one container, with Podman's keys in Podman's order."""
+
+from __future__ import annotations
+
+from sonata.engine.containers import filters, present
+from sonata.engine.containers.inspect_host import host_config, port_bindings
+from sonata.engine.graph import graph_driver
+from sonata.engine.paths import ContainerPaths
+from sonata.model.container import MountKind, NamespaceKind
+from sonata.model.times import ZERO, rfc3339
+from sonata.plan import signals
+from sonata.state import containers as rows
+from sonata.state import objects, sessions
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig, MountUse
+    from sonata.state.rows import ContainerRow
+
+
+def inspect(engine: Engine, name: str, *, size: bool = False) -> dict[str, Any]:
+    """The object that `inspect` shows for a container. `size` adds SizeRw and SizeRootFs. Raises NotFound."""
+    return describe(engine, present.load(engine, name), size=size)
+
+
+def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[str, Any]:
+    """As `inspect`, of a row at hand."""
+    config, state = row.config, row.state
+    paths = ContainerPaths(engine, config.backends.storage, config.id)
+    record = engine.store.find_container(config.id)
+    args = config.process.args
+    managed = config.network.manage_resolv
+    shown: dict[str, Any] = {
+        "Id": config.id,
+        "Created": config.created,
+        "Path": args[0] if args else "",
+        "Args": list(args[1:]),
+        "State": _state(engine, row),
+        "Image": config.image_id,
+        "ImageDigest": _digest(engine, config.image_id),
+        "ImageName": config.image,
+        "Rootfs": config.rootfs,
+        "Pod": config.pod,
+        "ResolvConfPath": f"{paths.run_dir}/resolv.conf" if managed else "",
+        "HostnamePath": f"{paths.run_dir}/hostname",
+        "HostsPath": f"{paths.run_dir}/hosts" if config.network.manage_hosts else "",
+        "StaticDir": paths.bundle,
+        "OCIConfigPath": paths.config,
+        "OCIRuntime": config.backends.runtime,
+        "ConmonPidFile": config.conmon_pid_file or paths.conmon_pid_file,
+        "PidFile": config.pid_file or paths.pid_file,
+        "Name": config.name,
+        "RestartCount": state.restarts,
+        "Driver": config.backends.storage,
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": config.security.apparmor,
+        "EffectiveCaps": list(config.security.capabilities.effective),
+        "BoundingCaps": list(config.security.capabilities.bounding),
+        "ExecIDs": [session.id for session in sessions.of_container(engine.database, config.id) if session.running],
+        "GraphDriver": graph_driver(engine, record.layer if record else None, state.mountpoint),
+        "Mounts": [_mount(engine, use) for use in config.mounts if use.kind is not MountKind.TMPFS],
+        "Dependencies": rows.needed_by(engine.database, config.id),
+        "NetworkSettings": _network_settings(row),
+        "Namespace": "",
+        "IsInfra": False,
+        "IsService": False,
+        "KubeExitCodePropagation": "invalid",
+        "lockNumber": 0,
+        "Config": _config(row),
+        "HostConfig": host_config(config, paths.log),
+        "UseImageHosts": config.network.base_hosts == "image",
+        "UseImageHostname": False,
+    }
+    if size:
+        from sonata.engine.containers.listing import sizes
+
+        shown["SizeRw"], shown["SizeRootFs"] = sizes(engine, row)
+    return shown
+
+
+def _digest(engine: Engine, image: str) -> str:
+    found = engine.store.find_image(image) if image else None
+    return str(found.digest) if found else ""
+
+
+def _state(engine: Engine, row: ContainerRow) -> dict[str, Any]:
+    state = row.state
+    shown = filters.shown_state(row)
+    return {
+        "OciVersion": "1.0.2",
+        "Status": shown,
+        "Running": shown == "running",
+        "Paused": shown == "paused",
+        "Restarting": False,
+        "OOMKilled": state.oom_killed,
+        "Dead": False,
+        "Pid": state.pid,
+        "ConmonPid": state.conmon_pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": rfc3339(state.started) if state.started else ZERO,
+        "FinishedAt": rfc3339(state.finished) if state.finished else ZERO,
+        "CgroupPath": state.cgroup if state.pid else "",
+        "CheckpointedAt": ZERO,
+        "RestoredAt": ZERO,
+    }
+
+
+def _mount(engine: Engine, use: MountUse) -> dict[str, Any]:
+    """One entry of `Mounts`."""
+    volume = objects.volume_named(engine.database, use.source) if use.kind is MountKind.VOLUME else None
+    options = [option for option in use.options if option not in _PROPAGATIONS]
+    propagation = [option for option in use.options if option in _PROPAGATIONS]
+    shown: dict[str, Any] = {"Type": "volume" if use.kind is MountKind.VOLUME else "bind"}
+    if volume is not None:
+        shown["Name"] = use.source
+    shown["Source"] = volume.mountpoint if volume else use.source
+    shown["Destination"] = use.target
+    shown["Driver"] = volume.driver if volume else ""
+    shown["Mode"] = ""
+    shown["Options"] = options
+    shown["RW"] = not use.read_only
+    shown["Propagation"] = propagation[0] if propagation else "rprivate"
+    return shown
+
+
+_PROPAGATIONS = ("shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "runbindable")
+
+
+def _network_settings(row: ContainerRow) -> dict[str, Any]:
+    config, state = row.config, row.state
+    interfaces = state.attached.get("interfaces", ())
+    networks = {use.network: _endpoint(use.aliases, config.id) for use in config.network.networks}
+    for interface in interfaces:
+        networks.setdefault(interface["network"], _endpoint((), config.id)).update(_addresses(interface))
+    for attachment in state.request.get("attachments", ()):
+        definition = attachment["network"]
+        if definition["name"] in networks:
+            networks[definition["name"]]["NetworkID"] = definition["id"]
+    first = _addresses(interfaces[0]) if len(interfaces) == 1 else _NO_ADDRESS
+    return {
+        "EndpointID": "",
+        **first,
+        "Bridge": "",
+        "SandboxID": "",
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "Ports": port_bindings(config, exposed=True),
+        "SandboxKey": state.netns,
+        **({"Networks": networks} if networks else {}),
+    }
+
+
+_NO_ADDRESS: dict[str, Any] = {
+    "Gateway": "",
+    "IPAddress": "",
+    "IPPrefixLen": 0,
+    "IPv6Gateway": "",
+    "GlobalIPv6Address": "",
+    "GlobalIPv6PrefixLen": 0,
+    "MacAddress": "",
+}
+
+
+def _addresses(interface: dict[str, Any]) -> dict[str, Any]:
+    shown = {**_NO_ADDRESS, "MacAddress": interface.get("mac", "")}
+    for entry in interface.get("addresses", ()):
+        address, _, length = entry["address"].partition("/")
+        six = ":" in address
+        keys = (
+            ("GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPv6Gateway")
+            if six
+            else ("IPAddress", "IPPrefixLen", "Gateway")
+        )
+        if not shown[keys[0]]:
+            shown[keys[0]], shown[keys[1]], shown[keys[2]] = address, int(length or 0), entry.get("gateway", "")
+    return shown
+
+
+def _endpoint(aliases: tuple[str, ...], ident: str) -> dict[str, Any]:
+    return {
+        "EndpointID": "",
+        **_NO_ADDRESS,
+        "NetworkID": "",
+        "DriverOpts": None,
+        "IPAMConfig": None,
+        "Links": None,
+        "Aliases": [*(alias for alias in aliases if alias != ident[:12]), ident[:12]],
+    }
+
+
+def _config(row: ContainerRow) -> dict[str, Any]:
+    config = row.config
+    process = config.process
+    return {
+        "Hostname": hostname(config),
+        "Domainname": "",
+        "User": process.user,
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        "Tty": process.terminal,
+        "OpenStdin": process.stdin_open,
+        "StdinOnce": False,
+        "Env": [f"{key}={value}" for key, value in process.env.items()],
+        "Cmd": list(process.command) or None,
+        "Image": config.image,
+        "Volumes": None,
+        "WorkingDir": process.cwd,
+        "Entrypoint": list(process.entrypoint) or None,
+        "OnBuild": None,
+        "Labels": dict(config.labels),
+        "Annotations": dict(config.annotations),
+        "StopSignal": signals.name(process.stop_signal),
+        "HealthcheckOnFailureAction": "none",
+        "HealthLogDestination": "local",
+        "HealthcheckMaxLogCount": 5,
+        "HealthcheckMaxLogSize": 500,
+        "CreateCommand": list(config.create_command),
+        "Umask": process.umask,
+        "Timeout": process.timeout,
+        "StopTimeout": process.stop_timeout,
+        "Passwd": process.passwd,
+        "sdNotifyMode": process.sdnotify,
+        **({"ExposedPorts": {port: {} for port in exposed_ports(config)}} if exposed_ports(config) else {}),
+    }
+
+
+def hostname(config: ContainerConfig) -> str:
+    """The hostname as the container sees it; empty where it is the host's."""
+    if config.hostname:
+        return config.hostname
+    return config.id[:12] if config.namespaces.uts.kind is NamespaceKind.PRIVATE else ""
+
+
+def exposed_ports(config: ContainerConfig) -> list[str]:
+    """`80/tcp`: what the image and the user name, and what is published."""
+    return sorted(port_bindings(config, exposed=True))

@@ -1,0 +1,154 @@
+"""`HostConfig` of `container inspect`."""
+
+from __future__ import annotations
+
+from sonata.model.container import MountKind, NamespaceKind, NetworkMode
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sonata.model.container import ContainerConfig, NamespaceChoice
+
+
+def host_config(config: ContainerConfig, log_path: str) -> dict[str, Any]:
+    """The `HostConfig` object."""
+    security = config.security
+    network = config.network
+    return {
+        "Binds": _binds(config),
+        "CgroupManager": config.backends.cgroup_manager,
+        "CgroupMode": namespace(config.namespaces.cgroup),
+        "ContainerIDFile": config.cid_file,
+        "LogConfig": _log(config, log_path),
+        "NetworkMode": network_mode(config),
+        "PortBindings": port_bindings(config),
+        "RestartPolicy": {"Name": config.restart.name, "MaximumRetryCount": config.restart.retries},
+        "AutoRemove": config.auto_remove,
+        "AutoRemoveImage": config.auto_remove_image,
+        "Annotations": dict(config.annotations),
+        "VolumeDriver": "",
+        "VolumesFrom": list(config.volumes_from) or None,
+        "CapAdd": list(security.cap_add),
+        "CapDrop": list(security.cap_drop),
+        "Dns": list(network.dns_servers),
+        "DnsOptions": list(network.dns_options),
+        "DnsSearch": list(network.dns_search),
+        "ExtraHosts": list(network.add_hosts),
+        "HostsFile": network.base_hosts,
+        "GroupAdd": list(config.process.groups),
+        "IpcMode": namespace(config.namespaces.ipc),
+        "Cgroup": "",
+        "Cgroups": "default" if config.cgroups == "enabled" else config.cgroups,
+        "Links": None,
+        "OomScoreAdj": config.process.oom_score_adj or 0,
+        "PidMode": namespace(config.namespaces.pid),
+        "Privileged": security.privileged,
+        "PublishAllPorts": network.publish_all,
+        "ReadonlyRootfs": config.read_only,
+        "SecurityOpt": list(security.security_opt),
+        "Tmpfs": {use.target: ",".join(use.options) for use in config.mounts if use.kind is MountKind.TMPFS},
+        "UTSMode": namespace(config.namespaces.uts),
+        "UsernsMode": "" if config.namespaces.user.kind is NamespaceKind.HOST else namespace(config.namespaces.user),
+        "ShmSize": config.shm_size,
+        "Runtime": "oci",
+        "ConsoleSize": [0, 0],
+        "Isolation": "",
+        **_resources(config),
+        "CgroupConf": dict(config.resources.get("unified", {})) or None,
+    }
+
+
+def _resources(config: ContainerConfig) -> dict[str, Any]:
+    memory, cpu = config.resources.get("memory", {}), config.resources.get("cpu", {})
+    block = config.resources.get("blockIO", {})
+    return {
+        "CpuShares": cpu.get("shares", 0),
+        "Memory": memory.get("limit", 0),
+        "NanoCpus": _nano_cpus(cpu),
+        "CgroupParent": config.cgroup_parent,
+        "BlkioWeight": block.get("weight", 0),
+        "BlkioWeightDevice": block.get("weightDevice"),
+        "BlkioDeviceReadBps": block.get("throttleReadBpsDevice"),
+        "BlkioDeviceWriteBps": block.get("throttleWriteBpsDevice"),
+        "BlkioDeviceReadIOps": block.get("throttleReadIOPSDevice"),
+        "BlkioDeviceWriteIOps": block.get("throttleWriteIOPSDevice"),
+        "CpuPeriod": cpu.get("period", 0),
+        "CpuQuota": cpu.get("quota", 0),
+        "CpuRealtimePeriod": cpu.get("realtimePeriod", 0),
+        "CpuRealtimeRuntime": cpu.get("realtimeRuntime", 0),
+        "CpusetCpus": cpu.get("cpus", ""),
+        "CpusetMems": cpu.get("mems", ""),
+        "Devices": [
+            {"PathOnHost": one.source, "PathInContainer": one.path, "CgroupPermissions": ""} for one in config.devices
+        ],
+        "DiskQuota": 0,
+        "KernelMemory": 0,
+        "MemoryReservation": memory.get("reservation", 0),
+        "MemorySwap": memory.get("swap", 0),
+        "MemorySwappiness": memory.get("swappiness", 0),
+        "OomKillDisable": memory.get("disableOOMKiller", False),
+        "PidsLimit": config.resources.get("pids", {}).get("limit", 0),
+        "Ulimits": [{"Name": one.type, "Soft": one.soft, "Hard": one.hard} for one in config.rlimits],
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
+    }
+
+
+def _nano_cpus(cpu: dict[str, Any]) -> int:
+    period, quota = cpu.get("period", 0), cpu.get("quota", 0)
+    return quota * 10**9 // period if period and quota > 0 else 0
+
+
+def _log(config: ContainerConfig, path: str) -> dict[str, Any]:
+    log = config.log
+    return {
+        "Type": log.driver,
+        "Config": None,
+        "Path": (log.path or path) if log.driver in ("k8s-file", "json-file") else "",
+        "Tag": log.tag,
+        "Size": "0B" if not log.max_size else f"{log.max_size}B",
+    }
+
+
+def _binds(config: ContainerConfig) -> list[str]:
+    """`source:target:options`, of binds and named volumes."""
+    found = []
+    for use in config.mounts:
+        if use.kind in (MountKind.BIND, MountKind.VOLUME):
+            options = list(use.options)
+            if not any(option.endswith(("private", "shared", "slave", "unbindable")) for option in options):
+                options.insert(0, "rprivate")
+            mode = ["ro" if use.read_only else "rw"] if use.kind is MountKind.BIND else []
+            found.append(f"{use.source}:{use.target}:{','.join([*mode, *options])}")
+    return found
+
+
+def namespace(choice: NamespaceChoice) -> str:
+    """A namespace as the option that asks for it: `private`, `host`, `container:ID`, `ns:PATH`."""
+    if choice.kind is NamespaceKind.CONTAINER:
+        return f"container:{choice.value}"
+    if choice.kind is NamespaceKind.PATH:
+        return f"ns:{choice.value}"
+    return str(choice.kind)
+
+
+def network_mode(config: ContainerConfig) -> str:
+    """The network as the option that asks for it."""
+    mode = config.network.mode
+    if mode is NetworkMode.CONTAINER:
+        return f"container:{config.namespaces.network.value}"
+    if mode is NetworkMode.PATH:
+        return f"ns:{config.namespaces.network.value}"
+    return str(mode)
+
+
+def port_bindings(config: ContainerConfig, *, exposed: bool = False) -> dict[str, Any]:
+    """`80/tcp` → where it is published; with `exposed` also ports that are not (None)."""
+    found: dict[str, Any] = dict.fromkeys(config.network.exposed) if exposed else {}
+    for mapping in config.network.ports:
+        for number in range(mapping.range):
+            key = f"{mapping.container_port + number}/{mapping.protocol}"
+            entry = {"HostIp": mapping.host_ip or "0.0.0.0", "HostPort": str(mapping.host_port + number)}  # noqa: S104
+            found[key] = [*(found.get(key) or []), entry]
+    return dict(sorted(found.items()))

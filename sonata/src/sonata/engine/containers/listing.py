@@ -1,0 +1,115 @@
+"""`ps`: which containers there are and what they do."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.engine.containers import filters, present
+from sonata.model.container import MountKind
+from sonata.model.listing import ListedContainer
+from sonata.model.times import ZERO_SECONDS, nanoseconds
+from sonata.state import containers as rows
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container_request import ListRequest
+    from sonata.state.rows import ContainerRow
+
+_NAMESPACES = (
+    ("Cgroup", "cgroup"),
+    ("IPC", "ipc"),
+    ("MNT", "mnt"),
+    ("NET", "net"),
+    ("PIDNS", "pid"),
+    ("User", "user"),
+    ("UTS", "uts"),
+)
+
+
+def listing(engine: Engine, request: ListRequest) -> list[ListedContainer]:
+    """The containers that the request asks for, in its order. Raises UsageError for a filter that makes no sense."""
+    last = 1 if request.latest else request.last
+    conditions = filters.conditions(engine, request.filter)
+    everything = request.all or last > 0 or any(text.startswith("status") for text in request.filter)
+    found = [present.corrected(engine, row) for row in rows.listed(engine.database)]
+    if not everything:
+        found = [row for row in found if filters.shown_state(row) == "running"]
+    found = [row for row in found if all(condition(row) for condition in conditions)]
+    if last > 0:
+        found = found[::-1][:last]
+    listed = [listed_container(engine, row, request) for row in found]
+    return ordered(listed, request.sort)
+
+
+def listed_container(engine: Engine, row: ContainerRow, request: ListRequest) -> ListedContainer:
+    """One row of `ps`."""
+    config, state = row.config, row.state
+    running = state.pid > 0
+    return ListedContainer(
+        id=config.id,
+        name=config.name,
+        image=config.image or config.rootfs,
+        image_id=config.image_id,
+        command=config.process.args,
+        created=nanoseconds(config.created),
+        state=filters.shown_state(row),
+        exit_code=state.exit_code,
+        exited=state.exited and not running,
+        exited_at=state.finished // 10**9 if state.finished else ZERO_SECONDS,
+        started_at=state.started // 10**9 if state.started else ZERO_SECONDS,
+        pid=state.pid,
+        restarts=state.restarts,
+        labels=config.labels,
+        mounts=tuple(use.target for use in config.mounts if use.kind is not MountKind.TMPFS),
+        networks=tuple(use.network for use in config.network.networks),
+        ports=config.network.ports,
+        exposed=config.network.exposed,
+        auto_remove=config.auto_remove,
+        cidfile=config.cid_file,
+        health=state.health,
+        size=sizes(engine, row) if request.size else None,
+        namespaces=_namespaces(state.pid) if request.ns and running else {},
+    )
+
+
+def sizes(engine: Engine, row: ContainerRow) -> tuple[int, int]:
+    """Bytes that the container itself wrote, and those together with its image's."""
+    from sonata_core.models.storage import LayerRef
+
+    record = engine.store.find_container(row.config.id)
+    if record is None:
+        return 0, 0
+    layer = engine.store.layer(record.layer)
+    own = engine.storage.hook.storage_usage(layer=LayerRef(store=layer.store, id=layer.id)).bytes
+    parents = 0
+    below = layer.parent
+    while below:
+        parent = engine.store.layer(below)
+        parents += parent.diff_size
+        below = parent.parent
+    return own, own + parents
+
+
+def _namespaces(pid: int) -> dict[str, str]:
+    found = {}
+    for name, file in _NAMESPACES:
+        try:
+            found[name] = os.readlink(f"/proc/{pid}/ns/{file}").partition("[")[2].rstrip("]")
+        except OSError:
+            return {}
+    return found
+
+
+def ordered(listed: list[ListedContainer], key: str) -> list[ListedContainer]:
+    """Sorted as `ps --sort` does; oldest first by default."""
+    keys = {
+        "id": lambda one: one.id,
+        "image": lambda one: one.image,
+        "command": lambda one: one.command[0] if one.command else "",
+        "names": lambda one: one.name,
+        "runningfor": lambda one: one.started_at,
+        "status": lambda one: one.state,
+        "size": lambda one: one.size[1] if one.size else 0,
+    }
+    return sorted(listed, key=keys.get(key, lambda one: one.created))

@@ -1,0 +1,87 @@
+"""Which containers a command means."""
+
+from __future__ import annotations
+
+from sonata.engine.containers import filters, present
+from sonata.state import containers as rows
+from sonata_core.errors import NotFound, SonataError, UsageError
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+    from sonata.model.container_request import Selection
+    from sonata.state.rows import ContainerRow
+
+
+def select(engine: Engine, wanted: Selection) -> list[tuple[str, str]]:
+    """Pairs of full id and how to name the container to the user: as it was typed, else by its id.
+
+    With `all` every container, oldest first; with `filter` those that match. Raises NotFound,
+    UsageError. A name that is not there stays in the list with an empty id, so that the caller can go on
+    with the others.
+    """
+    named = [*wanted.names, *(_read(path) for path in wanted.cidfile)]
+    if named:
+        return [(_id_of(engine, name), name) for name in dict.fromkeys(named)]
+    found = rows.listed(engine.database)
+    if wanted.latest:
+        if not found:
+            raise NotFound("no such container")
+        return [(found[-1].config.id, found[-1].config.id)]
+    conditions = filters.conditions(engine, wanted.filter)
+    met = (present.corrected(engine, row) for row in found)
+    return [(row.config.id, row.config.id) for row in met if all(condition(row) for condition in conditions)]
+
+
+def _id_of(engine: Engine, name: str) -> str:
+    try:
+        return rows.find(engine.database, name).config.id
+    except NotFound:
+        return ""
+
+
+def one(engine: Engine, name: str, *, latest: bool = False) -> ContainerRow:
+    """One container by name, or the latest one, as it is now. Raises NotFound."""
+    if not latest:
+        return present.load(engine, name)
+    found = rows.listed(engine.database)
+    if not found:
+        raise NotFound("no such container")
+    return present.corrected(engine, found[-1])
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            text = file.readline(256).strip()
+    except OSError as error:
+        raise UsageError(f"reading CIDFile: open {path}: {(error.strerror or '').lower()}") from error
+    if not text:
+        raise UsageError(f"{path} does not hold a container id")
+    return text
+
+
+def each(
+    engine: Engine, wanted: Selection, act: Callable[[str], object], *, ignore: bool = False
+) -> tuple[list[str], list[SonataError]]:
+    """Do something to every selected container, going on after failures.
+
+    Returns what to print for those that went well, and the errors. With `ignore`, a container that is
+    not there is no error.
+    """
+    done: list[str] = []
+    failed: list[SonataError] = []
+    for ident, shown in select(engine, wanted):
+        try:
+            if not ident:
+                raise rows.missing(shown)
+            act(ident)
+            done.append(shown)
+        except NotFound as error:
+            if not ignore:
+                failed.append(error)
+        except SonataError as error:
+            failed.append(error)
+    return done, failed
