@@ -401,6 +401,43 @@ def test_conmons_own_refusal_is_told(host: Host) -> None:
         host.create(bundle, log_driver="nonsense:/x")
 
 
+def test_a_monitor_that_cannot_be_placed_never_goes(host: Host) -> None:
+    bundle = host.bundle(["sleep", "60"])
+    bundle.write()
+    seen: list[int] = []
+
+    def refuse(pid: int) -> None:
+        seen.append(pid)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch(bundle.monitor(), host.runtime.runtime_launch(request=bundle.request()), refuse)
+    assert not process.alive(seen[0], 0)
+    time.sleep(0.2)
+    assert host.runtime.runtime_state(ref=bundle.ref).status is RuntimeStatus.ABSENT
+
+
+def test_the_hosts_null_device_stays_the_hosts(host: Host) -> None:
+    bundle = host.bundle(["sh", "-c", "id -u"])
+    bundle.spec["linux"]["namespaces"].append({"type": "user"})
+    bundle.spec["linux"]["uidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.spec["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    folder = bundle.base
+    while folder not in ("/tmp", "/"):
+        os.chmod(folder, 0o755)
+        folder = os.path.dirname(folder)
+    for path, folders, files in os.walk(bundle.base):
+        for name in (*folders, *files):
+            os.lchown(f"{path}/{name}", 100000, 100000)
+    pids = host.create(bundle)
+    assert isinstance(pids, LaunchedPid), pids
+    status = os.stat("/dev/null")
+    assert (status.st_uid, status.st_gid) == (0, 0)
+    host.runtime.runtime_start(ref=bundle.ref)
+    assert host.code(bundle, pids) == 0
+    assert [record.text for record in logs.read(f"{bundle.bundle}/ctr.log", logs.LogOptions())] == [b"0\n"]
+
+
 def test_phases(host: Host) -> None:
     bundle, pids = host.started(["sleep", "60"])
     runtime, ref = host.runtime, bundle.ref

@@ -152,6 +152,14 @@ def test_cgroup_busy(tmp_path: Any) -> None:
     assert caught.value.details["processes"] == (5, 7)
 
 
+def test_cgroup_of_version_2_may_control(tmp_path: Any) -> None:
+    (tmp_path / "cgroup.controllers").write_text("cpu pids")
+    (tmp_path / "cgroup.subtree_control").write_text("cpu")
+    cgroups.create("/g", str(tmp_path))
+    assert (tmp_path / "g").is_dir()
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+pids"
+
+
 def test_cgroup_usage_of_version_2(tmp_path: Any) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpu")
     group = tmp_path / "g"

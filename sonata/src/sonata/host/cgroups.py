@@ -144,10 +144,24 @@ def _create_in(tree: str, group: str) -> None:
             os.mkdir(path, 0o755)
         except FileExistsError:
             continue
-        if os.path.exists(f"{parent}/cpuset.cpus"):
+        if os.path.exists(f"{parent}/cgroup.subtree_control"):
+            _delegate(parent)
+        elif os.path.exists(f"{parent}/cpuset.cpus"):
             # Version 1: a new cpuset is empty, and takes no process before it is filled.
             for name in ("cpuset.cpus", "cpuset.mems"):
                 _write(f"{path}/{name}", (_read(f"{parent}/{name}") or "").strip())
+
+
+def _delegate(parent: str) -> None:
+    """Version 2: what a group may control below it must be said, one by one, since one refusal refuses all."""
+    enabled = set((_read(f"{parent}/cgroup.subtree_control") or "").split())
+    for name in (_read(f"{parent}/cgroup.controllers") or "").split():
+        if name in enabled:
+            continue
+        try:
+            _write(f"{parent}/cgroup.subtree_control", f"+{name}")
+        except OSError:
+            continue  # a controller that another namespace holds, or a parent with processes of its own
 
 
 def _remove_in(folder: str) -> bool:

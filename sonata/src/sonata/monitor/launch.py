@@ -10,9 +10,15 @@ from collections.abc import Callable, Mapping
 
 from sonata.monitor.pipes import Channel, read_log_lines, remove_if_there
 from sonata_core.errors import CommandFailed
+from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.runtime import Launch
 from sonata_core.record import Record
 from sonata_core.sdk.spawn import SpawnOptions, spawn
+
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal
 
 CREATE_TIMEOUT = 240.0
 _STDERR_LIMIT = 65536
@@ -86,9 +92,26 @@ def launch(spec: MonitorSpec, how: Launch, placed: Placed | None = None) -> Laun
     with Channel() as sync, Channel() as start:
         _run_conmon(spec, how, (sync, start), placed)
         answer = sync.read_answer(CREATE_TIMEOUT, "container creation timeout")
+    _give_back_null()
     if answer is None or answer.data <= 0:
         return LaunchRefused(log_lines=read_log_lines(spec.runtime_log), message=answer.message if answer else "")
     return LaunchedPid(pid=answer.data, conmon_pid=read_pid(spec.conmon_pid_file))
+
+
+def _give_back_null() -> None:
+    """crun 1.8 gives the standard input of a mapped container, which may be the host's /dev/null, to its root.
+
+    The container is not started yet, so nobody has used that.
+    """
+    if os.geteuid() != 0:
+        return
+    status = os.stat("/dev/null")
+    if (status.st_uid, status.st_gid) == (0, 0):
+        return
+    try:
+        os.chown("/dev/null", 0, 0)
+    except OSError:
+        return  # a /dev/null that no one in this user namespace owns
 
 
 def read_pid(path: str) -> int:
@@ -134,13 +157,24 @@ def start_conmon(
             for channel in channels:
                 channel.close_theirs()
             os.close(their_stderr)
-        if placed is not None:
-            placed(pid)
+        _place(pid, placed)
         channels[1].go()
         _await_first(pid, said, argv)
     finally:
         os.close(null)
         os.close(said)
+
+
+def _place(pid: int, placed: Placed | None) -> None:
+    """Nothing may be left that takes the end of the start pipe for the word to go."""
+    if placed is None:
+        return
+    try:
+        placed(pid)
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _await_first(pid: int, said: int, argv: list[str]) -> None:
