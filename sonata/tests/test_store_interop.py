@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sonata.store.store import Store
+from sonata.store.usage import image_size
 
 sys.path.insert(0, str(Path(__file__).parent))
 from store_world import (
@@ -56,14 +57,14 @@ class World:
 
 
 @pytest.fixture(params=["overlay", "vfs"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     # Podman 4 refuses a run root of more than 50 characters, which pytest's own folder would give.
     top = tempfile.mkdtemp(prefix="sonata-", dir="/tmp")
     yield World(Path(top), request.param)
     # Podman makes the driver's home a mount of its own, and that outlives it.
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         mounts = [line.split()[4] for line in file]
-    for path in reversed([path for path in mounts if path.startswith(top)]):
+    for path in reversed([path for path in mounts if path.startswith((top, str(tmp_path)))]):
         subprocess.run(["umount", "-l", path], check=False)
     if NEWER:
         script = f"grep -o '{top}[^ ]*' /proc/self/mountinfo | sort -ru | xargs -r umount -l"
@@ -78,6 +79,7 @@ def test_podman_lists_and_runs_what_we_wrote(world: World) -> None:
     assert [one["Id"] for one in listed] == [image.id]
     assert listed[0]["Names"] == [NAME]
     assert listed[0]["Digest"] == image.digest
+    assert listed[0]["Size"] == image_size(image, world.store.layers())
     out = world.podman("run", *LIMITS, "--rm", "--network", "none", NAME, "cat", "/etc/hello").stdout
     assert out == "hello from below\n"
     assert world.podman("rmi", NAME).returncode == 0

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from sonata.store.layers import Opener
     from sonata.store.records import ContainerRecord, ImageRecord, LayerRecord, NewContainer, NewImage, NewLayer
+    from sonata.store.repair import CheckResult
+    from sonata.store.usage_models import StoreUsage
     from sonata_core.models.ids import ContainerId
     from sonata_core.models.storage import UnpackTarget
 
@@ -282,6 +284,23 @@ class Store:
             if count:
                 points.set(layer, "", 0)
             return True
+
+    # looking after it
+
+    def check(self, *, quick: bool = False, repair: bool = False, grace: float = 0) -> CheckResult:
+        """Find what is wrong, and mend it if asked to; `quick` compares names and sizes only.
+
+        Layers that nothing needs stay while younger than `grace` seconds: a pull may be under way.
+        """
+        from sonata.store.repair import check
+
+        return check(self.place, self._driver, quick=quick, repair=repair, grace=grace)
+
+    def usage(self) -> StoreUsage:
+        """What takes room: by image, by container, by folder."""
+        from sonata.store.usage import measure
+
+        return measure(self.place, self._driver)
 
 
 def _sync(path: str) -> None:
