@@ -59,6 +59,11 @@ def release(database: Database, container: str, network: str = "") -> None:
             database.execute("DELETE FROM lease WHERE container = ?", (container,))
 
 
+def forget_container(database: Database, container: str) -> None:
+    """As `release`, inside the open transaction."""
+    database.execute("DELETE FROM lease WHERE container = ?", (container,))
+
+
 def held_by(database: Database, container: str) -> list[Lease]:
     """The addresses that a container holds."""
     rows = database.query("SELECT network, address FROM lease WHERE container = ?", (container,))

@@ -1,0 +1,160 @@
+"""Taking away what a container had while it ran. Every step is idempotent and works on a half-made thing."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.engine import events, storage
+from sonata.engine.containers import network, present, rootfs
+from sonata.engine.paths import ContainerPaths
+from sonata.host import mounts
+from sonata.plan.lifecycle import Phase
+from sonata.plan.restart import should_restart
+from sonata.state import containers as rows
+from sonata.state import intents
+from sonata_core.errors import NotFound, SonataError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.hooks import OciHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow, ContainerState
+
+_ENDED = (Phase.STOPPED, Phase.EXITED)
+
+
+def cleanup(engine: Engine, container: str, *, remove: bool = False, stopped_only: bool = False) -> None:
+    """What conmon's exit command does when a container has ended: clean up, then restart or remove.
+
+    A container that runs (again), or is gone, is left alone. Raises NotFound only for a name
+    that never was.
+    """
+    try:
+        row = rows.find(engine.database, container)
+    except NotFound:
+        return
+    with engine.locks.hold(row.config.id) as held:
+        try:
+            row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        except NotFound:
+            engine.locks.forget(row.config.id)
+            return
+        if row.state.phase not in _ENDED and (stopped_only or row.state.phase != Phase.STOPPING):
+            return
+        ended = finish(engine, row)
+        if wants_restart(ended):
+            from sonata.engine.containers.start import restart_by_policy
+
+            restart_by_policy(engine, ended)
+            return
+        if remove or ended.config.auto_remove:
+            from sonata.engine.containers.remove import remove_ended
+
+            remove_ended(engine, ended, volumes=True)
+            engine.locks.forget(ended.config.id)
+        held.release()
+
+
+def wants_restart(row: ContainerRow) -> bool:
+    """Whether a container that has just ended is to start again by its policy."""
+    state = row.state
+    if state.phase != Phase.EXITED or not state.exited or state.boot == "":
+        return False
+    return should_restart(row.config.restart, state.exit_code, state.restarts, stopped_by_user=state.stopped_by_user)
+
+
+def finish(engine: Engine, row: ContainerRow) -> ContainerRow:
+    """Bring an ended container to rest, under its lock: `exited`, with nothing of it left on the host.
+
+    Steps go on after an error; the first one is kept in the container's state and raised at the end.
+    """
+    config, state = row.config, row.state
+    if state.phase == Phase.EXITED and not _leftovers(state):
+        return row
+    if state.exited and state.phase == Phase.STOPPED:
+        oom = os.path.exists(f"{ContainerPaths(engine, config.backends.storage, config.id).persist_dir}/oom")
+        state = state.replace(oom_killed=oom)
+        events.container(engine, config, "died", code=state.exit_code)
+    trouble = dismantle(engine, row)
+    resting = state.replace(
+        phase=Phase.EXITED if state.exited else Phase.CONFIGURED,
+        pid=0,
+        pid_start=0,
+        conmon_pid=0,
+        conmon_start=0,
+        netns="",
+        request={},
+        attached={},
+        mountpoint="",
+        error=state.error or (str(trouble) if trouble else ""),
+    )
+    rows.put_state(engine.database, config.id, resting)
+    intents.done(engine.database, config.id, "init")
+    events.container(engine, config, "cleanup")
+    if trouble is not None:
+        raise trouble
+    return row.replace(state=resting)
+
+
+def _leftovers(state: ContainerState) -> bool:
+    return bool(state.pid or state.netns or state.mountpoint or state.request)
+
+
+def dismantle(engine: Engine, row: ContainerRow) -> SonataError | None:
+    """Take runtime state, network, mounts and files away; the first trouble, after all steps were tried."""
+    config = row.config
+    paths = ContainerPaths(engine, config.backends.storage, config.id)
+    steps: list[Callable[[], object]] = [
+        lambda: engine.runtime(config.backends.runtime).hook.runtime_delete(ref=paths.ref, force=True),
+        lambda: _poststop(engine, paths),
+        lambda: network.detach(engine, config, row.state),
+        lambda: rootfs.unmount(engine, config, paths),
+        lambda: _forget_files(engine, paths),
+    ]
+    trouble: SonataError | None = None
+    for step in steps:
+        try:
+            step()
+        except SonataError as error:
+            engine.log.info("cleanup_step_failed", container=config.id, error=error.message)
+            trouble = trouble or error
+    return trouble
+
+
+def _poststop(engine: Engine, paths: ContainerPaths) -> None:
+    """Run the hooks of the stage `poststop` that `init` wrote down; what fails is logged only."""
+    path = f"{paths.bundle}/poststop.json"
+    if not os.path.exists(path):
+        return
+    import json
+
+    from sonata.engine.containers.oci_hooks import run_poststop
+    from sonata_core.codec import thaw
+
+    with open(path, encoding="utf-8") as file:
+        hooks = tuple(thaw(OciHook, entry) for entry in json.load(file))
+    run_poststop(engine, paths, hooks)
+    os.unlink(path)
+
+
+def _forget_files(engine: Engine, paths: ContainerPaths) -> None:
+    for path in (f"{paths.bundle}/attach", f"{paths.bundle}/ctl", f"{paths.bundle}/winsz", paths.pid_file):
+        remove_file(path)
+    if mounts.is_mounted(paths.shm):
+        storage.unmount(engine, paths.shm)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file. Absent is success."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def forget_exit(paths: ContainerPaths) -> None:
+    """Remove what conmon wrote of an earlier run, before the next one begins."""
+    for path in (paths.exit_file, f"{paths.persist_dir}/exit", f"{paths.persist_dir}/oom"):
+        remove_file(path)

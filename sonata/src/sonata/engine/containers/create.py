@@ -1,0 +1,161 @@
+"""Creating containers: a request is decided, written down, and given a writable layer."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sonata.engine import events
+from sonata.engine.containers import present
+from sonata.engine.containers.materials import gather
+from sonata.engine.containers.remove import remove_files
+from sonata.engine.images.ensure import ensure, policy_named
+from sonata.engine.images.facts import image_facts
+from sonata.engine.paths import ContainerPaths
+from sonata.engine.undo import Undo
+from sonata.host import ports as host_ports
+from sonata.model.container import ContainerConfig, MountKind, NamespaceKind
+from sonata.model.materials import ImageFacts
+from sonata.plan import ports as plan_ports
+from sonata.plan.container import plan_container
+from sonata.plan.lifecycle import Phase
+from sonata.state import containers as rows
+from sonata.state.rows import ContainerRow, ContainerState
+from sonata.store.records import NewContainer
+from sonata_core.errors import AlreadyExists, NotFound, SonataError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import ContainerId, ImageId
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.request import RunRequest
+    from sonata.store.records import ImageRecord
+
+
+def create(engine: Engine, request: RunRequest) -> ContainerRow:
+    """Create a container: afterwards it is `created`, and nothing of it runs.
+
+    Raises UsageError, NotFound (image, network, another container), AlreadyExists (its name), and
+    what a pull raises. A failed create leaves nothing behind.
+    """
+    image: ImageRecord | None = None
+    facts = ImageFacts()
+    if not request.rootfs:
+        policy = policy_named(request.pull, engine.config.engine.pull_policy)
+        image, name = ensure(engine, request.image, policy, request)
+        facts = image_facts(engine, image, name)
+    config = decide(engine, request, facts)
+    for notice in config.notices:
+        engine.notify(notice)
+    if request.replace_existing and request.name:
+        _remove_named(engine, request.name)
+    with engine.locks.hold(config.id), Undo(engine.log) as undo:
+        if request.cidfile:
+            _write_cid(request.cidfile, config.id)
+            undo.push("cidfile", lambda: os.unlink(request.cidfile))
+        row = _insert(engine, config)
+        undo.push("row", lambda: rows.remove(engine.database, config.id, None))
+        undo.push("files", lambda: remove_files(engine, config.backends.storage, config.id))
+        _make_layer(engine, config, image)
+        row = row.replace(state=row.state.replace(phase=Phase.CONFIGURED))
+        rows.put_state(engine.database, config.id, row.state)
+        undo.keep()
+    events.container(engine, config, "create")
+    return row
+
+
+def decide(engine: Engine, request: RunRequest, facts: ImageFacts) -> ContainerConfig:
+    """The container that the request comes to, with host ports chosen and backends named. Makes nothing."""
+    from sonata.engine.choose import runtime_name
+
+    materials = gather(engine, request)
+    config = plan_container(request, facts, materials, engine.facts, engine.defaults)
+    wanted = plan_ports.wanted(config.network.ports)
+    if wanted:
+        free = [host_ports.find_free(one.protocol, one.host_ip, one.range) for one in wanted]
+        ports = plan_ports.assign(config.network.ports, free)
+        config = config.replace(network=config.network.replace(ports=ports))
+    backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
+    return config.replace(backends=backends)
+
+
+def _remove_named(engine: Engine, name: str) -> None:
+    from sonata.engine.containers.remove import remove
+
+    try:
+        remove(engine, name, force=True)
+    except NotFound:
+        return
+
+
+def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
+    """Write the container down, with the volumes that it needs and what it depends on."""
+    from sonata.engine.networks.lookup import definition_of
+    from sonata.engine.volumes.use import ensure_volume
+
+    networks = [definition_of(engine, use.network).name for use in config.network.networks]
+    uses = tuple(use.replace(network=name) for use, name in zip(config.network.networks, networks, strict=True))
+    config = config.replace(network=config.network.replace(networks=uses))
+    volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
+    for use in volumes:
+        ensure_volume(engine, use)
+    state = ContainerState(phase=Phase.CREATING, boot=engine.facts.boot_id)
+    needs = [*config.requires, *_joined(config)]
+    rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
+    return ContainerRow(config=config, state=state)
+
+
+def _joined(config: ContainerConfig) -> list[str]:
+    spaces = config.namespaces
+    choices = (spaces.cgroup, spaces.ipc, spaces.network, spaces.pid, spaces.user, spaces.uts)
+    return [choice.value for choice in choices if choice.kind is NamespaceKind.CONTAINER]
+
+
+def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> None:
+    paths = ContainerPaths(engine, config.backends.storage, config.id)
+    if image is not None:
+        engine.store.create_container(
+            NewContainer(
+                id=ContainerId(config.id),
+                name=config.name,
+                image=ImageId(image.id),
+                image_layer=image.layer,
+                metadata=_metadata(config),
+                volatile=config.auto_remove,
+                id_mapping=config.id_mapping,
+            )
+        )
+    for folder in (paths.bundle, paths.run_dir):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+
+
+def _metadata(config: ContainerConfig) -> str:
+    import json
+
+    known = {"image-name": config.image, "image-id": config.image_id, "name": config.name}
+    return json.dumps({**known, "created-at": int(time.time())}, separators=(",", ":"))
+
+
+def _write_cid(path: str, container: str) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError as error:
+        raise AlreadyExists(
+            f"container id file exists. Ensure another container is not using it or delete {path}",
+        ) from error
+    except OSError as error:
+        raise SonataError(f"opening cidfile {path}: {error.strerror}") from error
+    try:
+        os.write(handle, container.encode())
+    finally:
+        os.close(handle)
+
+
+def half_made(row: ContainerRow) -> bool:
+    """A container whose creation did not end."""
+    return row.state.phase == Phase.CREATING
+
+
+def find_present(engine: Engine, text: str) -> ContainerRow:
+    """A container as it is now, by name or id."""
+    return present.load(engine, text)

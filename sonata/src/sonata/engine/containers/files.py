@@ -1,0 +1,132 @@
+"""Files that a container finds in its /etc and /run, made anew for each start."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.model.container import NamespaceKind, NetworkMode
+from sonata.model.materials import RuntimeFiles
+from sonata.plan import files as texts
+from sonata_core.errors import HostLacks
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.safepath import read_in_root
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.engine.paths import ContainerPaths
+    from sonata.model.container import ContainerConfig
+    from sonata_core.models.net import AttachResult
+
+
+def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str) -> RuntimeFiles:
+    """The files, those of the network still empty: they are filled before the container starts."""
+    run = paths.run_dir
+    own_net = config.network.mode not in (NetworkMode.CONTAINER, NetworkMode.POD)
+    hosts = f"{run}/hosts" if config.network.manage_hosts and own_net else ""
+    resolv = f"{run}/resolv.conf" if wants_resolv(config) and own_net else ""
+    if not own_net:
+        hosts, resolv = _borrowed(engine, config)
+    for path in (hosts, resolv):
+        if path and own_net:
+            write(path, "")
+    write(f"{run}/.containerenv", texts.containerenv(config))
+    hostname = f"{run}/hostname" if config.network.manage_hostname else ""
+    if hostname:
+        write(hostname, texts.hostname(config, os.uname().nodename))
+    return RuntimeFiles(
+        resolv_conf=resolv,
+        hosts=hosts,
+        hostname=hostname,
+        containerenv=f"{run}/.containerenv",
+        shm=shm,
+        init=init_program(engine, config) if config.process.init else "",
+    )
+
+
+def wants_resolv(config: ContainerConfig) -> bool:
+    """Whether the container gets an /etc/resolv.conf of ours."""
+    return config.network.manage_resolv and config.network.mode is not NetworkMode.NONE
+
+
+def _borrowed(engine: Engine, config: ContainerConfig) -> tuple[str, str]:
+    from sonata.engine.paths import ContainerPaths as Paths
+
+    run = Paths(engine, config.backends.storage, config.namespaces.network.value).run_dir
+    found = [path if os.path.exists(path) else "" for path in (f"{run}/hosts", f"{run}/resolv.conf")]
+    return found[0], found[1]
+
+
+def fill(engine: Engine, config: ContainerConfig, files: RuntimeFiles, root: int, attached: AttachResult) -> None:
+    """Write hosts and resolv.conf in place, now that addresses are known."""
+    if config.network.mode in (NetworkMode.CONTAINER, NetworkMode.POD):
+        return
+    if files.hosts:
+        write(files.hosts, texts.hosts(config, attached, _base_hosts(config, root), _host_internal(engine, config, attached)))
+    if files.resolv_conf:
+        write(files.resolv_conf, texts.resolv_conf(config, attached, _host_resolv(config)))
+
+
+def _base_hosts(config: ContainerConfig, root: int) -> str:
+    base = config.network.base_hosts
+    if base == "none":
+        return ""
+    if base == "image":
+        return read_in_root(root, "etc/hosts").decode(errors="replace")
+    return _read(base or "/etc/hosts")
+
+
+def _host_internal(engine: Engine, config: ContainerConfig, attached: AttachResult) -> str:
+    """The address by which the container reaches the host; empty for none."""
+    chosen = engine.config.containers.host_containers_internal_ip
+    if chosen:
+        return "" if chosen == "none" else chosen
+    if config.network.mode is NetworkMode.HOST:
+        return "127.0.0.1"
+    for interface in attached.interfaces:
+        for address in interface.addresses:
+            if address.gateway and ":" not in address.gateway:
+                return address.gateway
+    return ""
+
+
+def _host_resolv(config: ContainerConfig) -> str:
+    text = _read("/etc/resolv.conf")
+    servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver") and len(line.split()) > 1]
+    if servers == ["127.0.0.53"]:
+        return _read("/run/systemd/resolve/resolv.conf") or text
+    if servers == ["127.0.0.1"]:
+        return _read("/run/NetworkManager/no-stub-resolv.conf") or text
+    return text
+
+
+def init_program(engine: Engine, config: ContainerConfig) -> str:
+    """The program for --init on the host. Raises HostLacks."""
+    wanted = config.process.init_path or engine.config.paths.init_path or "catatonit"
+    found = engine.find_program(wanted)
+    if not found:
+        raise HostLacks(f"container-init binary not found on the host: stat {wanted}: no such file or directory", hint="apt-get install catatonit")
+    return found
+
+
+def write(path: str, text: str) -> None:
+    """Write a file in place, so that a bind mount of it sees the new content."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.fchmod(handle, 0o644)
+        os.write(handle, text.encode(errors="surrogateescape"))
+    finally:
+        os.close(handle)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""
+
+
+def uts_name(config: ContainerConfig) -> str:
+    """The host's name where the container shares it."""
+    kinds = (config.namespaces.uts.kind, config.namespaces.network.kind)
+    return os.uname().nodename if NamespaceKind.HOST in kinds else ""

@@ -1,0 +1,254 @@
+"""Bringing a container to the brink of running: network, mounts, spec, and the runtime's `create` under conmon."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sonata.engine import events
+from sonata.engine.background import Background
+from sonata.engine.containers import cleanup, files, network, rootfs
+from sonata.engine.containers import spec as specs
+from sonata.engine.paths import ContainerPaths
+from sonata.engine.undo import Undo
+from sonata.host import cgroups, netns, ports, process
+from sonata.model.container import NetworkMode
+from sonata.monitor.launch import LaunchedPid, LaunchRefused, MonitorSpec, launch
+from sonata.plan import lifecycle
+from sonata.plan.lifecycle import Phase, Verb
+from sonata.state import containers as rows
+from sonata.state import intents
+from sonata_core.codec import freeze
+from sonata_core.errors import CommandNotExecutable, CommandNotFound, ProcessRefused
+from sonata_core.hookspecs.runtime import RuntimeTune
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.net import AttachResult
+from sonata_core.models.runtime import FailureKind, LaunchRequest, LaunchVerb
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+    from sonata.state.rows import ContainerRow, ContainerState
+    from sonata_core.models.net import AttachRequest
+    from sonata_core.models.runtime import Launch, RuntimeFailure
+
+_OWN = (NetworkMode.BRIDGE, NetworkMode.SLIRP4NETNS, NetworkMode.PASTA, NetworkMode.PRIVATE)
+"""Modes for which the engine makes and pins a namespace."""
+CONMON_CGROUP = "conmon"
+DEFAULT_PARENT = "/libpod_parent"
+
+
+class Start:
+    """One start in the making: what the steps hand to each other."""
+
+    def __init__(self, engine: Engine, row: ContainerRow) -> None:
+        self.engine = engine
+        self.config: ContainerConfig = row.config
+        self.state: ContainerState = row.state
+        self.paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
+        self.preserved: tuple[int, ...] = ()
+        self.keep: tuple[int, ...] = ()
+        self.request: AttachRequest | None = None
+        self.attaching: Background[AttachResult] | None = None
+        self.prepared: specs.Prepared | None = None
+
+
+def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> ContainerRow:
+    """Create the container in its runtime; it then waits to be started. The caller holds its lock.
+
+    Raises Conflict (wrong phase, port or address in use), ProcessRefused and its kinds, NotFound,
+    and what backends raise. A failed init leaves nothing of the start behind.
+    """
+    lifecycle.require(Phase(row.state.phase), Verb.INIT, row.config.id)
+    start = Start(engine, row)
+    start.preserved = preserved
+    with Undo(engine.log) as undo:
+        undo.push("state", lambda: _record_failure(engine, row))
+        undo.push("dismantle", lambda: cleanup.dismantle(engine, row.replace(state=start.state)))
+        _begin(start)
+        undo.push("ports", lambda: ports.release(start.keep))
+        _network(start)
+        if start.attaching is not None:
+            undo.push("network", start.attaching.wait)
+        mounted = rootfs.mount(engine, start.config, start.paths)
+        start.prepared = specs.prepare(engine, start.config, start.paths, mounted, start.state.netns)
+        undo.push("root", lambda: _close_root(start))
+        if start.attaching is not None and start.prepared.early_hooks:
+            start.attaching.result()
+        launched = _launch(start)
+        attached = _attached(start, launched)
+        files.fill(engine, start.config, start.prepared.files, start.prepared.root, attached)
+        _learn(start)
+        start.state = start.state.replace(
+            phase=Phase.INITIALISED,
+            pid=launched.pid,
+            pid_start=process.start_time(launched.pid),
+            conmon_pid=launched.conmon_pid,
+            conmon_start=process.start_time(launched.conmon_pid),
+            attached=freeze(attached),
+            mountpoint=mounted.root,
+        )
+        undo.keep()
+    ports.release(start.keep)
+    _close_root(start)
+    rows.put_state(engine.database, start.config.id, start.state)
+    events.container(engine, start.config, "init")
+    return row.replace(state=start.state)
+
+
+def _begin(start: Start) -> None:
+    """Write down that this start begins, before anything of it exists."""
+    engine, config = start.engine, start.config
+    cleanup.forget_exit(start.paths)
+    for folder in (start.paths.bundle, start.paths.run_dir, start.paths.exit_dir, start.paths.persist_dir):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    start.request = network.request_for(engine, config)
+    path = ""
+    if config.network.mode in _OWN:
+        path = netns.new_path()
+    elif config.network.mode in (NetworkMode.CONTAINER, NetworkMode.PATH, NetworkMode.POD):
+        path = specs.network_namespace(engine, config)
+    start.state = start.state.replace(
+        phase=Phase.INITIALISING,
+        boot=engine.facts.boot_id,
+        netns=path,
+        request=network.frozen(start.request),
+        error="",
+        exited=False,
+        exit_code=0,
+        oom_killed=False,
+        stopped_by_user=False,
+    )
+    with engine.database.transaction():
+        intents.put(engine.database, intents.Intent(id=config.id, kind="init", boot=engine.facts.boot_id))
+        rows.put_state(engine.database, config.id, start.state)
+
+
+def _network(start: Start) -> None:
+    """Make the namespace, hold the host ports, and connect in the background."""
+    config = start.config
+    if config.network.mode not in _OWN:
+        return
+    assert start.request is not None
+    start.keep = ports.hold(config.network.ports)
+    if config.id_mapping is not None:
+        # The namespace must belong to the container's user namespace: the runtime makes it.
+        return
+    path, request = start.state.netns, start.request
+    netns.create_at(start.engine.kernel, path)
+    start.attaching = Background(lambda: network.attach(start.engine, config, path, request))
+
+
+def _attached(start: Start, launched: LaunchedPid) -> AttachResult:
+    if start.attaching is not None:
+        return start.attaching.result()
+    if start.config.network.mode in _OWN:
+        assert start.request is not None
+        netns.pin(start.engine.kernel, launched.pid, start.state.netns)
+        return network.attach(start.engine, start.config, start.state.netns, start.request)
+    return AttachResult()
+
+
+def _launch(start: Start) -> LaunchedPid:
+    """The runtime's `create`, under conmon. Raises ProcessRefused and its kinds."""
+    engine, config, paths = start.engine, start.config, start.paths
+    hook = engine.runtime(config.backends.runtime).hook
+    how = hook.runtime_launch(request=_launch_request(start))
+    parent = config.cgroup_parent or DEFAULT_PARENT
+
+    def placed(pid: int) -> None:
+        if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
+            for trouble in cgroups.move(pid, f"{parent}/{CONMON_CGROUP}"):
+                engine.log.info("conmon_not_moved", trouble=trouble)
+
+    result = launch(_monitor_spec(start), how, placed)
+    if isinstance(result, LaunchRefused):
+        failure = hook.runtime_explain(verb=LaunchVerb.CREATE, log_lines=result.log_lines, message=result.message)
+        hook.runtime_delete(ref=paths.ref, force=True)
+        raise refusal(failure)
+    return result
+
+
+def refusal(failure: RuntimeFailure) -> ProcessRefused:
+    """The error for a runtime that would not."""
+    kinds = {FailureKind.NOT_FOUND: CommandNotFound, FailureKind.DENIED: CommandNotExecutable}
+    return kinds.get(failure.kind, ProcessRefused)(failure.text)
+
+
+def _launch_request(start: Start) -> LaunchRequest:
+    config, engine = start.config, start.engine
+    return LaunchRequest(
+        verb=LaunchVerb.CREATE,
+        ref=start.paths.ref,
+        log_path=start.paths.runtime_log,
+        terminal=config.process.terminal,
+        systemd_cgroup=config.backends.cgroup_manager == "systemd",
+        cgroups_disabled=config.cgroups == "disabled",
+        no_pivot=engine.config.engine.no_pivot_root,
+        no_new_keyring=not engine.config.containers.keyring,
+        preserve_fds=len(start.preserved),
+        flags=engine.overrides.runtime_flags,
+    )
+
+
+def _monitor_spec(start: Start) -> MonitorSpec:
+    config, engine, paths = start.config, start.engine, start.paths
+    driver = {"json-file": "k8s-file", "passthrough-tty": "passthrough"}.get(config.log.driver, config.log.driver)
+    return MonitorSpec(
+        conmon=engine.conmon(),
+        id=config.id,
+        uid=config.id,
+        name=config.name,
+        bundle=paths.bundle,
+        pid_file=paths.pid_file,
+        conmon_pid_file=config.conmon_pid_file or paths.conmon_pid_file,
+        runtime_log=paths.runtime_log,
+        exit_dir=paths.exit_dir,
+        persist_dir=paths.persist_dir,
+        log_driver=driver,
+        log_path=config.log.path or paths.log,
+        log_size_max=max(config.log.max_size, 0),
+        log_tag=config.log.tag,
+        terminal=config.process.terminal,
+        stdin_open=config.process.stdin_open and not config.process.terminal,
+        timeout=config.process.timeout,
+        exit_command=exit_command(engine, config),
+        preserve_fds=start.preserved,
+        keep_fds=start.keep,
+        env=monitor_env(engine),
+    )
+
+
+def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
+    """What conmon runs when the container has ended."""
+    tail = ("--rm",) if config.auto_remove else ()
+    return (*engine.overrides.program, *engine.overrides.arguments, "container", "cleanup", "--stopped-only", *tail, config.id)
+
+
+def monitor_env(engine: Engine) -> dict[str, str]:
+    """The environment of conmon, of the runtime that it starts and of the exit command."""
+    env = {"PATH": engine.facts.path, "LANG": "C.UTF-8"}
+    for name in ("XDG_RUNTIME_DIR", "HOME", "TMPDIR"):
+        if engine.config.environment.get(name):
+            env[name] = engine.config.environment[name]
+    return env
+
+
+def _learn(start: Start) -> None:
+    """Let the runtime's plugin keep what it learnt from this create."""
+    slot = start.engine.runtime(start.config.backends.runtime)
+    if slot.offers(RuntimeTune) and start.prepared is not None:
+        slot.require(RuntimeTune).runtime_created(ref=start.paths.ref, spec=start.prepared.tuned)
+
+
+def _close_root(start: Start) -> None:
+    if start.prepared is not None and start.prepared.root >= 0:
+        os.close(start.prepared.root)
+        start.prepared.root = -1
+
+
+def _record_failure(engine: Engine, row: ContainerRow) -> None:
+    """Back to where the container was, once the start was undone."""
+    with engine.database.transaction():
+        rows.put_state(engine.database, row.config.id, row.state.replace(finished=row.state.finished or time.time_ns()))
+        intents.done(engine.database, row.config.id, "init")

@@ -1,0 +1,83 @@
+"""Looking into a container's mounted root: who the user is, and that the working directory exists."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.model.materials import RootfsFacts
+from sonata.plan import users
+from sonata_core.errors import NotFound, UsageError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.safepath import exists_in_root, make_folders, open_in_root, read_in_root, stat_in_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sonata.model.container import ContainerConfig
+
+_LIMIT = 8 << 20
+
+
+def identity(config: ContainerConfig, root: int, user: str | None = None) -> users.Identity:
+    """The user, resolved in the root's own passwd and group files. Raises NotFound, UsageError."""
+    passwd = _read(root, "etc/passwd")
+    group = _read(root, "etc/group")
+    return users.resolve(config.process.user if user is None else user, passwd, group, config.process.groups)
+
+
+def _read(root: int, path: str) -> bytes:
+    try:
+        return read_in_root(root, path, _LIMIT)
+    except OSError:
+        return b""
+
+
+def rootfs_facts(path: str, who: users.Identity) -> RootfsFacts:
+    """For the spec."""
+    return RootfsFacts(path=path, uid=who.uid, gid=who.gid, groups=who.groups, home=who.home)
+
+
+def working_directory(config: ContainerConfig, root: int, who: users.Identity, targets: Iterable[str]) -> None:
+    """Make the image's working directory; insist that the user's exists. Raises NotFound, UsageError."""
+    cwd = os.path.normpath(config.process.cwd)
+    if cwd == "/" or any(cwd == target or cwd.startswith(target.rstrip("/") + "/") for target in targets):
+        return
+    if not exists_in_root(root, cwd):
+        if config.process.cwd_given:
+            raise NotFound(f'workdir "{config.process.cwd}" does not exist on container {config.id}')
+        os.close(make_folders(root, cwd, 0o755, lambda made: os.fchown(made, who.uid, who.gid)))
+        return
+    import stat
+
+    if not stat.S_ISDIR(stat_in_root(root, cwd).st_mode):
+        raise UsageError(f'workdir "{config.process.cwd}" exists on container {config.id}, but is not a directory')
+
+
+def add_entries(config: ContainerConfig, root: int, who: users.Identity) -> None:
+    """Give a user or group that the image does not know a line in its passwd and group, as Podman does."""
+    if not config.process.passwd or config.read_only or any(use.target == "/etc/passwd" for use in config.mounts):
+        return
+    if not who.known and config.process.user:
+        _append(root, "etc/passwd", f"{who.uid}:*:{who.uid}:{who.gid}:container user:{config.process.cwd}:/bin/sh\n")
+    if not who.group_known:
+        _append(root, "etc/group", f"{who.gid}:x:{who.gid}:{who.uid}\n")
+
+
+def _append(root: int, path: str, line: str) -> None:
+    try:
+        handle = open_in_root(root, path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        import stat
+
+        seen = os.fstat(handle)
+        if not stat.S_ISREG(seen.st_mode):
+            return
+        content = os.pread(handle, _LIMIT, 0)
+        known = [entry for entry in content.splitlines() if entry == line.rstrip("\n").encode()]
+        if not known:
+            text = line if not content or content.endswith(b"\n") else "\n" + line
+            os.write(handle, text.encode())
+    finally:
+        os.close(handle)

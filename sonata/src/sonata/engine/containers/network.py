@@ -1,0 +1,126 @@
+"""Connecting a container to its networks and taking it off again: leases, ports, backend."""
+
+from __future__ import annotations
+
+from sonata.engine.networks.lookup import definition_of
+from sonata.host import netns
+from sonata.model.container import NetworkMode
+from sonata.plan import ipam
+from sonata.state import leases
+from sonata_core.codec import freeze, thaw
+from sonata_core.errors import SonataError, Unsupported
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import ContainerId
+from sonata_core.models.net import Attachment, AttachRequest, AttachResult, NetnsRef
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+    from sonata.state.rows import ContainerState
+    from sonata_core.models.net import NetworkDefinition
+
+_BACKENDS = {NetworkMode.SLIRP4NETNS: "slirp4netns", NetworkMode.PASTA: "pasta"}
+
+
+def backend_name(engine: Engine, config: ContainerConfig) -> str:
+    """The network backend for this container's mode; empty where none is needed."""
+    mode = config.network.mode
+    if mode is NetworkMode.BRIDGE:
+        return config.backends.network or engine.config.network.network_backend or "netavark"
+    return _BACKENDS.get(mode, "")
+
+
+def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:
+    """What the backend is asked: addresses are leased here, host ports taken.
+
+    Raises Conflict for an address or a port that is in use, NotFound for a network.
+    """
+    attachments: list[Attachment] = []
+    taken = [
+        (one.protocol, one.host_ip, one.host_port + step) for one in config.network.ports for step in range(one.range)
+    ]
+    if taken:
+        leases.hold_ports(engine.database, config.id, engine.facts.boot_id, taken)
+    if config.network.mode is NetworkMode.BRIDGE:
+        definitions = [definition_of(engine, use.network) for use in config.network.networks]
+        attachments = _lease(engine, config, definitions)
+    return AttachRequest(
+        container=ContainerId(config.id),
+        name=config.name,
+        hostname=config.hostname,
+        attachments=tuple(attachments),
+        ports=config.network.ports,
+        dns_servers=config.network.dns_servers,
+        options=dict(option.partition("=")[::2] for option in config.network.options),
+    )
+
+
+def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDefinition]) -> list[Attachment]:
+    found: list[Attachment] = []
+    with engine.database.transaction():
+        leases.forget_container(engine.database, config.id)
+        for number, (use, definition) in enumerate(zip(config.network.networks, definitions, strict=True)):
+            found.append(
+                Attachment(
+                    network=definition,
+                    interface=use.interface or f"eth{number}",
+                    addresses=_addresses(engine, config.id, definition, use.static_ips),
+                    aliases=use.aliases,
+                    mac=use.mac,
+                )
+            )
+    return found
+
+
+def _addresses(
+    engine: Engine, container: str, definition: NetworkDefinition, static: tuple[str, ...]
+) -> tuple[str, ...]:
+    """One address per subnet, taken inside the open transaction."""
+    ipam.require_static(definition, static)
+    boot = engine.facts.boot_id
+    found: list[str] = []
+    for subnet in definition.subnets:
+        taken = leases.taken(engine.database, definition.name, boot)
+        last = leases.last(engine.database, definition.name, subnet.subnet)
+        address, moves = ipam.choose(subnet, taken, last, static)
+        lease = leases.Lease(network=definition.name, address=address, container=container)
+        leases.hold(engine.database, lease, boot, subnet.subnet if moves else "")
+        found.append(address)
+    return tuple(found)
+
+
+def attach(engine: Engine, config: ContainerConfig, path: str, request: AttachRequest) -> AttachResult:
+    """Connect the namespace."""
+    name = backend_name(engine, config)
+    if not name:
+        return AttachResult()
+    slot = engine.net(name)
+    facts = slot.hook.net_facts()
+    if engine.facts.rootless and not facts.rootless:
+        raise Unsupported(f"network backend {name!r} needs root", hint="--network none, host, or slirp4netns")
+    return slot.hook.net_attach(netns=NetnsRef(path=path), request=request)
+
+
+def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> None:
+    """Take the container off its networks, and give everything back. Idempotent; the first trouble is raised at the end."""
+    trouble: SonataError | None = None
+    name = backend_name(engine, config)
+    if state.request and name:
+        request = thaw(AttachRequest, dict(state.request))
+        attached = thaw(AttachResult, dict(state.attached)) if state.attached else None
+        try:
+            engine.net(name).hook.net_detach(netns=NetnsRef(path=state.netns), request=request, attached=attached)
+        except SonataError as error:
+            trouble = error
+    if state.netns and config.network.mode not in (NetworkMode.PATH, NetworkMode.CONTAINER):
+        netns.remove(engine.kernel, state.netns)
+    leases.release(engine.database, config.id)
+    leases.release_ports(engine.database, config.id)
+    if trouble is not None:
+        raise trouble
+
+
+def frozen(request: AttachRequest) -> dict[str, object]:
+    """The request as it is kept in the container's state."""
+    kept: dict[str, object] = freeze(request)
+    return kept

@@ -1,0 +1,127 @@
+"""Removing containers."""
+
+from __future__ import annotations
+
+from sonata.engine import events, storage
+from sonata.engine.containers import cleanup, present
+from sonata.engine.containers.stop import end_process
+from sonata.engine.paths import ContainerPaths
+from sonata.plan import lifecycle
+from sonata.plan.lifecycle import Phase, Verb
+from sonata.state import containers as rows
+from sonata.state import intents
+from sonata_core.errors import InUse, NotFound, SonataError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.trees import remove_tree
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
+
+_ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, Phase.INITIALISED)
+
+
+def remove(
+    engine: Engine, container: str, *, force: bool = False, volumes: bool = False, timeout: int | None = None
+) -> str:
+    """Remove one container; its id. `force` stops it first. Raises NotFound, Conflict, InUse."""
+    from sonata.engine.containers import ending
+
+    row = present.load(engine, container)
+    ident = row.config.id
+    with engine.locks.hold(ident) as held:
+        row = present.corrected(engine, rows.get(engine.database, ident))
+        phase = Phase(row.state.phase)
+        if not force:
+            lifecycle.require(phase, Verb.REMOVE, ident)
+        require_unneeded(engine, ident)
+        if phase in _ALIVE:
+            state = row.state.replace(phase=Phase.STOPPING, stopped_by_user=True)
+            row = row.replace(state=state)
+            rows.put_state(engine.database, ident, state)
+            held.release()
+    if phase in _ALIVE:
+        seconds = row.config.process.stop_timeout if timeout is None else timeout
+        patience = 0.0 if phase in (Phase.PAUSED, Phase.INITIALISED) else None if seconds < 0 else float(seconds)
+        if phase is Phase.PAUSED:
+            _thaw(engine, row)
+        end_process(engine, row, patience)
+        ending.wait_exit_file(engine, row)
+    with engine.locks.hold(ident):
+        try:
+            row = present.corrected(engine, rows.get(engine.database, ident))
+        except NotFound:
+            engine.locks.forget(ident)
+            return ident
+        remove_ended(engine, row, volumes=volumes or row.config.auto_remove)
+        engine.locks.forget(ident)
+    return ident
+
+
+def _thaw(engine: Engine, row: ContainerRow) -> None:
+    from sonata_core.hookspecs.runtime import RuntimePause
+
+    ref = ContainerPaths(engine, row.config.backends.storage, row.config.id).ref
+    engine.runtime(row.config.backends.runtime).require(RuntimePause).runtime_resume(ref=ref)
+
+
+def require_unneeded(engine: Engine, container: str) -> None:
+    """Raises InUse if another container needs this one."""
+    others = rows.dependents(engine.database, container)
+    if others:
+        raise InUse(
+            f"container {container} has dependent containers which must be removed before it: "
+            f"{', '.join(others)}: container already exists",
+            hint="`sonata rm --depend` removes them too",
+        )
+
+
+def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
+    """Remove a container that does not run, under its lock. Works on a half-made one.
+
+    An intent is kept until all is gone, so that a killed removal is finished by the next command.
+    """
+    config = row.config
+    code = row.state.exit_code if row.state.exited else None
+    intents.put(
+        engine.database,
+        intents.Intent(id=config.id, kind="remove", detail={"volumes": volumes, "driver": config.backends.storage}),
+    )
+    rows.put_state(engine.database, config.id, row.state.replace(phase=Phase.REMOVING))
+    if row.state.phase != Phase.EXITED or row.state.netns or row.state.mountpoint:
+        if row.state.phase == Phase.STOPPED:
+            events.container(engine, config, "died", code=row.state.exit_code)
+        trouble = cleanup.dismantle(engine, row)
+        if trouble is not None:
+            engine.log.info("removing_after_trouble", container=config.id, error=trouble.message)
+    remove_files(engine, config.backends.storage, config.id)
+    anonymous = [use.source for use in config.mounts if use.anonymous] if volumes else []
+    rows.remove(engine.database, config.id, code)
+    _remove_volumes(engine, anonymous)
+    intents.done(engine.database, config.id, "remove")
+    intents.done(engine.database, config.id, "init")
+    events.container(engine, config, "remove")
+
+
+def remove_files(engine: Engine, driver: str, container: str) -> None:
+    """Everything of a container that lies in the store and in the run folder. Absent is success."""
+    paths = ContainerPaths(engine, driver, container)
+    storage.delete_container(engine, container)
+    for folder in (paths.home, paths.run_home, paths.persist_dir):
+        remove_tree(folder)
+    cleanup.forget_exit(paths)
+
+
+def _remove_volumes(engine: Engine, names: list[str]) -> None:
+    if not names:
+        return
+    from sonata.engine.volumes.remove import remove as remove_volume
+
+    for name in names:
+        try:
+            remove_volume(engine, name)
+        except InUse:
+            # Another container took it over with --volumes-from.
+            continue
+        except (NotFound, SonataError) as error:
+            engine.log.info("anonymous_volume_stays", volume=name, error=error.message)

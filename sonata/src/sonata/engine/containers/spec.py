@@ -1,0 +1,177 @@
+"""The spec of one start: planned, adjusted by participants, written into the bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from sonata.engine.containers import files, inside
+from sonata.model.container import NamespaceKind, NetworkMode
+from sonata.model.materials import NetPaths, SpecInputs
+from sonata.plan import adjust
+from sonata.plan.spec.runtime import runtime_spec
+from sonata.state import containers as rows
+from sonata_core.errors import Conflict, NotFound, UsageError
+from sonata_core.groups import HOOKS
+from sonata_core.hookspecs.hooks import OciHooks, SpecAdjust
+from sonata_core.hookspecs.runtime import RuntimeTune
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.hooks import OciHook, SpecAdjustment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sonata.engine.containers.rootfs import Mounted
+    from sonata.engine.engine import Engine
+    from sonata.engine.paths import ContainerPaths
+    from sonata.model.container import ContainerConfig, NamespaceChoice
+    from sonata.model.materials import RuntimeFiles
+
+_ENGINE_STAGES = ("precreate", "poststop")
+_KINDS = {"cgroup": "cgroup", "ipc": "ipc", "network": "net", "pid": "pid", "user": "user", "uts": "uts"}
+
+
+class Prepared:
+    """What stands ready for the runtime."""
+
+    def __init__(self, spec: dict[str, Any], files: RuntimeFiles, root: int, tuned: dict[str, Any]) -> None:
+        self.spec = spec
+        self.files = files
+        self.root = root
+        self.tuned = tuned
+        self.early_hooks = bool(spec.get("hooks"))
+        """Hooks may look at the network, so it must be there before the runtime creates."""
+
+
+def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, netns: str) -> Prepared:
+    """Write config.json. The caller closes `root`, the opened root filesystem."""
+    root = os.open(mounted.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        who = inside.identity(config, root)
+        inside.working_directory(config, root, who, [use.target for use in config.mounts])
+        inside.add_entries(config, root, who)
+        made = files.prepare(engine, config, paths, mounted.shm)
+        inputs = SpecInputs(
+            rootfs=inside.rootfs_facts(mounted.root, who),
+            net=NetPaths(netns=netns, hostname=files.uts_name(config)),
+            files=made,
+            sources=mounted.sources,
+            source_flags=mounted.flags,
+            namespaces=_joined(engine, config),
+            host_devices=_host_devices() if config.host_devices else (),
+            seccomp=_seccomp(engine, config),
+        )
+        spec = runtime_spec(config, inputs, engine.facts)
+        spec = _adjusted(engine, paths, spec)
+        tuned = _tuned(engine, config, spec)
+        _write(paths.config, tuned)
+    except BaseException:
+        os.close(root)
+        raise
+    return Prepared(spec, made, root, tuned)
+
+
+def _adjusted(engine: Engine, paths: ContainerPaths, spec: dict[str, Any]) -> dict[str, Any]:
+    """What participants of the hooks group add; then the hooks of the stage `precreate`."""
+    if not engine.catalog.names(HOOKS):
+        return spec
+    annotations: Mapping[str, str] = spec.get("annotations", {})
+    found = [hook for _, some in engine.hooks.gather(OciHooks.oci_hooks, self=_SELF, spec=spec, annotations=annotations) for hook in some]
+    changes = [change for _, change in engine.hooks.gather(SpecAdjust.oci_adjust, self=_SELF, spec=spec, annotations=annotations) if change]
+    for_runtime = [SpecAdjustment(origin=hook.origin, hooks=(_without_engine_stages(hook),)) for hook in found]
+    spec = adjust.merge(spec, [*changes, *(one for one in for_runtime if one.hooks[0].stages)])
+    early = [hook for hook in found if "precreate" in hook.stages]
+    late = [hook for hook in found if "poststop" in hook.stages]
+    if late:
+        from sonata_core.codec import freeze
+
+        _write(f"{paths.bundle}/poststop.json", freeze(late))
+    if early:
+        from sonata.engine.containers.oci_hooks import run_precreate
+
+        spec = run_precreate(engine, paths, spec, early)
+    return spec
+
+
+_SELF: Any = None
+"""Fan-out calls name the hook by its function, whose first parameter is the participant itself."""
+
+
+def _without_engine_stages(hook: OciHook) -> OciHook:
+    return hook.replace(stages=tuple(stage for stage in hook.stages if stage not in _ENGINE_STAGES))
+
+
+def _tuned(engine: Engine, config: ContainerConfig, spec: dict[str, Any]) -> dict[str, Any]:
+    slot = engine.runtime(config.backends.runtime)
+    if not slot.offers(RuntimeTune):
+        return spec
+    change = slot.require(RuntimeTune).runtime_adjust(spec=spec)
+    return spec if change is None else {**spec, "annotations": {**spec.get("annotations", {}), **change.annotations}}
+
+
+def _seccomp(engine: Engine, config: ContainerConfig) -> Mapping[str, Any] | None:
+    """The profile as parsed; None for unconfined. Raises UsageError."""
+    wanted = config.security.seccomp
+    if wanted == "unconfined" or config.security.privileged:
+        return None
+    import sonata.plan as plan
+
+    path = wanted or engine.config.paths.seccomp_profile or f"{os.path.dirname(plan.__file__)}/profile/seccomp.json"
+    try:
+        with open(path, encoding="utf-8") as file:
+            profile: dict[str, Any] = json.load(file)
+    except FileNotFoundError as error:
+        raise UsageError(f"opening seccomp profile failed: open {path}: no such file or directory") from error
+    except (ValueError, OSError) as error:
+        raise UsageError(f"loading seccomp profile {path} failed: {error}") from error
+    return profile
+
+
+def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
+    """Paths of the namespaces of other containers that this one joins. Raises Conflict if one does not run."""
+    spaces = config.namespaces
+    found: dict[str, str] = {}
+    for name, choice in (("cgroup", spaces.cgroup), ("ipc", spaces.ipc), ("pid", spaces.pid), ("user", spaces.user), ("uts", spaces.uts)):
+        if choice.kind in (NamespaceKind.CONTAINER, NamespaceKind.POD):
+            found[name] = f"/proc/{running_pid(engine, choice)}/ns/{_KINDS[name]}"
+        elif choice.kind is NamespaceKind.PATH:
+            found[name] = choice.value
+    return found
+
+
+def running_pid(engine: Engine, choice: NamespaceChoice) -> int:
+    """The first process of the container that a namespace is shared with. Raises Conflict, NotFound."""
+    from sonata.engine.containers import present
+
+    other = present.corrected(engine, rows.get(engine.database, choice.value))
+    if not other.state.pid:
+        raise Conflict(f"container {other.config.id} is not running, can't get its namespaces: container state improper", hint=f"sonata start {other.config.name}")
+    return other.state.pid
+
+
+def network_namespace(engine: Engine, config: ContainerConfig) -> str:
+    """The path of a network namespace that is joined, not made. Raises NotFound, Conflict."""
+    choice = config.namespaces.network
+    if config.network.mode in (NetworkMode.CONTAINER, NetworkMode.POD):
+        return f"/proc/{running_pid(engine, choice)}/ns/net"
+    if not os.path.exists(choice.value):
+        raise NotFound(f"network namespace {choice.value}: no such file or directory")
+    return choice.value
+
+
+def _host_devices() -> tuple[Any, ...]:
+    from sonata.engine.containers.materials import nodes_at
+
+    left_out = ("/dev/console", "/dev/fd", "/dev/ptmx", "/dev/tty")
+    return tuple(node for node in nodes_at("/dev") if node.path not in left_out)
+
+
+def _write(path: str, value: object) -> None:
+    text = json.dumps(value, separators=(",", ":")).encode(errors="surrogateescape")
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        view = memoryview(text)
+        while view:
+            view = view[os.write(handle, view) :]
+    finally:
+        os.close(handle)

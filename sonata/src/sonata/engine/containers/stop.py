@@ -1,0 +1,112 @@
+"""Stopping containers: the stop signal, patience, then SIGKILL. Nobody waits for a death while holding its lock."""
+
+from __future__ import annotations
+
+from sonata.engine import events
+from sonata.engine.containers import cleanup, ending, present
+from sonata.engine.paths import ContainerPaths
+from sonata.plan import lifecycle, signals
+from sonata.plan.lifecycle import Phase, Verb
+from sonata.state import containers as rows
+from sonata_core.errors import Conflict, NotFound, TimedOut
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import signal
+
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+    from sonata.state.rows import ContainerRow
+else:
+    import _signal as signal
+
+_AFTER_KILL = 5.0
+"""Seconds that a killed process may take to go."""
+
+
+def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
+    """Stop one container. Stopped already is success.
+
+    `timeout` in seconds, None as the container says, negative for ever. Raises NotFound, Conflict,
+    TimedOut if it outlives SIGKILL.
+    """
+    row = present.load(engine, container)
+    with engine.locks.hold(row.config.id) as held:
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        phase = Phase(row.state.phase)
+        lifecycle.require(phase, Verb.STOP, row.config.id)
+        if phase not in (Phase.RUNNING, Phase.STOPPING, Phase.INITIALISED):
+            if phase in (Phase.STOPPED, Phase.EXITED):
+                row = row.replace(state=row.state.replace(stopped_by_user=True))
+                cleanup.finish(engine, row)
+                rows.put_state(engine.database, row.config.id, _by_user(engine, row.config.id))
+            return
+        state = row.state.replace(phase=Phase.STOPPING, stopped_by_user=True)
+        row = row.replace(state=state)
+        rows.put_state(engine.database, row.config.id, state)
+        held.release()
+    end_process(engine, row, _patience(row.config, timeout))
+    ending.wait_exit_file(engine, row)
+    settle(engine, row.config.id, "stop")
+
+
+def _by_user(engine: Engine, container: str) -> rows.ContainerState:
+    return rows.get(engine.database, container).state.replace(stopped_by_user=True)
+
+
+def _patience(config: ContainerConfig, timeout: int | None) -> float | None:
+    seconds = config.process.stop_timeout if timeout is None else timeout
+    return None if seconds < 0 else float(seconds)
+
+
+def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> None:
+    """Signal until the first process is gone; `patience` in seconds, None for ever, 0 for SIGKILL at once."""
+    config = row.config
+    if patience == 0:
+        send(engine, config, signal.SIGKILL)
+    else:
+        send(engine, config, config.process.stop_signal)
+        if ending.wait_dead(row, patience):
+            return
+        engine.notify(
+            f"StopSignal {signals.name(config.process.stop_signal)} failed to stop container {config.name} "
+            f"in {patience:.0f} seconds, resorting to SIGKILL"
+        )
+        send(engine, config, signal.SIGKILL)
+    if not ending.wait_dead(row, _AFTER_KILL):
+        raise TimedOut(
+            f"container {config.id} is still running after SIGKILL",
+            hint="a process of it may be in a system call that cannot be interrupted",
+        )
+
+
+def send(engine: Engine, config: ContainerConfig, number: int) -> None:
+    """Signal the container's init; where it shares its PID namespace, everybody in it. Gone already is success."""
+    ref = ContainerPaths(engine, config.backends.storage, config.id).ref
+    everyone = config.namespaces.pid.kind != "private" and config.cgroups != "disabled"
+    try:
+        engine.runtime(config.backends.runtime).hook.runtime_kill(ref=ref, signal=number, everyone=everyone)
+    except (Conflict, NotFound):
+        # It ended meanwhile: that is what was wanted.
+        pass
+
+
+def settle(engine: Engine, container: str, event: str = "") -> ContainerRow | None:
+    """After a death: clean up under the lock, unless conmon's exit command was faster. None if it is removed."""
+    with engine.locks.hold(container):
+        try:
+            row = present.corrected(engine, rows.get(engine.database, container))
+        except NotFound:
+            engine.locks.forget(container)
+            return None
+        if event:
+            events.container(engine, row.config, event)
+        if row.state.phase in (Phase.STOPPED, Phase.EXITED, Phase.STOPPING):
+            row = cleanup.finish(engine, row)
+            if row.config.auto_remove:
+                from sonata.engine.containers.remove import remove_ended
+
+                remove_ended(engine, row, volumes=True)
+                engine.locks.forget(container)
+                return None
+        return row

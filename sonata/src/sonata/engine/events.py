@@ -1,0 +1,103 @@
+"""What happened, written to the events file in Podman's form and told to the hooks group's listeners."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+
+from sonata_core.hookspecs.hooks import ContainerEvents
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.hooks import ContainerEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+
+
+def container(
+    engine: Engine,
+    config: ContainerConfig,
+    status: str,
+    code: int | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Something happened to a container. Trouble with the log is logged, and stops nothing."""
+    now = time.time_ns()
+    attributes = {**config.labels, **(extra or {})}
+    row: dict[str, Any] = {} if code is None else {"ContainerExitCode": code}
+    row |= {"ID": config.id, "Image": config.image, "Name": config.name, "Status": status}
+    row |= {"Time": _stamp(now), "Type": "container"}
+    if config.pod:
+        row["PodID"] = config.pod
+    row["Attributes"] = attributes
+    write(engine, row)
+    if engine.catalog.names(_hooks_group()):
+        event = ContainerEvent(
+            container=config.id, name=config.name, image=config.image, status=status, time=now, attributes=attributes
+        )
+        engine.hooks.notify(ContainerEvents.container_event, event=event)
+
+
+def thing(engine: Engine, kind: str, status: str, name: str, ident: str = "") -> None:
+    """Something happened to an image, a volume, a network or the system."""
+    row: dict[str, Any] = {"ID": ident} if ident else {}
+    row |= {"Name": name, "Status": status, "Time": _stamp(time.time_ns()), "Type": kind, "Attributes": None}
+    write(engine, row)
+
+
+def write(engine: Engine, row: Mapping[str, Any]) -> None:
+    """Append one event, and keep the file within its bound."""
+    if engine.config.engine.events_logger in ("none", "null"):
+        return
+    path = engine.config.paths.events_log
+    line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    try:
+        _append(path, line, engine.config.engine.events_logfile_max_size)
+    except OSError as error:
+        engine.log.warning("event_not_written", path=path, error=error.strerror)
+
+
+def _append(path: str, line: bytes, limit: int) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        handle = os.open(path, flags, 0o600)
+    try:
+        if limit > 0 and os.fstat(handle).st_size + len(line) >= limit:
+            _rotate(path, handle)
+        os.write(handle, line)
+    finally:
+        os.close(handle)
+
+
+def _rotate(path: str, handle: int) -> None:
+    # The newer half stays, from the first whole line after the middle.
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    size = os.fstat(handle).st_size
+    kept = os.pread(handle, size, size // 2)
+    kept = kept[kept.find(b"\n") + 1 :]
+    os.ftruncate(handle, 0)
+    os.write(handle, _rotation(path) + kept)
+
+
+def _rotation(path: str) -> bytes:
+    row = {"Name": path, "Status": "log-rotation", "Time": _stamp(time.time_ns()), "Type": "system", "Attributes": None}
+    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+
+def _hooks_group() -> Any:
+    from sonata_core.groups import HOOKS
+
+    return HOOKS
+
+
+def _stamp(nanoseconds: int) -> str:
+    whole, rest = divmod(nanoseconds, 10**9)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    return f"{text}.{rest:09}".rstrip("0").rstrip(".") + "Z"

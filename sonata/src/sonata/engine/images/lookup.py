@@ -1,0 +1,55 @@
+"""Finding images in the store by what a user types."""
+
+from __future__ import annotations
+
+from sonata_core.errors import NotFound
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.config.registries import Registries
+    from sonata.engine.engine import Engine
+    from sonata.store.records import ImageRecord
+
+
+def registries(engine: Engine) -> Registries:
+    """registries.conf and the short-name aliases."""
+    from sonata.config.registries import load_registries
+
+    config = engine.config
+    return load_registries(config.places, config.environment, config.paths.alias_file)
+
+
+def find(engine: Engine, text: str) -> tuple[ImageRecord, str] | None:
+    """An image and the name by which it was found; None if there is none.
+
+    In Podman's order: a full name, what a short name may stand for, an id or a prefix of one, the
+    end of a name. Raises Conflict for an ambiguous prefix.
+    """
+    images = engine.store.images()
+    known = {name: image for image in images for name in image.names}
+    for name in (text, *registries(engine).local_names(text)):
+        if name in known:
+            return known[name], name
+    found = engine.store.find_image(text.removeprefix("sha256:"))
+    if found is not None:
+        name = found.names[0] if found.names else ""
+        return found, name
+    return _by_suffix(images, text)
+
+
+def _by_suffix(images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] | None:
+    """`repo/name` names `host/repo/name:latest`, if the host has such an image."""
+    wanted = text if ":" in text.rsplit("/", 1)[-1] or "@" in text else f"{text}:latest"
+    for image in images:
+        for name in image.names:
+            if name.endswith("/" + wanted):
+                return image, name
+    return None
+
+
+def get(engine: Engine, text: str) -> tuple[ImageRecord, str]:
+    """As `find`. Raises NotFound in Podman's words."""
+    found = find(engine, text)
+    if found is None:
+        raise NotFound(f"{text}: image not known", name=text)
+    return found

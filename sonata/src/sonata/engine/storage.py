@@ -1,0 +1,59 @@
+"""Opening the image store, and mounting what it holds."""
+
+from __future__ import annotations
+
+from sonata.host import mounts
+from sonata.store.place import Place
+from sonata.store.store import Store
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import ContainerId, LayerId
+from sonata_core.models.storage import LayerRef, MountOptions
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.store.records import LayerRecord
+
+
+def open_store(engine: Engine) -> Store:
+    """The store that the configuration names."""
+    storage = engine.config.storage
+    place = Place(
+        driver=engine.driver,
+        graph=storage.graph_root,
+        run=storage.run_root,
+        image_root=storage.image_store,
+        additional=storage.additional_stores,
+    )
+    return Store(place, lambda: engine.storage.hook)
+
+
+def mount_container(engine: Engine, container: str, options: MountOptions) -> str:
+    """Mount a container's root filesystem, or count one more user of it; where it is."""
+    record = engine.store.find_container(container)
+    layer = record.layer if record else LayerId(container)
+    return engine.store.mount_layer(layer, lambda found: _mount(engine, found, options), mounts.is_mounted)
+
+
+def unmount_container(engine: Engine, container: str, *, force: bool = False) -> None:
+    """Take one use of the root filesystem back; unmounted with the last. Absent is success."""
+    record = engine.store.find_container(container)
+    if record is None:
+        return
+    engine.store.unmount_layer(record.layer, lambda path: unmount(engine, path), force=force, mounted=mounts.is_mounted)
+
+
+def unmount(engine: Engine, path: str) -> None:
+    """Take a mount away, however deep it is stacked."""
+    while mounts.is_mounted(path) and mounts.unmount(engine.kernel, path):
+        pass
+
+
+def delete_container(engine: Engine, container: str) -> None:
+    """Remove a container's writable layer, folders and record from the store. Absent is success."""
+    engine.store.delete_container(ContainerId(container), unmount=lambda path: unmount(engine, path))
+
+
+def _mount(engine: Engine, layer: LayerRecord, options: MountOptions) -> str:
+    plan = engine.storage.hook.storage_mounts(layer=LayerRef(store=layer.store, id=layer.id), options=options)
+    mounts.make(engine.kernel, plan, engine.run_command)
+    return plan.root

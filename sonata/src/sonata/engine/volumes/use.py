@@ -1,0 +1,93 @@
+"""Volumes as containers use them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sonata.engine import events
+from sonata.state import objects
+from sonata_core.errors import AlreadyExists, Conflict
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig, MountUse
+
+
+def ensure_volume(engine: Engine, use: MountUse) -> objects.Volume:
+    """The volume that a mount names, made if there is none."""
+    found = objects.volume_named(engine.database, use.source)
+    if found is not None:
+        return found
+    volume = objects.Volume(name=use.source, created=time.time_ns(), anonymous=use.anonymous)
+    try:
+        return make(engine, volume)
+    except AlreadyExists:
+        # Another command made it between our look and now.
+        return objects.find_volume(engine.database, use.source)
+
+
+def make(engine: Engine, volume: objects.Volume) -> objects.Volume:
+    """Write a new local volume down and make its folder. Raises AlreadyExists, Conflict (another engine's folder)."""
+    home = f"{engine.config.paths.volume_path}/{volume.name}"
+    data = f"{home}/_data"
+    volume = volume.replace(mountpoint=data)
+    try:
+        os.makedirs(engine.config.paths.volume_path, mode=0o700, exist_ok=True)
+        os.mkdir(home, 0o700)
+    except FileExistsError as error:
+        if objects.volume_named(engine.database, volume.name) is not None:
+            raise AlreadyExists(f"volume with name {volume.name} already exists: volume already exists") from error
+        raise Conflict(
+            f"volume {volume.name}: {home} exists and belongs to another engine",
+            hint="choose another name; a volume of another engine is never taken over",
+        ) from error
+    try:
+        os.mkdir(data, 0o755)
+        os.chown(data, volume.uid, volume.gid)
+        objects.add_volume(engine.database, volume)
+    except BaseException:
+        _forget(home)
+        raise
+    events.thing(engine, "volume", "create", volume.name)
+    return volume
+
+
+def _forget(home: str) -> None:
+    for folder in (f"{home}/_data", home):
+        try:
+            os.rmdir(folder)
+        except FileNotFoundError:
+            continue
+
+
+def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -> str:
+    """The folder to bind for a volume; its first use copies what the image has there into it."""
+    volume = objects.find_volume(engine.database, use.source)
+    if volume.fresh and not use.subpath:
+        with engine.locks.hold(f"volume-{volume.name}"):
+            volume = objects.find_volume(engine.database, use.source)
+            if volume.fresh:
+                from sonata.engine.volumes.copyup import copy_up
+
+                if use.copy and not os.listdir(volume.mountpoint):
+                    copy_up(root, use.target, volume.mountpoint)
+                objects.put_volume(engine.database, volume.replace(fresh=False))
+    return _inside(volume.mountpoint, use.subpath)
+
+
+def _inside(folder: str, subpath: str) -> str:
+    if not subpath:
+        return folder
+    from sonata_core.sdk.safepath import open_in_root
+
+    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        handle = open_in_root(root, subpath, os.O_PATH | os.O_CLOEXEC)
+        try:
+            return os.readlink(f"/proc/self/fd/{handle}")
+        finally:
+            os.close(handle)
+    finally:
+        os.close(root)
