@@ -7,7 +7,7 @@ from sonata_core.markers import IMPL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import ParamSpec, TypeVar
+    from typing import Concatenate, ParamSpec, TypeVar
 
     from sonata_core.border import Border
     from sonata_core.groups import Group
@@ -24,7 +24,7 @@ class Fanout:
         self.participants = sorted(participants, key=lambda pair: pair[0])
         self._border = border
 
-    def gather(self, hook: Callable[P, T], *_none: P.args, **given: P.kwargs) -> list[tuple[str, T]]:
+    def gather(self, hook: Callable[Concatenate[Any, P], T], *_none: P.args, **given: P.kwargs) -> list[tuple[str, T]]:
         """Every participant's answer with its name, None left out. All or error: the first error is raised."""
         found = []
         for name, function in self._called(_name_of(hook)):
@@ -33,7 +33,7 @@ class Fanout:
                 found.append((name, answer))
         return found
 
-    def notify(self, hook: Callable[P, T], *_none: P.args, **given: P.kwargs) -> None:
+    def notify(self, hook: Callable[Concatenate[Any, P], T], *_none: P.args, **given: P.kwargs) -> None:
         """Tell every participant. What one raises is logged with its name and stops nobody."""
         for name, function in self._called(_name_of(hook)):
             try:

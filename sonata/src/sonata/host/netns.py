@@ -19,8 +19,8 @@ FOLDER = "/run/netns"
 _SELF = "/proc/thread-self/ns/net"
 
 
-def create(kernel: Kernel, folder: str = FOLDER) -> str:
-    """Make a network namespace and return its path, `FOLDER/netns-UUID`. It lives until `remove`.
+def create(kernel: Kernel, path: str) -> None:
+    """Make a network namespace, kept at `path`, a name from `new_path`, until `remove`.
 
     Raises Denied without the privilege, ExternalFailure otherwise.
     """
@@ -29,9 +29,7 @@ def create(kernel: Kernel, folder: str = FOLDER) -> str:
         kernel.unshare(syscalls.CLONE_NEWNET)
         kernel.mount(_SELF, path, "", k.MS_BIND, "")
 
-    path = new_path(folder)
     _pin(kernel, path, lambda: syscalls.in_thread(work))
-    return path
 
 
 def pin(kernel: Kernel, pid: int, path: str) -> None:

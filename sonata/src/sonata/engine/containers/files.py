@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sonata._version import VERSION
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import RuntimeFiles
 from sonata.plan import files as texts
@@ -12,13 +13,14 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import read_in_root
 
 if TYPE_CHECKING:
+    from sonata.engine.containers.spec import Prepared
     from sonata.engine.engine import Engine
     from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig
     from sonata_core.models.net import AttachResult
 
 
-def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str) -> RuntimeFiles:
+def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str, name: str) -> RuntimeFiles:
     """The files, those of the network still empty: they are filled before the container starts."""
     run = paths.run_dir
     own_net = config.network.mode not in (NetworkMode.CONTAINER, NetworkMode.POD)
@@ -29,10 +31,10 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm:
     for path in (hosts, resolv):
         if path and own_net:
             write(path, "")
-    write(f"{run}/.containerenv", texts.containerenv(config))
+    write(f"{run}/.containerenv", texts.containerenv(config, VERSION, rootless=engine.facts.rootless))
     hostname = f"{run}/hostname" if config.network.manage_hostname else ""
     if hostname:
-        write(hostname, texts.hostname(config, os.uname().nodename))
+        write(hostname, f"{name}\n")
     return RuntimeFiles(
         resolv_conf=resolv,
         hosts=hosts,
@@ -56,14 +58,38 @@ def _borrowed(engine: Engine, config: ContainerConfig) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def fill(engine: Engine, config: ContainerConfig, files: RuntimeFiles, root: int, attached: AttachResult) -> None:
+def fill(engine: Engine, config: ContainerConfig, prepared: Prepared, attached: AttachResult) -> None:
     """Write hosts and resolv.conf in place, now that addresses are known."""
+    made = prepared.files
     if config.network.mode in (NetworkMode.CONTAINER, NetworkMode.POD):
         return
-    if files.hosts:
-        write(files.hosts, texts.hosts(config, attached, _base_hosts(config, root), _host_internal(engine, config, attached)))
-    if files.resolv_conf:
-        write(files.resolv_conf, texts.resolv_conf(config, attached, _host_resolv(config)))
+    if made.hosts:
+        addresses = tuple(one.address.partition("/")[0] for part in attached.interfaces for one in part.addresses)
+        given = texts.HostsInput(
+            add=config.network.add_hosts,
+            base=_base_hosts(config, prepared.root),
+            gateway=_host_internal(engine, config, attached),
+            addresses=addresses or (("127.0.0.1",) if config.network.mode is NetworkMode.NONE else ()),
+            names=(prepared.hostname, config.name),
+        )
+        write(made.hosts, texts.hosts(given))
+    if made.resolv_conf:
+        write(made.resolv_conf, texts.resolv_conf(_resolv_input(config, attached)))
+
+
+def _resolv_input(config: ContainerConfig, attached: AttachResult) -> texts.ResolvInput:
+    own = config.network.mode is not NetworkMode.HOST
+    served = bool(attached.dns_servers)
+    return texts.ResolvInput(
+        host=_host_resolv(config),
+        network=attached.dns_servers,
+        network_search=attached.dns_search,
+        given=() if served else config.network.dns_servers,
+        search=config.network.dns_search,
+        options=config.network.dns_options,
+        own_namespace=own,
+        ipv6=any(":" in one.address for part in attached.interfaces for one in part.addresses),
+    )
 
 
 def _base_hosts(config: ContainerConfig, root: int) -> str:
@@ -104,7 +130,10 @@ def init_program(engine: Engine, config: ContainerConfig) -> str:
     wanted = config.process.init_path or engine.config.paths.init_path or "catatonit"
     found = engine.find_program(wanted)
     if not found:
-        raise HostLacks(f"container-init binary not found on the host: stat {wanted}: no such file or directory", hint="apt-get install catatonit")
+        raise HostLacks(
+            f"container-init binary not found on the host: stat {wanted}: no such file or directory",
+            hint="apt-get install catatonit",
+        )
     return found
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow, ContainerState
     from sonata_core.models.net import AttachRequest
-    from sonata_core.models.runtime import Launch, RuntimeFailure
+    from sonata_core.models.runtime import RuntimeFailure
 
 _OWN = (NetworkMode.BRIDGE, NetworkMode.SLIRP4NETNS, NetworkMode.PASTA, NetworkMode.PRIVATE)
 """Modes for which the engine makes and pins a namespace."""
@@ -77,7 +77,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             start.attaching.result()
         launched = _launch(start)
         attached = _attached(start, launched)
-        files.fill(engine, start.config, start.prepared.files, start.prepared.root, attached)
+        files.fill(engine, start.config, start.prepared, attached)
         _learn(start)
         start.state = start.state.replace(
             phase=Phase.INITIALISED,
@@ -135,7 +135,7 @@ def _network(start: Start) -> None:
         # The namespace must belong to the container's user namespace: the runtime makes it.
         return
     path, request = start.state.netns, start.request
-    netns.create_at(start.engine.kernel, path)
+    netns.create(start.engine.kernel, path)
     start.attaching = Background(lambda: network.attach(start.engine, config, path, request))
 
 
@@ -222,7 +222,15 @@ def _monitor_spec(start: Start) -> MonitorSpec:
 def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
     """What conmon runs when the container has ended."""
     tail = ("--rm",) if config.auto_remove else ()
-    return (*engine.overrides.program, *engine.overrides.arguments, "container", "cleanup", "--stopped-only", *tail, config.id)
+    return (
+        *engine.overrides.program,
+        *engine.overrides.arguments,
+        "container",
+        "cleanup",
+        "--stopped-only",
+        *tail,
+        config.id,
+    )
 
 
 def monitor_env(engine: Engine) -> dict[str, str]:
@@ -238,7 +246,7 @@ def _learn(start: Start) -> None:
     """Let the runtime's plugin keep what it learnt from this create."""
     slot = start.engine.runtime(start.config.backends.runtime)
     if slot.offers(RuntimeTune) and start.prepared is not None:
-        slot.require(RuntimeTune).runtime_created(ref=start.paths.ref, spec=start.prepared.tuned)
+        slot.require(RuntimeTune).runtime_created(ref=start.paths.ref, spec=start.prepared.spec)
 
 
 def _close_root(start: Start) -> None:

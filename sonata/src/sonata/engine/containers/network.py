@@ -102,7 +102,7 @@ def attach(engine: Engine, config: ContainerConfig, path: str, request: AttachRe
 
 
 def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> None:
-    """Take the container off its networks, and give everything back. Idempotent; the first trouble is raised at the end."""
+    """Take the container off its networks, and give everything back. Idempotent; trouble is raised at the end."""
     trouble: SonataError | None = None
     name = backend_name(engine, config)
     if state.request and name:

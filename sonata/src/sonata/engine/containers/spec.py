@@ -9,7 +9,7 @@ from sonata.engine.containers import files, inside
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import NetPaths, SpecInputs
 from sonata.plan import adjust
-from sonata.plan.spec.runtime import runtime_spec
+from sonata.plan.spec.runtime import host_name, runtime_spec
 from sonata.state import containers as rows
 from sonata_core.errors import Conflict, NotFound, UsageError
 from sonata_core.groups import HOOKS
@@ -34,11 +34,11 @@ _KINDS = {"cgroup": "cgroup", "ipc": "ipc", "network": "net", "pid": "pid", "use
 class Prepared:
     """What stands ready for the runtime."""
 
-    def __init__(self, spec: dict[str, Any], files: RuntimeFiles, root: int, tuned: dict[str, Any]) -> None:
+    def __init__(self, spec: dict[str, Any], files: RuntimeFiles, root: int, hostname: str) -> None:
         self.spec = spec
         self.files = files
         self.root = root
-        self.tuned = tuned
+        self.hostname = hostname
         self.early_hooks = bool(spec.get("hooks"))
         """Hooks may look at the network, so it must be there before the runtime creates."""
 
@@ -50,10 +50,13 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
         who = inside.identity(config, root)
         inside.working_directory(config, root, who, [use.target for use in config.mounts])
         inside.add_entries(config, root, who)
-        made = files.prepare(engine, config, paths, mounted.shm)
+        facts = inside.rootfs_facts(mounted.root, who)
+        net = NetPaths(netns=netns, hostname=files.uts_name(config))
+        hostname = host_name(config, SpecInputs(rootfs=facts, net=net))
+        made = files.prepare(engine, config, paths, mounted.shm, hostname)
         inputs = SpecInputs(
-            rootfs=inside.rootfs_facts(mounted.root, who),
-            net=NetPaths(netns=netns, hostname=files.uts_name(config)),
+            rootfs=facts,
+            net=net,
             files=made,
             sources=mounted.sources,
             source_flags=mounted.flags,
@@ -68,7 +71,7 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
     except BaseException:
         os.close(root)
         raise
-    return Prepared(spec, made, root, tuned)
+    return Prepared(tuned, made, root, hostname)
 
 
 def _adjusted(engine: Engine, paths: ContainerPaths, spec: dict[str, Any]) -> dict[str, Any]:
@@ -76,8 +79,10 @@ def _adjusted(engine: Engine, paths: ContainerPaths, spec: dict[str, Any]) -> di
     if not engine.catalog.names(HOOKS):
         return spec
     annotations: Mapping[str, str] = spec.get("annotations", {})
-    found = [hook for _, some in engine.hooks.gather(OciHooks.oci_hooks, self=_SELF, spec=spec, annotations=annotations) for hook in some]
-    changes = [change for _, change in engine.hooks.gather(SpecAdjust.oci_adjust, self=_SELF, spec=spec, annotations=annotations) if change]
+    answers = engine.hooks.gather(OciHooks.oci_hooks, spec=spec, annotations=annotations)
+    found = [hook for _, some in answers for hook in some]
+    asked = engine.hooks.gather(SpecAdjust.oci_adjust, spec=spec, annotations=annotations)
+    changes = [change for _, change in asked if change is not None]
     for_runtime = [SpecAdjustment(origin=hook.origin, hooks=(_without_engine_stages(hook),)) for hook in found]
     spec = adjust.merge(spec, [*changes, *(one for one in for_runtime if one.hooks[0].stages)])
     early = [hook for hook in found if "precreate" in hook.stages]
@@ -91,10 +96,6 @@ def _adjusted(engine: Engine, paths: ContainerPaths, spec: dict[str, Any]) -> di
 
         spec = run_precreate(engine, paths, spec, early)
     return spec
-
-
-_SELF: Any = None
-"""Fan-out calls name the hook by its function, whose first parameter is the participant itself."""
 
 
 def _without_engine_stages(hook: OciHook) -> OciHook:
@@ -114,7 +115,7 @@ def _seccomp(engine: Engine, config: ContainerConfig) -> Mapping[str, Any] | Non
     wanted = config.security.seccomp
     if wanted == "unconfined" or config.security.privileged:
         return None
-    import sonata.plan as plan
+    from sonata import plan
 
     path = wanted or engine.config.paths.seccomp_profile or f"{os.path.dirname(plan.__file__)}/profile/seccomp.json"
     try:
@@ -131,7 +132,13 @@ def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
     """Paths of the namespaces of other containers that this one joins. Raises Conflict if one does not run."""
     spaces = config.namespaces
     found: dict[str, str] = {}
-    for name, choice in (("cgroup", spaces.cgroup), ("ipc", spaces.ipc), ("pid", spaces.pid), ("user", spaces.user), ("uts", spaces.uts)):
+    for name, choice in (
+        ("cgroup", spaces.cgroup),
+        ("ipc", spaces.ipc),
+        ("pid", spaces.pid),
+        ("user", spaces.user),
+        ("uts", spaces.uts),
+    ):
         if choice.kind in (NamespaceKind.CONTAINER, NamespaceKind.POD):
             found[name] = f"/proc/{running_pid(engine, choice)}/ns/{_KINDS[name]}"
         elif choice.kind is NamespaceKind.PATH:
@@ -145,7 +152,10 @@ def running_pid(engine: Engine, choice: NamespaceChoice) -> int:
 
     other = present.corrected(engine, rows.get(engine.database, choice.value))
     if not other.state.pid:
-        raise Conflict(f"container {other.config.id} is not running, can't get its namespaces: container state improper", hint=f"sonata start {other.config.name}")
+        raise Conflict(
+            f"container {other.config.id} is not running, can't get its namespaces: container state improper",
+            hint=f"sonata start {other.config.name}",
+        )
     return other.state.pid
 
 

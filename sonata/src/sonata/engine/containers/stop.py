@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
-    from sonata.state.rows import ContainerRow
+    from sonata.state.rows import ContainerRow, ContainerState
 else:
     import _signal as signal
 
@@ -50,7 +50,7 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
     settle(engine, row.config.id, "stop")
 
 
-def _by_user(engine: Engine, container: str) -> rows.ContainerState:
+def _by_user(engine: Engine, container: str) -> ContainerState:
     return rows.get(engine.database, container).state.replace(stopped_by_user=True)
 
 

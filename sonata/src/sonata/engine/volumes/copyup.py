@@ -62,7 +62,7 @@ def _copy_file(source: int, into: int, name: str) -> None:
     new = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=into)
     try:
         seen = os.fstat(old)
-        while os.sendfile(new, old, None, _CHUNK):  # type: ignore[arg-type]
+        while os.sendfile(new, old, None, _CHUNK):
             pass
         for key in os.listxattr(old):
             if key.startswith(("user.", "security.capability")):

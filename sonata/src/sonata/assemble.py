@@ -1,0 +1,49 @@
+"""The composition root: configuration, facts and rooms become an engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sonata.config.load import load_config
+from sonata.engine.engine import Engine, Overrides
+from sonata.host.facts import probe
+from sonata.host.linux import LinuxKernel
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.log import Logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sonata_core.context import Log
+
+
+def open_engine(
+    settings: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
+    notify: Callable[[str], None] | None = None,
+    log: Log | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Engine:
+    """An engine for this host and user.
+
+    `settings` overrides the configuration by the names of its files (`storage.graphroot`,
+    `engine.runtime`); `notify` is told what a user should read once. Raises UsageError for a
+    configuration that cannot be read. Close the engine when done.
+    """
+    chosen = overrides or Overrides()
+    if not chosen.program:
+        chosen = chosen.replace(program=own_program())
+    config = load_config(os.environ if environ is None else environ, os.geteuid(), settings)
+    return Engine(config, probe(), log or Logger(chosen.log_level), LinuxKernel(), chosen, notify or _quiet)
+
+
+def own_program() -> tuple[str, ...]:
+    """How to start Sonata again, as conmon's exit command does: this interpreter, isolated, and the launcher."""
+    import sonata
+
+    return (sys.executable or "/usr/bin/python3", "-I", "-S", f"{os.path.dirname(sonata.__file__)}/launch.py")
+
+
+def _quiet(_text: str) -> None:
+    """A library's user who wants to hear of notices says so."""

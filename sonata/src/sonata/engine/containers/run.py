@@ -1,0 +1,187 @@
+"""`run`, and attaching to what runs: create, start, copy the streams, wait, clean up."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.engine.containers import ending, present, start
+from sonata.engine.containers.create import create
+from sonata.engine.containers.stop import send, settle
+from sonata.engine.paths import ContainerPaths
+from sonata.host import process
+from sonata.monitor.attach import AttachEnd, Attachment, Streams
+from sonata.monitor.terminal import parse_detach_keys
+from sonata.plan.lifecycle import Phase
+from sonata.state import containers as rows
+from sonata_core.errors import Conflict, NotFound
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    import signal
+
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+    from sonata.model.request import RunRequest
+    from sonata.state.rows import ContainerRow
+else:
+    import _signal as signal
+
+_NOT_FORWARDED = ("SIGCHLD", "SIGPIPE", "SIGURG", "SIGWINCH", "SIGKILL", "SIGSTOP")
+
+
+class Sides(Record):
+    """Which of our streams take part, as `-a`, `-i`, `--sig-proxy` and `--detach-keys` say."""
+
+    stdin: bool = False
+    stdout: bool = True
+    stderr: bool = True
+    sig_proxy: bool = True
+    detach_keys: str | None = None
+
+
+class Ended(Record):
+    """How a foreground command ended: the container's exit code, or detached from it."""
+
+    container: str
+    code: int = 0
+    detached: bool = False
+
+
+def run_detached(engine: Engine, request: RunRequest) -> str:
+    """Create and start; the id."""
+    row = create(engine, request)
+    try:
+        start.start_needed(engine, row)
+        with engine.locks.hold(row.config.id):
+            row = start.bring_up(engine, row, preserved_of(request))
+    except BaseException:
+        _give_up(engine, row)
+        raise
+    return row.config.id
+
+
+def run_attached(engine: Engine, request: RunRequest, sides: Sides) -> Ended:
+    """Create, attach, start, and wait for the end; with --rm nothing is left when this returns."""
+    row = create(engine, request)
+    try:
+        start.start_needed(engine, row)
+        return _follow(engine, row, sides, preserved_of(request))
+    except BaseException:
+        _give_up(engine, row)
+        raise
+
+
+def start_attached(engine: Engine, container: str, sides: Sides) -> Ended:
+    """Start a container and follow it. Raises Conflict if it runs already."""
+    row = present.load(engine, container)
+    if row.state.phase == Phase.RUNNING:
+        return attach(engine, container, sides)
+    start.start_needed(engine, row)
+    return _follow(engine, row, sides, ())
+
+
+def attach(engine: Engine, container: str, sides: Sides) -> Ended:
+    """Follow a running container. Raises Conflict if it does not run."""
+    from sonata.plan import lifecycle
+    from sonata.plan.lifecycle import Verb
+
+    row = present.load(engine, container)
+    lifecycle.require(Phase(row.state.phase), Verb.ATTACH, row.config.id)
+    if row.config.log.driver.startswith("passthrough"):
+        raise Conflict(
+            "this container is using the 'passthrough' log driver, cannot attach: this container is not logging output"
+        )
+    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
+    with Attachment(paths.bundle) as attachment:
+        end = attachment.copy(_streams(engine, row.config, sides))
+    return _wait(engine, row, end)
+
+
+def preserved_of(request: RunRequest) -> tuple[int, ...]:
+    """Descriptors of ours that the container inherits."""
+    return request.preserve_fd or tuple(range(3, 3 + request.preserve_fds))
+
+
+def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
+    if row.config.log.driver.startswith("passthrough"):
+        with engine.locks.hold(row.config.id):
+            row = start.bring_up(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
+        ending.wait_dead(row, None)
+        return _wait(engine, row, AttachEnd.EOF)
+    with engine.locks.hold(row.config.id) as held:
+        row = start.ready(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
+        paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
+        with Attachment(paths.bundle) as attachment:
+            row = start.release(engine, row)
+            held.release()
+            end = attachment.copy(_streams(engine, row.config, sides))
+    return _wait(engine, row, end)
+
+
+def _streams(engine: Engine, config: ContainerConfig, sides: Sides) -> Streams:
+    keys = engine.config.engine.detach_keys if sides.detach_keys is None else sides.detach_keys
+    return Streams(
+        stdin=0 if sides.stdin else -1,
+        stdout=1 if sides.stdout else -1,
+        stderr=2 if sides.stderr else -1,
+        terminal=config.process.terminal,
+        detach_keys=parse_detach_keys(keys),
+        signals=_forwarded() if sides.sig_proxy and not config.process.terminal else (),
+        forward=lambda number: send(engine, config, number),
+    )
+
+
+def _forwarded() -> tuple[int, ...]:
+    left_out = {getattr(signal, name) for name in _NOT_FORWARDED}
+    return tuple(number for number in range(1, 32) if number not in left_out)
+
+
+def _wait(engine: Engine, row: ContainerRow, end: AttachEnd) -> Ended:
+    """After the streams' end: the exit code, and the clean-up that conmon's exit command would do."""
+    if end is AttachEnd.DETACHED:
+        return Ended(container=row.config.id, detached=True)
+    ending.wait_dead(row, None)
+    ending.wait_exit_file(engine, row)
+    code = _code_now(engine, row)
+    if process.alive(row.state.pid, row.state.pid_start):
+        return Ended(container=row.config.id, code=code)
+    settled = settle_ended(engine, row)
+    return Ended(container=row.config.id, code=code if settled is None else settled)
+
+
+def _code_now(engine: Engine, row: ContainerRow) -> int:
+    found = present.read_exit(engine, row)
+    if found is not None:
+        return found[0]
+    try:
+        return ending.exit_code(engine, row.config.id)
+    except NotFound:
+        return present.LOST
+
+
+def settle_ended(engine: Engine, row: ContainerRow) -> int | None:
+    """Clean up as conmon's exit command would; the recorded code, None if the container is gone or restarts."""
+    if row.config.restart.name != "no":
+        # Whether it starts again is for the exit command to decide, exactly once.
+        return None
+    settled = settle(engine, row.config.id)
+    return None if settled is None or not settled.state.exited else settled.state.exit_code
+
+
+def _give_up(engine: Engine, row: ContainerRow) -> None:
+    """A container of `run --rm` that could not be started does not stay."""
+    if not row.config.auto_remove:
+        return
+    from sonata.engine.containers.remove import remove
+    from sonata_core.errors import SonataError
+
+    try:
+        remove(engine, row.config.id, force=True, timeout=0)
+    except SonataError as error:
+        engine.log.debug("giving_up_failed", container=row.config.id, error=error.message)
+
+
+def keep_umask() -> None:
+    """Files are made with the modes that the code says, whatever the caller's umask is."""
+    os.umask(0o022)

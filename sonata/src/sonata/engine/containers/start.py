@@ -1,0 +1,121 @@
+"""Starting containers."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sonata.engine import events
+from sonata.engine.containers import cleanup, init, present
+from sonata.engine.paths import ContainerPaths
+from sonata.host import process
+from sonata.plan import lifecycle
+from sonata.plan.lifecycle import Phase, Verb
+from sonata.state import containers as rows
+from sonata_core.errors import Conflict, SonataError
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
+
+
+def start(engine: Engine, container: str) -> str:
+    """Start a container that does not run; its id. Running already is success. What it needs is started first.
+
+    Raises NotFound, Conflict, and what `init` raises.
+    """
+    row = present.load(engine, container)
+    start_needed(engine, row)
+    with engine.locks.hold(row.config.id):
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        if row.state.phase == Phase.RUNNING:
+            return row.config.id
+        bring_up(engine, row.replace(state=row.state.replace(restarts=0)))
+    return row.config.id
+
+
+def start_needed(engine: Engine, row: ContainerRow) -> None:
+    """Start the containers that this one needs, nearest last. Raises Conflict where they need each other."""
+    for needed in _closure(engine, row.config.id):
+        other = present.corrected(engine, rows.get(engine.database, needed))
+        if other.state.phase != Phase.RUNNING:
+            with engine.locks.hold(needed):
+                other = present.corrected(engine, rows.get(engine.database, needed))
+                if other.state.phase != Phase.RUNNING:
+                    bring_up(engine, other)
+
+
+def _closure(engine: Engine, container: str) -> list[str]:
+    found: list[str] = []
+
+    def visit(one: str, above: tuple[str, ...]) -> None:
+        for needed in rows.needed_by(engine.database, one):
+            if needed in above:
+                raise Conflict(f"containers {container} and {needed} need each other")
+            if needed not in found:
+                visit(needed, (*above, needed))
+                found.append(needed)
+
+    visit(container, (container,))
+    return found
+
+
+def bring_up(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> ContainerRow:
+    """From rest to running, under the container's lock."""
+    row = ready(engine, row, preserved)
+    return release(engine, row)
+
+
+def ready(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> ContainerRow:
+    """From rest to initialised; what an earlier run left is cleaned first."""
+    lifecycle.require(Phase(row.state.phase), Verb.START, row.config.id)
+    if row.state.phase == Phase.INITIALISED:
+        return row
+    if row.state.phase == Phase.STOPPED or row.state.netns or row.state.mountpoint:
+        row = cleanup.finish(engine, row)
+    return init.init(engine, row, preserved)
+
+
+def release(engine: Engine, row: ContainerRow) -> ContainerRow:
+    """Let the created container run. If the runtime refuses, nothing of the start stays."""
+    config = row.config
+    ref = ContainerPaths(engine, config.backends.storage, config.id).ref
+    try:
+        engine.runtime(config.backends.runtime).hook.runtime_start(ref=ref)
+    except SonataError as error:
+        _undo(engine, row, error)
+        raise
+    state = row.state.replace(phase=Phase.RUNNING, started=time.time_ns(), finished=0)
+    rows.put_state(engine.database, config.id, state)
+    if config.pid_file:
+        _write_pid(config.pid_file, state.pid)
+    events.container(engine, config, "start")
+    return row.replace(state=state)
+
+
+def _undo(engine: Engine, row: ContainerRow, error: SonataError) -> None:
+    state = row.state.replace(
+        phase=Phase.STOPPED, exit_code=127, exited=True, finished=time.time_ns(), error=error.message
+    )
+    process.send(row.state.pid, row.state.pid_start, 9)
+    try:
+        cleanup.finish(engine, row.replace(state=state))
+    except SonataError as trouble:
+        engine.log.info("undoing_start_failed", container=row.config.id, error=trouble.message)
+
+
+def _write_pid(path: str, pid: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(handle, str(pid).encode())
+    finally:
+        os.close(handle)
+
+
+def restart_by_policy(engine: Engine, row: ContainerRow) -> None:
+    """Start a container again that ended by itself; called by its clean-up, under its lock."""
+    events.container(engine, row.config, "restart")
+    again = row.replace(state=row.state.replace(restarts=row.state.restarts + 1))
+    rows.put_state(engine.database, row.config.id, again.state)
+    bring_up(engine, again)

@@ -1,0 +1,118 @@
+"""Finding networks: Sonata's own, those of other tools' files, and the default one that needs no definition."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from sonata.state import objects
+from sonata_core.errors import NotFound, UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.net import NetworkDefinition, Route, Subnet
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+
+DEFAULT_ID = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
+"""The id of the default network, the same on every host."""
+_FILE_LIMIT = 1 << 20
+
+
+def definition_of(engine: Engine, name: str) -> NetworkDefinition:
+    """A network by name, id or unique id prefix; `""` is the default one. Raises NotFound, UsageError."""
+    wanted = name or engine.config.network.default_network
+    known = definitions(engine)
+    for definition in known:
+        if wanted in (definition.name, definition.id):
+            return definition
+    found = [definition for definition in known if definition.id.startswith(wanted)]
+    if len(found) > 1:
+        raise UsageError(f"more than one result for network ID {wanted}")
+    if not found:
+        raise NotFound(f"unable to find network with name or ID {wanted}: network not found", name=wanted)
+    return found[0]
+
+
+def definitions(engine: Engine) -> list[NetworkDefinition]:
+    """All networks, by name. Another tool's file gives way to a definition of our own."""
+    found = {definition.name: definition for definition in foreign(engine)}
+    found |= {definition.name: definition for definition in objects.networks(engine.database)}
+    default = engine.config.network.default_network
+    if default not in found:
+        found[default] = default_definition(engine)
+    return [found[name] for name in sorted(found)]
+
+
+def default_definition(engine: Engine) -> NetworkDefinition:
+    """The network that a container joins unless it says otherwise."""
+    network = engine.config.network
+    base, _, prefix = network.default_subnet.partition("/")
+    octets = [int(part) for part in base.split(".")]
+    gateway = ".".join(str(part) for part in (*octets[:3], octets[3] + 1))
+    return NetworkDefinition(
+        name=network.default_network,
+        id=DEFAULT_ID,
+        interface=f"{network.default_network}0",
+        created="2020-01-01T00:00:00Z",
+        subnets=(Subnet(subnet=f"{base}/{prefix}", gateway=gateway),),
+        ipam_driver="host-local",
+    )
+
+
+def foreign(engine: Engine) -> list[NetworkDefinition]:
+    """Networks that other tools have defined in files. A file that makes no sense is passed over, as they do."""
+    folder = engine.config.paths.network_config_dir
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        definition = _read(f"{folder}/{name}")
+        if definition is not None and f"{definition.name}.json" == name:
+            found.append(definition)
+        else:
+            engine.log.info("network_file_passed_over", file=f"{folder}/{name}")
+    return found
+
+
+def _read(path: str) -> NetworkDefinition | None:
+    try:
+        with open(path, "rb") as file:
+            data = json.loads(file.read(_FILE_LIMIT))
+        return from_netavark(data)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def from_netavark(data: dict[str, Any]) -> NetworkDefinition:
+    """A definition from netavark's JSON. Raises KeyError, TypeError, AttributeError for what is none."""
+    return NetworkDefinition(
+        name=str(data["name"]),
+        id=str(data["id"]),
+        driver=str(data.get("driver", "bridge")),
+        interface=str(data.get("network_interface", "")),
+        created=str(data.get("created", "")),
+        subnets=tuple(_subnet(one) for one in data.get("subnets") or ()),
+        routes=tuple(
+            Route(destination=one["destination"], gateway=one["gateway"], metric=one.get("metric"))
+            for one in data.get("routes") or ()
+        ),
+        ipv6_enabled=bool(data.get("ipv6_enabled", False)),
+        internal=bool(data.get("internal", False)),
+        dns_enabled=bool(data.get("dns_enabled", False)),
+        dns_servers=tuple(data.get("network_dns_servers") or ()),
+        labels=dict(data.get("labels") or {}),
+        options=dict(data.get("options") or {}),
+        ipam_driver=str((data.get("ipam_options") or {}).get("driver", "host-local")),
+    )
+
+
+def _subnet(data: dict[str, Any]) -> Subnet:
+    lease = data.get("lease_range") or {}
+    return Subnet(
+        subnet=str(data["subnet"]),
+        gateway=str(data.get("gateway", "")),
+        range_start=str(lease.get("start_ip", "")),
+        range_end=str(lease.get("end_ip", "")),
+    )
