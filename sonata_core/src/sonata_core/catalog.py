@@ -150,7 +150,7 @@ def _path_stamp() -> str:
 
 
 def _scan(group: Group) -> tuple[Found, ...]:
-    import os
+    from importlib.metadata import distributions
 
     from stevedore import _cache
     from stevedore.extension import ExtensionManager
@@ -158,25 +158,27 @@ def _scan(group: Group) -> tuple[Found, ...]:
     # stevedore's own cache lies under the user's home; ours replaces it.
     _cache._c._disable_caching = True
     manager: Any = ExtensionManager(namespace=group.entry_points, invoke_on_load=False, on_load_failure_callback=_quiet)
+    # stevedore's entry points do not say which distribution they come from.
+    owners: dict[tuple[str, str], dict[str, str]] = {}
+    for distribution in distributions():
+        for point in distribution.entry_points:
+            if point.group == group.entry_points:
+                owners.setdefault((point.name, point.value), {})[distribution.name] = distribution.version
     seen: dict[str, Found] = {}
     for point in manager.list_entry_points():
-        distribution = getattr(point, "dist", None)
-        found = Found(
-            group=group.name,
-            name=point.name,
-            target=point.value,
-            distribution=distribution.name if distribution else os.path.dirname(point.value),
-            version=distribution.version if distribution else "",
-        )
-        other = seen.get(point.name)
-        if other is not None and other.distribution != found.distribution:
-            raise PluginFault(
-                f"two distributions offer the {group.name} backend {point.name!r}: "
-                f"{other.distribution} and {found.distribution}",
-                hint="uninstall one of them",
-            )
-        seen[point.name] = found
+        for owner, version in owners.get((point.name, point.value), {"": ""}).items():
+            found = Found(group=group.name, name=point.name, target=point.value, distribution=owner, version=version)
+            _require_single(group, seen.setdefault(point.name, found), found)
     return tuple(seen[name] for name in sorted(seen))
+
+
+def _require_single(group: Group, known: Found, found: Found) -> None:
+    if known.distribution != found.distribution:
+        raise PluginFault(
+            f"two distributions offer the {group.name} backend {found.name!r}: "
+            f"{known.distribution} and {found.distribution}",
+            hint="uninstall one of them",
+        )
 
 
 def _quiet(_manager: Any, _point: Any, _error: Any) -> None:
