@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from typing import Any
 
@@ -63,6 +64,17 @@ def test_folder_and_environment() -> None:
     assert {line.split("=")[0] for line in inherited} <= {"PATH", "XDG_RUNTIME_DIR"}
     with pytest.raises(CommandFailed, match="/no/such"):
         commands.run(sh("true", cwd="/no/such"))
+
+
+def test_folder_while_other_threads_run() -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    try:
+        test_folder_and_environment()
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_only_what_is_passed_is_inherited() -> None:

@@ -1,7 +1,8 @@
 """Starting a program without `subprocess`: posix_spawn, with descriptors put where they are wanted.
 
 `posix_spawn` cannot change the folder or the network namespace, and Python must not run code between
-fork and exec in a threaded process; both are done by a throwaway thread that spawns from there.
+fork and exec in a threaded process; both are done by a throwaway thread that spawns from there. A
+process that has one thread only just goes to the folder and comes back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sonata_core.sdk import syscalls
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 else:
     import _signal as signal
 
@@ -42,14 +43,9 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) ->
     raised: list[int] = []
     try:
         actions = _descriptor_actions(options.fds, raised)
+        extra: dict[str, Any] = {"setpgroup": 0} if options.group else {}
 
         def start() -> int:
-            if options.cwd is not None:
-                syscalls.unshare(syscalls.CLONE_FS)
-                os.chdir(options.cwd)
-            if options.netns is not None:
-                enter_netns(options.netns)
-            extra: dict[str, Any] = {"setpgroup": 0} if options.group else {}
             return os.posix_spawn(
                 argv[0],
                 list(argv),
@@ -60,12 +56,37 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) ->
                 **extra,
             )
 
-        if options.cwd is None and options.netns is None:
-            return start()
-        return syscalls.in_thread(start)
+        return _start_there(start, options)
     finally:
         for descriptor in raised:
             os.close(descriptor)
+
+
+def _start_there(start: Callable[[], int], options: SpawnOptions) -> int:
+    """Call `start` in the folder and network namespace that are wanted."""
+    if options.cwd is None and options.netns is None:
+        return start()
+    if options.netns is None and options.cwd is not None and len(os.listdir("/proc/self/task")) == 1:
+        # Alone, nobody sees that we were elsewhere; loading ctypes would cost five times the spawn.
+        here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.chdir(options.cwd)
+            try:
+                return start()
+            finally:
+                os.fchdir(here)
+        finally:
+            os.close(here)
+
+    def elsewhere() -> int:
+        if options.cwd is not None:
+            syscalls.unshare(syscalls.CLONE_FS)
+            os.chdir(options.cwd)
+        if options.netns is not None:
+            enter_netns(options.netns)
+        return start()
+
+    return syscalls.in_thread(elsewhere)
 
 
 def enter_netns(path: str) -> None:
