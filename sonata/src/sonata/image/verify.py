@@ -11,8 +11,6 @@ from sonata_core.lite import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from sonata_core.models.image import ManifestBytes
-
 _LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _HEX = frozenset("0123456789abcdef")
 
@@ -31,11 +29,6 @@ def verify_bytes(content: bytes, digest: str, what: str) -> None:
     found = hashlib.new(algorithm, content).hexdigest()
     if found != text:
         raise Damaged(f"{what} has the digest {algorithm}:{found}; {digest} was asked for")
-
-
-def verify_manifest(manifest: ManifestBytes, digest: str) -> None:
-    """Check that a manifest has the digest that it was asked for by. Raises Damaged."""
-    verify_bytes(manifest.content, digest, "the manifest")
 
 
 class VerifyingReader(RawIOBase):

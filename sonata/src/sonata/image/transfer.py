@@ -1,0 +1,438 @@
+"""An image from its source into the store: every byte verified, layers side by side.
+
+A layer is one pipeline: source → partial blob on disk → hash → decompress → hash → unpack and
+tar-split. Pipelines of different layers overlap; the store takes layers parent first. A driver that
+can unpack only over the parent's copy (vfs) downloads side by side and unpacks one after the other.
+"""
+
+import os
+
+from sonata.image.landing import Landing, LandingStage, PulledImage, PulledLayer
+from sonata.image.layers.apply import NO_LIMITS, Applied, Limits, apply_layer
+from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches, parse
+from sonata.image.partial import BlobStream, PartialBlob
+from sonata.image.platform import choose
+from sonata.image.verify import VerifyingReader
+from sonata_core.errors import Damaged, Interrupted, Unsupported
+from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.models.ids import Digest, ImageId, LayerId
+from sonata_core.models.image import Descriptor, ImageSource, ManifestBytes, Platform
+from sonata_core.models.process import IdMapping
+from sonata_core.models.storage import UnpackTarget
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+    from typing import BinaryIO
+
+    from sonata.model.image import ImageConfig
+
+CONFIG_LIMIT = 4 << 20
+MANIFEST_LIMIT = 4 << 20
+
+
+class Progress(Protocol):
+    """Is told of each blob's fate; called from several threads, often."""
+
+    def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
+        """`state`: `waiting`, `copying`, `unpacked`, `done`, `exists`. Bytes; `total` -1 where unknown."""
+
+
+class Quiet:
+    """Progress that nobody wants to see."""
+
+    def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
+        """Nothing."""
+
+
+class PullOptions(Record):
+    """How to pull. `partial` is the folder of partial blobs; `parallel` counts layers at once."""
+
+    platform: Platform
+    partial: str
+    parallel: int = 3
+    retries: int = 3
+    retry_delay: float = 1.0
+    mapping: IdMapping | None = None
+    rootless: bool = False
+    limits: Limits = NO_LIMITS
+    signatures: bool = False
+
+
+class Pulled(Record):
+    """What is in the store now."""
+
+    id: ImageId
+    digest: Digest
+    manifest: ManifestBytes
+    top_digest: Digest
+    """The digest of what the reference named: the index's, where there is one."""
+
+
+class Chosen(Record):
+    """One image of a source: its manifest, and the index that it was chosen from."""
+
+    manifest: ManifestBytes
+    document: Manifest | LegacyManifest
+    index: ManifestBytes | None = None
+
+
+def choose_image(source: ImageSource, platform: Platform) -> Chosen:
+    """The manifest of the image for `platform`. Raises NotFound, Damaged, Unsupported (an index within an index)."""
+    top = _checked(source.resolve())
+    document = parse(top)
+    if not isinstance(document, Index):
+        return Chosen(manifest=top, document=document)
+    entry = choose(document, platform)
+    manifest = check_matches(_checked(source.manifest(entry.digest)), entry.digest)
+    if 0 <= entry.size != len(manifest.content):
+        raise Damaged(f"manifest {entry.digest} has {len(manifest.content)} bytes; its index says {entry.size}")
+    inner = parse(manifest)
+    if isinstance(inner, Index):
+        raise Unsupported(f"{entry.digest} is an index within an index")
+    return Chosen(manifest=manifest, document=inner, index=top)
+
+
+def _checked(manifest: ManifestBytes) -> ManifestBytes:
+    if len(manifest.content) > MANIFEST_LIMIT:
+        raise Damaged(f"manifest {manifest.digest} has {len(manifest.content)} bytes; {MANIFEST_LIMIT} are allowed")
+    return check_matches(manifest, manifest.digest)
+
+
+def read_config(source: ImageSource, blob: Descriptor) -> bytes:
+    """The config blob, verified. Raises Damaged, also beyond 4 MiB."""
+    if blob.size > CONFIG_LIMIT:
+        raise Damaged(f"the image's config has {blob.size} bytes; {CONFIG_LIMIT} are allowed")
+    stream = VerifyingReader(source.open_blob(blob, 0), blob.digest, blob.size)
+    try:
+        parts: list[bytes] = []
+        size = 0
+        while part := stream.read(1 << 18):
+            parts.append(part)
+            size += len(part)
+            if size > CONFIG_LIMIT:
+                raise Damaged(f"the image's config has more than {CONFIG_LIMIT} bytes")
+        return b"".join(parts)
+    finally:
+        stream.close()
+
+
+def pull_image(source: ImageSource, landing: Landing, options: PullOptions, progress: Progress | None = None) -> Pulled:
+    """Bring one image into the store. After an error the layers that are whole stay, partial blobs too.
+
+    Raises NotFound, Damaged, Unsupported (an artifact), RegistryFailure, Unavailable, Interrupted.
+    """
+    from sonata.image.config import check_layers, from_legacy
+    from sonata.image.config import parse as parse_config
+
+    progress = progress or Quiet()
+    chosen = choose_image(source, options.platform)
+    document = chosen.document
+    config: bytes
+    if isinstance(document, LegacyManifest):
+        layers = document.real_layers
+        config = from_legacy(document, tuple(_diff_ids(source, layers, options, progress)))
+    else:
+        if not document.is_image:
+            raise Unsupported(
+                f"{chosen.manifest.digest} is no image: its config is of the type {document.config.media_type!r}",
+                hint="artifacts are pulled with `artifact pull`",
+            )
+        layers = document.layers
+        config = read_config(source, document.config)
+    described = parse_config(config)
+    check_layers(described, len(layers))
+    image = _image(chosen, config, described)
+    chain = _chain(landing, described)
+    if not (image.id and landing.has_image(image.id, chosen.manifest.digest)):
+        _Layers(source, landing, options, progress).bring(layers, chain, described)
+        signatures = source.signatures(chosen.manifest.digest) if options.signatures else ()
+        landing.put_image(image.replace(layer=chain[-1] if chain else None, signatures=signatures))
+    else:
+        for blob in layers:
+            progress.blob(blob.digest, "exists", max(blob.size, 0), blob.size)
+    top = chosen.index or chosen.manifest
+    return Pulled(id=image.id, digest=chosen.manifest.digest, manifest=chosen.manifest, top_digest=top.digest)
+
+
+def _image(chosen: Chosen, config: bytes, described: "ImageConfig") -> PulledImage:
+    import hashlib
+
+    legacy = isinstance(chosen.document, LegacyManifest)
+    digest = "sha256:" + hashlib.sha256(config).hexdigest()
+    if not legacy:
+        assert isinstance(chosen.document, Manifest)
+        digest = chosen.document.config.digest
+    return PulledImage(
+        id=ImageId(digest.partition(":")[2]),
+        layer=None,
+        manifest=chosen.manifest,
+        config=None if legacy else config,
+        config_digest=Digest(digest),
+        index=chosen.index,
+        created=described.created,
+    )
+
+
+def _chain(landing: Landing, config: "ImageConfig") -> list[LayerId]:
+    """The ids of the image's layers, base first."""
+    chain: list[LayerId] = []
+    for diff_id in config.diff_ids:
+        chain.append(landing.layer_id(chain[-1] if chain else None, Digest(diff_id)))
+    return chain
+
+
+def _diff_ids(
+    source: ImageSource, layers: tuple[Descriptor, ...], options: PullOptions, progress: Progress
+) -> list[str]:
+    """Diff ids that no config tells (schema 1): layers are downloaded and hashed; the blobs stay for unpacking."""
+    import hashlib
+
+    from sonata.image.layers.compress import Decompressor
+
+    found: list[str] = []
+    for blob in layers:
+        work = _Blob(source, blob, options, progress, [])
+        try:
+            digest = hashlib.sha256()
+            plain = Decompressor(work.stream(), options.limits.size)
+            while part := plain.read(1 << 18):
+                digest.update(part)
+            found.append("sha256:" + digest.hexdigest())
+        finally:
+            work.close()
+    return found
+
+
+class _Blob:
+    """One blob on its way, and everything that must be let go of afterwards."""
+
+    def __init__(
+        self, source: ImageSource, blob: Descriptor, options: PullOptions, progress: Progress, stop: list[bool]
+    ) -> None:
+        self.blob = blob
+        self._stop = stop
+        self._progress = progress
+        self.partial = PartialBlob(options.partial, blob)
+        self._bytes = BlobStream(
+            blob, self.partial, source.open_blob, retries=options.retries, delay=options.retry_delay
+        )
+        self._reader: VerifyingReader | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes read so far."""
+        return self._reader.done if self._reader is not None else 0
+
+    def stream(self) -> "BinaryIO":
+        """The verified bytes."""
+        self._reader = VerifyingReader(self, self.blob.digest, self.blob.size)  # type: ignore[arg-type]
+        return self._reader  # type: ignore[return-value]
+
+    def read(self, size: int = 1 << 18) -> bytes:
+        """The next bytes, not yet verified. Raises Interrupted when another layer failed."""
+        if self._stop:
+            raise Interrupted("the pull was given up")
+        part = self._bytes.read(size)
+        self._progress.blob(self.blob.digest, "copying", self._bytes.done, self.blob.size)
+        return part
+
+    def download(self) -> None:
+        """Have the whole blob in the partial folder, verified."""
+        stream = self.stream()
+        while stream.read(1 << 18):
+            pass
+
+    def close(self) -> None:
+        """Keep what came for the next pull."""
+        self._bytes.close()
+        self.partial.close()
+
+    def drop(self) -> None:
+        """Keep nothing."""
+        self._bytes.close()
+        self.partial.remove()
+
+
+class _Layers:
+    """All layers of one pull."""
+
+    def __init__(self, source: ImageSource, landing: Landing, options: PullOptions, progress: Progress) -> None:
+        self._source = source
+        self._landing = landing
+        self._options = options
+        self._progress = progress
+        self._stop: list[bool] = []
+
+    def bring(self, blobs: tuple[Descriptor, ...], chain: list[LayerId], config: "ImageConfig") -> None:
+        """Have every layer of the chain in the store, parent first."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        missing: list[int] = []
+        for at, layer in enumerate(chain):
+            if self._landing.has_layer(layer):
+                self._progress.blob(blobs[at].digest, "exists", max(blobs[at].size, 0), blobs[at].size)
+            else:
+                missing.append(at)
+        if not missing:
+            return
+        with ThreadPoolExecutor(max(1, self._options.parallel), thread_name_prefix="sonata-layer") as pool:
+            jobs = self._begin(pool, missing, blobs, chain, config)
+            try:
+                for job, result in jobs:
+                    job.place(result)
+            except BaseException:
+                self._stop.append(True)
+                for _, result in jobs:
+                    result.cancel()
+                raise
+            finally:
+                pool.shutdown(wait=True)
+                for job, _ in jobs:
+                    job.close()
+
+    def _begin(
+        self,
+        pool: "ThreadPoolExecutor",
+        missing: list[int],
+        blobs: tuple[Descriptor, ...],
+        chain: list[LayerId],
+        config: "ImageConfig",
+    ) -> "list[tuple[_Layer, Future[Applied | None]]]":
+        jobs: list[tuple[_Layer, Future[Applied | None]]] = []
+        for at in missing:
+            self._progress.blob(blobs[at].digest, "waiting", 0, blobs[at].size)
+            parent = chain[at - 1] if at else None
+            job = _Layer(self._landing, chain[at], parent, blobs[at], Digest(config.diff_ids[at]))
+            job.equip(self._source, self._options, self._progress, self._stop)
+            jobs.append((job, pool.submit(job.run)))
+        return jobs
+
+
+class _Layer:
+    """One layer: downloaded and, where the driver has a stage, unpacked by a thread; put in place by the caller."""
+
+    def __init__(
+        self, landing: Landing, layer: LayerId, parent: LayerId | None, blob: Descriptor, diff_id: Digest
+    ) -> None:
+        self._landing = landing
+        self._layer = layer
+        self._parent = parent
+        self._descriptor = blob
+        self._diff_id = diff_id
+        self._stage: LandingStage | None = None
+        self._blob: _Blob | None = None
+        self._kind = ""
+
+    def equip(self, source: ImageSource, options: PullOptions, progress: Progress, stop: list[bool]) -> None:
+        """Say where from, and how."""
+        self._source = source
+        self._options = options
+        self._progress = progress
+        self._stop = stop
+
+    def _open(self) -> _Blob:
+        return _Blob(self._source, self._descriptor, self._options, self._progress, self._stop)
+
+    def run(self) -> Applied | None:
+        """In a thread. A partial blob that turns out bad is forgotten, and tried once more from its start."""
+        if self._stop:
+            raise Interrupted("the pull was given up")
+        self._blob = self._open()
+        had = self._blob.partial.have
+        try:
+            return self._attempt()
+        except Damaged:
+            self._blob.drop()
+            if not had:
+                raise
+        self._end_stage()
+        self._blob = self._open()
+        try:
+            return self._attempt()
+        except Damaged:
+            self._blob.drop()
+            raise
+
+    def _attempt(self) -> Applied | None:
+        assert self._blob is not None
+        self._stage = self._landing.stage()
+        if self._stage.target is None:
+            self._blob.download()
+            return None
+        return self._unpack(self._blob, self._stage.target)
+
+    def _unpack(self, blob: _Blob, target: UnpackTarget) -> Applied:
+        from sonata.image.layers.compress import Decompressor
+
+        assert self._stage is not None
+        plain = Decompressor(blob.stream(), self._options.limits.size)
+        with open(self._stage.tar_split, "wb") as record:
+            applied = apply_layer(
+                plain,  # type: ignore[arg-type]
+                target,
+                mapping=self._options.mapping,
+                tarsplit=record,
+                rootless=self._options.rootless,
+                limits=self._options.limits,
+            )
+        self._kind = plain.kind
+        if applied.diff_digest != self._diff_id:
+            raise Damaged(
+                f"layer {self._descriptor.digest} does not match the image's config: "
+                f"it unpacks to {applied.diff_digest}, the config says {self._diff_id}"
+            )
+        self._progress.blob(self._descriptor.digest, "unpacked", blob.size, self._descriptor.size)
+        return applied
+
+    def place(self, result: "Future[Applied | None]") -> None:
+        """Wait for the thread and put the layer into the store."""
+        applied = result.result()
+        assert self._stage is not None
+        assert self._blob is not None
+        self._landing.put_layer(lambda target: self._facts(applied, target), self._layer, self._parent, self._stage)
+        self._blob.drop()
+        self._progress.blob(self._descriptor.digest, "done", self._blob.size, self._descriptor.size)
+        self._end_stage()
+
+    def _facts(self, applied: Applied | None, target: UnpackTarget | None) -> PulledLayer:
+        assert self._stage is not None
+        assert self._blob is not None
+        if applied is None:
+            assert target is not None
+            applied = self._unpack_downloaded(target)
+        return PulledLayer(
+            id=self._layer,
+            parent=self._parent,
+            diff_digest=Digest(applied.diff_digest),
+            diff_size=applied.diff_size,
+            compressed_digest=self._descriptor.digest,
+            compressed_size=self._blob.size,
+            compression=self._kind,
+            uids=applied.uids,
+            gids=applied.gids,
+            tar_split=self._stage.tar_split,
+        )
+
+    def _unpack_downloaded(self, target: UnpackTarget) -> Applied:
+        """From the partial folder over the parent's copy; hashed again, as the folder is not trusted."""
+        assert self._blob is not None
+        self._blob.close()
+        self._blob = self._open()
+        return self._unpack(self._blob, target)
+
+    def _end_stage(self) -> None:
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
+
+    def close(self) -> None:
+        """Let go of everything; idempotent."""
+        if self._blob is not None:
+            self._blob.close()
+        self._end_stage()
+
+
+def partial_folder(graph_root: str) -> str:
+    """Where partial blobs of a store lie."""
+    return os.path.join(graph_root, "sonata", "partial")
