@@ -11,13 +11,18 @@ import pytest
 
 from sonata.store.bigdata import read_item
 from sonata.store.names import big_data_file, dump_json, format_time, layer_id, parse_time
+from sonata.store.pulled import pulled_image
 from sonata.store.records import NewImage
 from sonata.store.store import Store
+from sonata_core.border import Border
 from sonata_core.errors import AlreadyExists, Conflict, Damaged, InUse, NotFound, Unavailable
+from sonata_core.groups import STORAGE
 from sonata_core.models.ids import ContainerId, Digest, ImageId, LayerId
+from sonata_core.models.image import ManifestBytes
+from sonata_core.slot import seat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from store_world import new_container, open_store, put_image, put_layer
+from store_world import Quiet, digest_of, new_container, open_store, put_image, put_layer
 
 BASE = {"etc/": b"", "etc/file": b"one"}
 TOP = {"etc/": b"", "etc/other": b"two"}
@@ -336,6 +341,46 @@ def test_two_prefixes(store: Store) -> None:
     (folder / "images.json").write_text(json.dumps(both))
     with pytest.raises(Conflict, match="ambiguous"):
         store.find_image("abc")
+
+
+def test_items_of_a_pulled_image(store: Store) -> None:
+    manifest = ManifestBytes(media_type="m", digest=digest_of(b"manifest"), content=b"manifest")
+    index = ManifestBytes(media_type="i", digest=digest_of(b"index"), content=b"index")
+    config = (digest_of(b"config"), b"config")
+    new = pulled_image(
+        ImageId("a" * 64), None, manifest=manifest, index=index, config=config, signatures=(b"one", b"four")
+    )
+    image = store.put_image(new)
+    hexes = manifest.digest[7:]
+    assert image.big_data == (
+        config[0],
+        f"manifest-{index.digest}",
+        f"manifest-{manifest.digest}",
+        "manifest",
+        "signatures",
+        f"signature-{hexes}",
+    )
+    assert image.digest == index.digest
+    assert image.digests == (index.digest, manifest.digest)
+    assert json.loads(image.metadata) == {
+        "signature-sizes": [3, 4],
+        "signatures-sizes": {manifest.digest: [3, 4]},
+    }
+    assert store.image_data(image, "signatures") == b"onefour"
+    plain = pulled_image(ImageId("b" * 64), None, manifest=manifest)
+    assert plain.metadata == "{}"
+    assert plain.digest == manifest.digest
+
+
+def test_the_drivers_take_their_seats(tmp_path: Path) -> None:
+    for driver, offered in (("overlay", {"StorageChanges", "StorageCheck"}), ("vfs", set())):
+        store = open_store(tmp_path / driver, driver)
+        slot = seat(STORAGE, driver, store._driver(), Border("storage", Quiet()))
+        assert slot.offered == offered
+        seated = Store(store.place, lambda hook=slot.hook: hook)  # type: ignore[misc]
+        image = put_image(seated, "localhost/x:1", [BASE, TOP])
+        new_container(seated, image, "c")
+        assert seated.check(repair=True).left == ()
 
 
 def test_reading_loads_nothing_heavy() -> None:

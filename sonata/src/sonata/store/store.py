@@ -182,7 +182,7 @@ class Store:
             parent = layers.get(new.parent) if new.parent is not None else None
             if stage.target is None:
                 assert unpack is not None
-                record = layers.create(layer_row(new), parent, LayerOptions(), None, unpack)
+                record = layers.create(layer_row(new), parent, LayerOptions(), None, _synced(unpack))
             else:
                 record = layers.create(layer_row(new), parent, LayerOptions(), stage.target, lambda target: new)
             layers.complete(record, durable=True)
@@ -301,6 +301,16 @@ class Store:
         from sonata.store.usage import measure
 
         return measure(self.place, self._driver)
+
+
+def _synced(unpack: Callable[[UnpackTarget], NewLayer]) -> Callable[[UnpackTarget], NewLayer]:
+    def fill(target: UnpackTarget) -> NewLayer:
+        new = unpack(target)
+        if new.tar_split:
+            _sync(new.tar_split)
+        return new
+
+    return fill
 
 
 def _sync(path: str) -> None:
