@@ -134,7 +134,7 @@ def ours(options: dict, theirs: dict) -> dict:
         uid=0, gid=0, rootless=False, kernel="6", machine=os.uname().machine, boot_id="b", cgroup_version=1,
         capabilities=host_capabilities(), nofile_limit=(20000, 20000), nproc_limit=(20000, 20000),
     )  # fmt: skip
-    cid = theirs["linux"].get("cgroupsPath", "libpod-" + "0" * 64).rpartition("-")[2]
+    cid = next((m["source"] for m in theirs["mounts"] if m["destination"] == "/run/.containerenv"), "").split("/")[-3]
     null = Device(source="/dev/null", path="/dev/null", major=1, minor=3)
     materials = Materials(id=cid, name="x", created="", devices={"/dev/null": (null,)})
     request = RunRequest(image=IMAGE, command=("sleep", "1"), **options)
@@ -183,6 +183,7 @@ def normal(spec: dict) -> dict:
     spec.pop("ociVersion")
     process, linux = spec["process"], spec["linux"]
     process["env"].sort()
+    process["user"].get("additionalGids", []).sort()
     process.get("rlimits", []).sort(key=lambda limit: limit["type"])
     for key in list(process.get("capabilities", {})):
         process["capabilities"][key].sort()

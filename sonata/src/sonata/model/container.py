@@ -347,6 +347,8 @@ class ContainerConfig(Record):
     chroot_dirs: tuple[str, ...] = ()
     backends: Backends
     create_command: tuple[str, ...] = ()
+    noted: Mapping[str, str] = {}
+    """Options that tools read back from `io.podman.annotations.*`: seccomp, pids-limit, cpuset, …"""
     notices: tuple[str, ...] = ()
     """What the user should be told once (limits that were dropped, …)."""
     revision: int = 1

@@ -119,6 +119,7 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
         "pod": request.pod,
         "init_type": request.init_ctr,
         "requires": request.requires,
+        "noted": _noted(request),
         "volumes_from": request.volumes_from,
         "chroot_dirs": request.chrootdirs,
         "create_command": request.create_command,
@@ -129,6 +130,24 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
             cgroup_manager=defaults.cgroup_manager,
         ),
     }
+
+
+def _noted(request: RunRequest) -> dict[str, str]:
+    """What Podman writes down among its annotations for `inspect` and `generate kube`."""
+    result: dict[str, str] = {}
+    if request.pids_limit is not None:
+        result["pids-limit"] = str(request.pids_limit)
+    if request.cpuset_cpus:
+        result["cpuset"] = request.cpuset_cpus
+    if request.userns:
+        result["userns"] = request.userns
+    if request.volumes_from:
+        result["volumes-from"] = ";".join(request.volumes_from)
+    for text in request.security_opt:
+        key, _, value = text.partition("=" if "=" in text else ":")
+        if key in ("seccomp", "apparmor", "label"):
+            result[key] = value
+    return result
 
 
 def _check(request: RunRequest) -> None:

@@ -71,7 +71,9 @@ def _memory(given: ResourceOptions, facts: HostFacts) -> dict[str, Any]:
 def _swap(text: str, limit: int) -> int | None:
     if not text:
         return limit * 2 or None
-    swap = -1 if text == "-1" else _bytes(text)
+    if text == "-1":
+        return None
+    swap = _bytes(text)
     if swap and not limit:
         raise UsageError("you should always set a memory limit when using a memoryswap limit, see usage")
     if 0 < swap < limit:
@@ -121,7 +123,7 @@ def _pids(given: ResourceOptions, defaults: Defaults) -> dict[str, Any]:
     if given.pids_limit is None and given.cgroups == "disabled":
         return {}
     if limit < 0:
-        return {"limit": 0} if given.pids_limit is not None else {}
+        return {"limit": -1} if given.pids_limit is not None else {}
     return {"limit": limit} if limit or given.pids_limit is not None else {}
 
 

@@ -82,7 +82,7 @@ def _sys(config: ContainerConfig, *, user: bool) -> Mount:
 
 
 def _cgroup(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
-    writable = config.security.privileged or "ALL" in config.security.unmask
+    writable = config.security.privileged
     if facts.cgroup_version == 2 and config.process.systemd:
         writable = True
     mode = "rw" if writable else "ro"
@@ -109,7 +109,8 @@ def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
         if source:
             result.append(_mount(destination, "bind", source, options))
     if files.shm:
-        result.append(_mount("/dev/shm", "bind", files.shm, ("bind", "rprivate", *_GUARDED)))  # noqa: S108
+        sealed = ("ro",) if config.read_only and not config.read_only_tmpfs else ()
+        result.append(_mount("/dev/shm", "bind", files.shm, ("bind", "rprivate", *_GUARDED, *sealed)))  # noqa: S108
     if config.process.init and files.init:
         result.append(_mount("/run/podman-init", "bind", files.init, ("bind", "ro", "private")))
     return result

@@ -128,6 +128,7 @@ def marks(config: ContainerConfig) -> dict[str, str]:
         "publish-all": config.network.publish_all,
     }
     result.update({f"io.podman.annotations.{name}": "TRUE" for name, on in flags.items() if on})
+    result.update({f"io.podman.annotations.{name}": text for name, text in config.noted.items()})
     if "keep-groups" in process.groups:
         result["run.oci.keep_original_groups"] = "1"
     return result
