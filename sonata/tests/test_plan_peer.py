@@ -31,6 +31,7 @@ CASES = {
     "plain": {},
     "env": {"env": ("A=b", "EMPTY=", "X=a=b")},
     "workdir": {"workdir": "/tmp"},
+    "user root": {"user": "root"},
     "user number": {"user": "1000"},
     "user and group": {"user": "1000:1001"},
     "hostname": {"hostname": "here"},
@@ -82,6 +83,18 @@ CASES = {
     "device": {"device": ("/dev/null:/dev/other:rw",)},
     "device rule": {"device_cgroup_rule": ("c 42:* rmw",)},
     "no hosts": {"no_hosts": True},
+    "no hostname": {"no_hostname": True},
+    "dns": {"dns": ("1.1.1.1",)},
+    "no dns": {"dns": ("none",)},
+    "cpuset": {"cpuset_cpus": "0"},
+    "unsetenv": {"unsetenv": ("PATH",)},
+    "unsetenv all": {"unsetenv_all": True},
+    "label and apparmor": {"security_opt": ("label=disable", "apparmor=unconfined")},
+    "shared mount": {"volume": ("/mnt:/m:shared",)},
+    "no pids limit": {"pids_limit": 0},
+    "read only bind": {"read_only": True, "volume": ("/mnt:/var/tmp",)},
+    "privileged without caps": {"privileged": True, "cap_drop": ("SYS_ADMIN",)},
+    "privileged user": {"privileged": True, "user": "9"},
     "oom score": {"oom_score_adj": 100},
     "personality": {"personality": "LINUX32"},
     "keep groups": {"group_add": ("keep-groups",)},
@@ -189,12 +202,16 @@ def normal(spec: dict) -> dict:
         process["capabilities"][key].sort()
     if process.get("capabilities") == {}:
         del process["capabilities"]
+    for mount in spec["mounts"]:
+        mount["options"] = [option for option in dict.fromkeys(mount["options"]) if option]
     spec["mounts"].sort(key=lambda mount: mount["destination"])
     for key in ("maskedPaths", "readonlyPaths"):
         if key in linux:
             linux[key] = sorted(set(linux[key]))
     linux["namespaces"].sort(key=lambda entry: entry["type"])
     linux.get("devices", []).sort(key=lambda entry: entry["path"])
+    if not linux.get("cgroupsPath"):
+        linux["resources"] = {}  # Podman writes them down although no cgroup is made
     linux["resources"] = {key: value for key, value in linux.get("resources", {}).items() if value}
     if not linux["resources"]:
         del linux["resources"]

@@ -38,9 +38,8 @@ def _capabilities(
 ) -> Capabilities:
     own = {"CAP_" + name for name in facts.capabilities}
     if privileged:
+        # As in Podman, --cap-drop does not take anything from a privileged container.
         bounding = tuple(sorted(own)) if own else caps.ALL
-        dropped = set(caps.normalise(given.cap_drop))
-        bounding = () if "ALL" in dropped else tuple(name for name in bounding if name not in dropped)
     else:
         merged = caps.merge(defaults.default_capabilities, given.cap_add, given.cap_drop)
         bounding = tuple(name for name in merged if name in own or not own)

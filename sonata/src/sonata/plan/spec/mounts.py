@@ -106,11 +106,11 @@ def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
         ("/etc/localtime", files.localtime),
         ("/run/secrets", files.secrets),
     ):
-        if source:
+        if source and not (destination == "/run/.containerenv" and any(use.target == "/run" for use in config.mounts)):
             result.append(_mount(destination, "bind", source, options))
     if files.shm:
         sealed = ("ro",) if config.read_only and not config.read_only_tmpfs else ()
-        result.append(_mount("/dev/shm", "bind", files.shm, ("bind", "rprivate", *_GUARDED, *sealed)))  # noqa: S108
+        result.append(_mount("/dev/shm", "bind", files.shm, ("bind", "rprivate", *sealed, *_GUARDED)))  # noqa: S108
     if config.process.init and files.init:
         result.append(_mount("/run/podman-init", "bind", files.init, ("bind", "ro", "private")))
     return result
@@ -129,8 +129,8 @@ def _systemd(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     places = ("/run", "/run/lock", "/tmp", "/var/log/journal")  # noqa: S108
     result = [_mount(place, "tmpfs", "tmpfs", sized) for place in places]
     if facts.cgroup_version == 1:
-        options = ("bind", "nodev", "noexec", "nosuid", "rprivate")
-        result.append(_mount("/sys/fs/cgroup/systemd", "bind", "/sys/fs/cgroup/systemd", options))
+        place = "/sys/fs/cgroup/systemd"
+        result.append(_mount(place, "bind", place, ("bind", "rprivate")))
     return result
 
 
