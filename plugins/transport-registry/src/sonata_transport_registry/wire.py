@@ -151,11 +151,14 @@ class Wire:
         """A TLS context: the system's authorities and, for the registry itself, those of certs.d."""
         import ssl
 
+        import urllib3
+
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for
         for folder in self._endpoint.cert_dirs:
             if _load_certificates(context, folder):
                 break

@@ -1,0 +1,98 @@
+"""Writing an image to a folder of the `dir` transport."""
+
+from __future__ import annotations
+
+import os
+
+from sonata_core.errors import Conflict, NotFound, Unsupported
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.image import Descriptor
+from sonata_core.sdk.content import store_blob, store_bytes
+from sonata_core.sdk.trees import remove_tree
+from sonata_transport_dir.source import KNOWN, VERSION, blob_name, check_version
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import BinaryIO, Self
+
+    from sonata_core.models.image import ManifestBytes
+
+_LAST = ("version", "manifest.json")
+
+
+class DirSink:
+    """A folder. What is put lies in a folder inside until `commit` puts it in the older image's place.
+
+    The manifest goes first and comes last, so that a reader never sees one whose blobs are not there.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._stage = ""
+        self._made = False
+        self._other_digests = False
+        self._committed = ""
+
+    def __enter__(self) -> Self:
+        try:
+            os.makedirs(self._folder)
+            self._made = True
+        except FileExistsError:
+            self._require_ours()
+        self._stage = f"{self._folder}/.new.{os.urandom(6).hex()}"
+        os.mkdir(self._stage, 0o755)
+        return self
+
+    def _require_ours(self) -> None:
+        names = os.listdir(self._folder)
+        if not names:
+            return
+        try:
+            check_version(self._folder)
+        except (NotFound, Unsupported) as error:
+            raise Conflict(
+                f"{self._folder} is not empty, and was not written by this transport",
+                hint="choose another folder: this one would be emptied",
+            ) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        remove_tree(self._stage)
+        if self._made and not self._committed:
+            try:
+                os.rmdir(self._folder)
+            except OSError:
+                return  # somebody else has put something there
+
+    def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the blob was put already."""
+        return os.path.exists(f"{self._stage}/{blob_name(blob.digest)}")
+
+    def put_blob(self, blob: Descriptor, stream: BinaryIO) -> None:
+        """Store a blob. Raises Damaged."""
+        self._other_digests |= not blob.digest.startswith("sha256:")
+        store_blob(f"{self._stage}/{blob_name(blob.digest)}", blob, stream)
+
+    def put_manifest(self, manifest: ManifestBytes) -> None:
+        """Store a manifest by its digest: an instance of a list. Raises Damaged."""
+        from io import BytesIO
+
+        blob = Descriptor(media_type=manifest.media_type, digest=manifest.digest, size=len(manifest.content))
+        store_blob(f"{self._stage}/{blob_name(manifest.digest)}.manifest.json", blob, BytesIO(manifest.content))
+
+    def commit(self, manifest: ManifestBytes) -> None:
+        """Make the folder hold this image and nothing else."""
+        if self._committed == manifest.digest:
+            return
+        own = f"{blob_name(manifest.digest)}.manifest.json"
+        store_bytes(f"{self._stage}/version", VERSION + KNOWN[self._other_digests])
+        store_bytes(f"{self._stage}/manifest.json", manifest.content)
+        new = [name for name in os.listdir(self._stage) if name not in (own, *_LAST)]
+        old = [name for name in os.listdir(self._folder) if f"{self._folder}/{name}" != self._stage]
+        for name in sorted(old, key=lambda name: name != "manifest.json"):
+            if name != "version":
+                remove_tree(f"{self._folder}/{name}")
+        for name in (*new, *_LAST):
+            os.replace(f"{self._stage}/{name}", f"{self._folder}/{name}")
+        self._committed = manifest.digest

@@ -1,0 +1,181 @@
+"""Streams over parts of files, and content stored so that only what verifies ever has its name."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from errno import ENOENT, ENOTDIR
+
+from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.naming import digest_parts, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from sonata_core.models.image import Descriptor
+
+BLOCK = 1 << 20
+
+
+class Section(io.RawIOBase):
+    """The bytes of an open file between two offsets, read by position: several may share one file.
+
+    `owner` is called with the descriptor when the stream is closed; None where the file is closed elsewhere.
+    """
+
+    def __init__(self, fd: int, start: int, size: int, owner: Callable[[int], None] | None = None) -> None:
+        self._fd = fd
+        self._at = start
+        self._end = start + size
+        self._owner = owner
+
+    def as_binary(self) -> BinaryIO:
+        """The stream as the contract's type: `RawIOBase` is one in all but name."""
+        return self  # type: ignore[return-value]
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; empty at the end. Raises Damaged where the file is shorter than it was."""
+        left = self._end - self._at
+        wanted = left if size is None or size < 0 else min(size, left)
+        if wanted <= 0:
+            return b""
+        chunk = os.pread(self._fd, wanted, self._at)
+        if not chunk:
+            raise Damaged("a file became shorter while it was read")
+        self._at += len(chunk)
+        return chunk
+
+    def readinto(self, buffer: Any, /) -> int:
+        """As of `io.RawIOBase`, without a copy."""
+        view = memoryview(buffer).cast("B")[: self._end - self._at]
+        if not len(view):
+            return 0
+        count = os.preadv(self._fd, [view], self._at)
+        if not count:
+            raise Damaged("a file became shorter while it was read")
+        self._at += count
+        return count
+
+    def readall(self) -> bytes:
+        """All that is left."""
+        found = bytearray()
+        while chunk := self.read(BLOCK):
+            found += chunk
+        return bytes(found)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._owner is not None and not self.closed:
+            self._owner(self._fd)
+        super().close()
+
+
+def open_regular(path: str) -> tuple[int, int]:
+    """Open a file for reading: descriptor and size. Never waits for a FIFO. Raises NotFound, Unsupported, OSError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno in (ENOENT, ENOTDIR):
+            raise NotFound(f"open {path}: no such file or directory") from error
+        raise
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        raise Unsupported(f"{shown(path)} is not a regular file")
+    return fd, found.st_size
+
+
+def read_small(path: str, limit: int) -> bytes:
+    """A whole small file. Raises NotFound, Damaged for more than `limit` bytes."""
+    fd, size = open_regular(path)
+    with Section(fd, 0, size, os.close) as section:
+        if size > limit:
+            raise Damaged(f"{shown(path)} has {size} bytes, more than the {limit} that are accepted")
+        return section.read()
+
+
+def copy_verified(stream: BinaryIO, write: Callable[[memoryview], object], blob: Descriptor) -> int:
+    """Copy a blob block by block, hashing. Returns its size. Raises Damaged unless digest and size are right.
+
+    What was written by then must not be kept when this raises.
+    """
+    import hashlib
+
+    algorithm, wanted = digest_parts(blob.digest)
+    state = hashlib.new(algorithm)
+    buffer = memoryview(bytearray(BLOCK))
+    readinto: Any = getattr(stream, "readinto", None)
+    size = 0
+    while True:
+        chunk = memoryview(stream.read(BLOCK)) if readinto is None else buffer[: readinto(buffer) or 0]
+        if not len(chunk):
+            break
+        size += len(chunk)
+        if 0 <= blob.size < size:
+            raise Damaged(f"blob {blob.digest} has more than the {blob.size} bytes announced")
+        state.update(chunk)
+        write(chunk)
+    if blob.size not in (-1, size):
+        raise Damaged(f"blob {blob.digest} has {size} bytes, {blob.size} were announced")
+    if state.hexdigest() != wanted:
+        raise Damaged(f"blob {blob.digest} does not verify: its bytes have {algorithm}:{state.hexdigest()}")
+    return size
+
+
+def write_all(fd: int, chunk: memoryview | bytes) -> None:
+    """Write every byte: a file system may take fewer at a time."""
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+class NewFile:
+    """A file that gets its name only when it is whole, by `keep`; left without that, it is forgotten."""
+
+    def __init__(self, path: str, mode: int = 0o644) -> None:
+        self.path = path
+        self._mode = mode
+        folder, name = os.path.split(path)
+        self._temporary = os.path.join(folder, f".{name[:64]}.{os.urandom(6).hex()}")
+        self.fd = -1
+
+    def __enter__(self) -> NewFile:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self.fd = os.open(self._temporary, flags, self._mode)
+        except FileNotFoundError as error:
+            raise NotFound(f"open {self.path}: no such file or directory") from error
+        return self
+
+    def keep(self, *, sync: bool = False) -> None:
+        """Give the file its name, over an older file of that name."""
+        if sync:
+            os.fdatasync(self.fd)
+        os.replace(self._temporary, self.path)
+        self._temporary = ""
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+        if self._temporary:
+            os.unlink(self._temporary)
+
+
+def store_blob(path: str, blob: Descriptor, stream: BinaryIO) -> None:
+    """Store a blob under a file name, if it verifies. Raises Damaged and leaves nothing otherwise."""
+    with NewFile(path) as file:
+        copy_verified(stream, lambda chunk: write_all(file.fd, chunk), blob)
+        file.keep()
+
+
+def store_bytes(path: str, content: bytes) -> None:
+    """Store a small file at once: readers see the old one or the new one."""
+    with NewFile(path) as file:
+        write_all(file.fd, content)
+        file.keep()
