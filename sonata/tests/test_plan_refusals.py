@@ -15,6 +15,8 @@ NULL = Device(source="/dev/null", path="/dev/null", major=1, minor=3)
 SLOTS = "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument"
 START = "running container create option: "
 
+_NAMESPACES = ("userns", "pid", "ipc", "uts", "cgroupns")
+
 TABLE = [
     ({"publish": ("abc",)}, 'parsing container port: invalid port number: strconv.Atoi: parsing "abc": invalid syntax'),
     (
@@ -103,7 +105,7 @@ TABLE = [
     ({"stop_signal": "FOO"}, "invalid signal: FOO"),
     *(
         ({which: "foo"}, "unrecognized namespace mode foo passed")
-        for which in ["userns", "pid", "ipc", "uts", "cgroupns"]
+        for which in _NAMESPACES
     ),
     ({"sysctl": ("foo",)}, "foo is invalid, sysctl values must be in the form of KEY=VALUE"),
     ({"sysctl": ("kernel.foo=1",)}, "sysctl 'kernel.foo' is not allowed"),
