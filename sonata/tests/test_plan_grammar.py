@@ -59,7 +59,7 @@ def test_duration(text, value):
 
 @pytest.mark.parametrize("text", ["", "1", "s", "1x", "1s1", "1.2.3s", "-"])
 def test_duration_refused(text):
-    with pytest.raises(UsageError, match="^time: "):
+    with pytest.raises(UsageError, match=r"^time: "):
         values.duration(text)
 
 
@@ -83,7 +83,7 @@ def test_signal(text, number):
 
 @pytest.mark.parametrize("text", ["", "0", "65", "BOGUS", "+9", "-9", "9 ", "SIGSIGTERM", "RTMIN+31", "٩"])
 def test_signal_refused(text):
-    with pytest.raises(UsageError, match="^invalid signal: "):
+    with pytest.raises(UsageError, match=r"^invalid signal: "):
         signals.number(text)
 
 
@@ -92,7 +92,10 @@ def test_signal_names_lead_back():
         assert signals.number(signals.name(number)) == number
 
 
-PASSWD = b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:/bin/sh\n1:x:44:45::/one:\nbad:x:-1:0::/:\nevil:x:99999999999:0::/:\n# c\n"
+PASSWD = (
+    b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:/bin/sh\n"
+    b"1:x:44:45::/one:\nbad:x:-1:0::/:\nevil:x:99999999999:0::/:\n# c\n"
+)
 GROUP = b"root:x:0:\nweb:x:34:\nextra:x:50:web,root\n7:x:70:\n"
 
 
@@ -296,7 +299,7 @@ def test_lifecycle_is_whole():
     assert set(lifecycle.MOVES) == set(Phase)
     for verb in Verb:
         for phase in set(Phase) - lifecycle.ALLOWED[verb]:
-            with pytest.raises(Conflict, match="container state improper$"):
+            with pytest.raises(Conflict, match=r"container state improper$"):
                 lifecycle.require(phase, verb, "c1")
     for phase in Phase:
         assert lifecycle.after_reboot(phase) not in (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, Phase.INITIALISED)
@@ -306,7 +309,7 @@ def test_lifecycle_words():
     with pytest.raises(Conflict) as caught:
         lifecycle.require(Phase.EXITED, Verb.KILL, "abc")
     assert str(caught.value) == "can only kill running containers. abc is in state exited: container state improper"
-    with pytest.raises(Conflict, match='^"created" is not running, can\'t pause: '):
+    with pytest.raises(Conflict, match=r'^"created" is not running, can\'t pause: '):
         lifecycle.require(Phase.CONFIGURED, Verb.PAUSE, "abc")
 
 

@@ -103,10 +103,7 @@ TABLE = [
         'the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"',
     ),
     ({"stop_signal": "FOO"}, "invalid signal: FOO"),
-    *(
-        ({which: "foo"}, "unrecognized namespace mode foo passed")
-        for which in _NAMESPACES
-    ),
+    *(({which: "foo"}, "unrecognized namespace mode foo passed") for which in _NAMESPACES),
     ({"sysctl": ("foo",)}, "foo is invalid, sysctl values must be in the form of KEY=VALUE"),
     ({"sysctl": ("kernel.foo=1",)}, "sysctl 'kernel.foo' is not allowed"),
     (
