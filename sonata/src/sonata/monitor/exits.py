@@ -4,6 +4,7 @@ import os
 import select
 import time
 
+from sonata.monitor.watch import FileWatch
 from sonata_core.record import Record
 
 TIMED_OUT = -1
@@ -41,6 +42,27 @@ def await_exit(exit_dir: str, container: str, persist_dir: str = "", patience: f
             return found
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
+
+
+def wait_exit(exit_dir: str, container: str, monitor: int, persist_dir: str = "") -> "ExitRecord | None":
+    """Wait for the container's end, however long; `monitor` is a pidfd of its conmon.
+
+    Returns as soon as the code is written, which is before conmon has run its exit command. None if conmon
+    is gone without having written one: it was killed.
+    """
+    found = await_exit(exit_dir, container, persist_dir, patience=0.01)
+    if found is not None:
+        return found
+    watch = FileWatch(f"{exit_dir}/{container}")
+    try:
+        while True:
+            gone = wait_process(monitor, 0)  # asked before the last look
+            found = read_exit(exit_dir, container, persist_dir)
+            if found is not None or gone:
+                return found
+            watch.wait(1.0, also=monitor)
+    finally:
+        watch.close()
 
 
 def wait_process(pidfd: int, timeout: "float | None" = None) -> bool:

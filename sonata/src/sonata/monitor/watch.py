@@ -29,13 +29,15 @@ class FileWatch:
         except OSError:
             os.close(descriptor)
 
-    def wait(self, seconds: float) -> None:
-        """Return when something has changed since the last call, or after `seconds`."""
+    def wait(self, seconds: float, also: int = -1) -> None:
+        """Return when something has changed since the last call, when `also` is readable, or after `seconds`."""
         if self._descriptor < 0:
             time.sleep(min(_PAUSE, seconds))
             return
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
+        if also >= 0:
+            poll.register(also, select.POLLIN)
         if poll.poll(int(seconds * 1000)):
             try:
                 os.read(self._descriptor, 65536)
