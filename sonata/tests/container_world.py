@@ -198,6 +198,7 @@ def host(runtime: OciCliRuntime, tmp_path: Any) -> Iterator[Host]:
     for bundle in made.made:
         runtime.runtime_delete(ref=bundle.ref, force=True)
         cgroups.remove(f"{GROUP}/{bundle.id[:12]}")
+    cgroups.remove(GROUP)
 
 
 def text_of(descriptor: int) -> bytes:
