@@ -3,6 +3,7 @@
 import pytest
 
 from sonata.model.container import MountKind, RestartPolicy
+from sonata.model.materials import HostsInput, ResolvInput
 from sonata.plan import (
     env,
     files,
@@ -353,7 +354,7 @@ def test_user_namespace_maps():
 
 
 def test_hosts_file():
-    given = files.HostsInput(
+    given = HostsInput(
         base="127.0.0.1 localhost # c\n# x\n10.0.0.9 db\n", add=("db;data:1.2.3.4", "gw:host-gateway"),
         gateway="10.89.0.1", addresses=("10.89.0.5",), names=("abc", "c1"),
     )  # fmt: skip
@@ -375,4 +376,4 @@ def test_hosts_file():
     ],
 )  # fmt: skip
 def test_resolv_conf(given, text):
-    assert files.resolv_conf(files.ResolvInput(**given)) == text
+    assert files.resolv_conf(ResolvInput(**given)) == text

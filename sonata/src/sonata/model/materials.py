@@ -100,3 +100,48 @@ class SpecInputs(Record):
     """The profile as parsed from JSON; None: unconfined."""
     selinux_process: str = ""
     selinux_mount: str = ""
+
+
+class Identity(Record):
+    """A resolved user. `known`: there is a passwd entry; `name` is its name or the number."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+    name: str = ""
+    known: bool = False
+    group_known: bool = True
+
+
+class HostsInput(Record):
+    """What hosts is written from. `addresses` are the container's own, `names` its host name and name.
+
+    `base` is the text of the base file; `gateway` the address of `host.containers.internal`, empty
+    for none. `add` are entries `name[;name…]:address` or `…:host-gateway`.
+    """
+
+    base: str = ""
+    add: tuple[str, ...] = ()
+    gateway: str = ""
+    addresses: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class ResolvInput(Record):
+    """What resolv.conf is written from.
+
+    `network` are servers of the container's networks, which alone count where there are any;
+    `given` the user's or the configuration's; `helper` a user-mode network's own forwarder;
+    `host` the text of the host's file; `own_namespace`, `ipv6`: of the container's network.
+    """
+
+    network: tuple[str, ...] = ()
+    network_search: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    helper: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    host: str = ""
+    own_namespace: bool = True
+    ipv6: bool = False

@@ -7,7 +7,6 @@ from sonata.model.container import (
     ContainerConfig,
     LogConfig,
     MountUse,
-    NamespaceKind,
     Namespaces,
     NetworkConfig,
     NetworkMode,
@@ -428,8 +427,3 @@ def _log(request: RunRequest, materials: Materials, defaults: Defaults) -> LogCo
         tag=tag,
         labels=labels,
     )
-
-
-def is_private_network(config: ContainerConfig) -> bool:
-    """Whether the container has a network namespace of its own."""
-    return config.namespaces.network.kind in (NamespaceKind.PRIVATE, NamespaceKind.NONE)

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from sonata.plan import addresses
 from sonata.plan.values import is_digits
-from sonata_core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sonata.model.container import ContainerConfig
-    from sonata.plan.users import Identity
+    from sonata.model.materials import HostsInput, Identity, ResolvInput
 
 _FALLBACK = ("8.8.8.8", "8.8.4.4")
 _FALLBACK6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
-
-
-class HostsInput(Record):
-    """What hosts is written from. `addresses` are the container's own, `names` its host name and name.
-
-    `base` is the text of the base file; `gateway` the address of `host.containers.internal`, empty
-    for none. `add` are entries `name[;name…]:address` or `…:host-gateway`.
-    """
-
-    base: "str" = ""
-    add: "tuple[str, ...]" = ()
-    gateway: "str" = ""
-    addresses: "tuple[str, ...]" = ()
-    names: "tuple[str, ...]" = ()
 
 
 def hosts(given: HostsInput) -> str:
@@ -60,25 +45,6 @@ def parse_hosts(text: str) -> list[tuple[str, list[str]]]:
         if len(fields) > 1:
             result.append((fields[0], fields[1:]))
     return result
-
-
-class ResolvInput(Record):
-    """What resolv.conf is written from.
-
-    `network` are servers of the container's networks, which alone count where there are any;
-    `given` the user's or the configuration's; `helper` a user-mode network's own forwarder;
-    `host` the text of the host's file; `own_namespace`, `ipv6`: of the container's network.
-    """
-
-    network: "tuple[str, ...]" = ()
-    network_search: "tuple[str, ...]" = ()
-    given: "tuple[str, ...]" = ()
-    helper: "tuple[str, ...]" = ()
-    search: "tuple[str, ...]" = ()
-    options: "tuple[str, ...]" = ()
-    host: "str" = ""
-    own_namespace: "bool" = True
-    ipv6: "bool" = False
 
 
 def resolv_conf(given: ResolvInput) -> str:

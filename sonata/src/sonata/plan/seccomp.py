@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sonata_core.lite import Any
 
-DEFAULT_PROFILE = __file__.rpartition("/")[0] + "/profile/seccomp.json"
+DEFAULT_PROFILE = __file__.rpartition("/")[0] + "/seccomp.json"
 """Where the profile lies that holds when the host has none."""
 
 _NATIVE = {

@@ -5,9 +5,9 @@ The files are a stranger's: bytes, perhaps malformed, never trusted to hold sane
 
 from __future__ import annotations
 
+from sonata.model.materials import Identity
 from sonata.plan.values import is_digits
 from sonata_core.errors import NotFound, UsageError
-from sonata_core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,18 +32,6 @@ class Group:
 
     def __init__(self, name: str, gid: int, members: list[str]) -> None:
         self.name, self.gid, self.members = name, gid, members
-
-
-class Identity(Record):
-    """A resolved user. `known`: there is a passwd entry; `name` is its name or the number."""
-
-    uid: "int"
-    gid: "int"
-    groups: "tuple[int, ...]" = ()
-    home: "str" = "/"
-    name: "str" = ""
-    known: "bool" = False
-    group_known: "bool" = True
 
 
 def parse_id(text: str) -> int | None:
