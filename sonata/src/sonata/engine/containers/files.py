@@ -6,7 +6,7 @@ import os
 
 from sonata._version import VERSION
 from sonata.model.container import NamespaceKind, NetworkMode
-from sonata.model.materials import RuntimeFiles
+from sonata.model.materials import HostsInput, ResolvInput, RuntimeFiles
 from sonata.plan import files as texts
 from sonata_core.errors import HostLacks
 from sonata_core.lite import TYPE_CHECKING
@@ -65,7 +65,7 @@ def fill(engine: Engine, config: ContainerConfig, prepared: Prepared, attached: 
         return
     if made.hosts:
         addresses = tuple(one.address.partition("/")[0] for part in attached.interfaces for one in part.addresses)
-        given = texts.HostsInput(
+        given = HostsInput(
             add=config.network.add_hosts,
             base=_base_hosts(config, prepared.root),
             gateway=_host_internal(engine, config, attached),
@@ -77,10 +77,10 @@ def fill(engine: Engine, config: ContainerConfig, prepared: Prepared, attached: 
         write(made.resolv_conf, texts.resolv_conf(_resolv_input(config, attached)))
 
 
-def _resolv_input(config: ContainerConfig, attached: AttachResult) -> texts.ResolvInput:
+def _resolv_input(config: ContainerConfig, attached: AttachResult) -> ResolvInput:
     own = config.network.mode is not NetworkMode.HOST
     served = bool(attached.dns_servers)
-    return texts.ResolvInput(
+    return ResolvInput(
         host=_host_resolv(config),
         network=attached.dns_servers,
         network_search=attached.dns_search,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.model.materials import RootfsFacts
+from sonata.model.materials import Identity, RootfsFacts
 from sonata.plan import users
 from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LIMIT = 8 << 20
 
 
-def identity(config: ContainerConfig, root: int, user: str | None = None) -> users.Identity:
+def identity(config: ContainerConfig, root: int, user: str | None = None) -> Identity:
     """The user, resolved in the root's own passwd and group files. Raises NotFound, UsageError."""
     passwd = _read(root, "etc/passwd")
     group = _read(root, "etc/group")
@@ -32,12 +32,12 @@ def _read(root: int, path: str) -> bytes:
         return b""
 
 
-def rootfs_facts(path: str, who: users.Identity) -> RootfsFacts:
+def rootfs_facts(path: str, who: Identity) -> RootfsFacts:
     """For the spec."""
     return RootfsFacts(path=path, uid=who.uid, gid=who.gid, groups=who.groups, home=who.home)
 
 
-def working_directory(config: ContainerConfig, root: int, who: users.Identity, targets: Iterable[str]) -> None:
+def working_directory(config: ContainerConfig, root: int, who: Identity, targets: Iterable[str]) -> None:
     """Make the image's working directory; insist that the user's exists. Raises NotFound, UsageError."""
     cwd = os.path.normpath(config.process.cwd)
     if cwd == "/" or any(cwd == target or cwd.startswith(target.rstrip("/") + "/") for target in targets):
@@ -53,7 +53,7 @@ def working_directory(config: ContainerConfig, root: int, who: users.Identity, t
         raise UsageError(f'workdir "{config.process.cwd}" exists on container {config.id}, but is not a directory')
 
 
-def add_entries(config: ContainerConfig, root: int, who: users.Identity) -> None:
+def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
     """Give a user or group that the image does not know a line in its passwd and group, as Podman does."""
     if not config.process.passwd or config.read_only or any(use.target == "/etc/passwd" for use in config.mounts):
         return

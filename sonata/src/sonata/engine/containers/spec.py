@@ -9,6 +9,7 @@ from sonata.engine.containers import files, inside
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import NetPaths, SpecInputs
 from sonata.plan import adjust
+from sonata.plan.seccomp import DEFAULT_PROFILE
 from sonata.plan.spec.runtime import host_name, runtime_spec
 from sonata.state import containers as rows
 from sonata_core.errors import Conflict, NotFound, UsageError
@@ -115,9 +116,7 @@ def _seccomp(engine: Engine, config: ContainerConfig) -> Mapping[str, Any] | Non
     wanted = config.security.seccomp
     if wanted == "unconfined" or config.security.privileged:
         return None
-    from sonata import plan
-
-    path = wanted or engine.config.paths.seccomp_profile or f"{os.path.dirname(plan.__file__)}/profile/seccomp.json"
+    path = wanted or engine.config.paths.seccomp_profile or DEFAULT_PROFILE
     try:
         with open(path, encoding="utf-8") as file:
             profile: dict[str, Any] = json.load(file)
