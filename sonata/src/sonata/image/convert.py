@@ -1,0 +1,184 @@
+"""Turning an image's manifest and config into the kind that a destination takes (push, save).
+
+Pure: what goes in and comes out is bytes and descriptors. Documents are written as the container
+tools write them, compact and in their order, so that the same image gets the same digest everywhere.
+"""
+
+from __future__ import annotations
+
+from sonata.image.config import parse as parse_config
+from sonata.image.manifest import Manifest
+from sonata.image.view import container_config
+from sonata_core.errors import Unsupported
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import Digest
+from sonata_core.models.image import Descriptor, ManifestBytes
+from sonata_core.models.media import (
+    DOCKER_CONFIG,
+    DOCKER_FOREIGN_LAYER,
+    DOCKER_LAYER,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+from sonata_core.sdk.manifests import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sonata.model.image import HistoryItem, ImageConfig
+
+_OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+_FAMILIES = {
+    OCI_MANIFEST: (OCI_LAYER, _OCI_FOREIGN_LAYER, "+"),
+    DOCKER_MANIFEST: (DOCKER_LAYER, DOCKER_FOREIGN_LAYER, "."),
+}
+_COMPRESSIONS = ("", "gzip", "zstd")
+
+
+def pick_type(manifest: Manifest, accepted: Sequence[str]) -> str:
+    """The manifest type to write: as it is if that is taken, else Docker's, else the first that can be made.
+
+    `accepted` empty means that any is. Raises Unsupported.
+    """
+    if not accepted or manifest.media_type in accepted:
+        return manifest.media_type
+    for media_type in (DOCKER_MANIFEST, OCI_MANIFEST):
+        if media_type in accepted:
+            return media_type
+    raise Unsupported(
+        f"the image is of type {manifest.media_type}; the destination takes {', '.join(accepted)} and no other"
+    )
+
+
+def layer_type(layer: str, manifest_type: str, compression: str | None = None) -> str:
+    """A layer's media type in a manifest of that type, with another compression (`""`, `gzip`, `zstd`) if given.
+
+    Raises Unsupported for a layer type that has no counterpart: unknown, encrypted, zstd under Docker.
+    """
+    for plain, foreign, joint in _FAMILIES.values():
+        for place, base in enumerate((plain, foreign)):
+            for found in _COMPRESSIONS:
+                if layer == (f"{base}{joint}{found}" if found else base):
+                    return _spell(manifest_type, place, found if compression is None else compression)
+    raise Unsupported(f"a layer of type {layer} cannot be put into a manifest of type {manifest_type}")
+
+
+def _spell(manifest_type: str, place: int, compression: str) -> str:
+    if manifest_type == DOCKER_MANIFEST and compression == "zstd":
+        raise Unsupported(
+            "zstd-compressed layers are not supported for docker images", hint="use the OCI format, or gzip"
+        )
+    family = _FAMILIES[manifest_type]
+    return family[place] + (family[2] + compression if compression else "")
+
+
+class Converted:
+    """A manifest and the config that it names."""
+
+    def __init__(self, manifest: ManifestBytes, config: Descriptor, config_bytes: bytes) -> None:
+        self.manifest = manifest
+        self.config = config
+        self.config_bytes = config_bytes
+
+
+def convert(
+    manifest: Manifest, config: bytes, media_type: str, layers: Sequence[Descriptor] | None = None
+) -> Converted:
+    """The image as a manifest of `media_type`; `layers` replace its own, such as after recompression.
+
+    The layers' media types follow the manifest's. From Docker to OCI the config is written anew
+    without what OCI does not know, so the image's ID changes; the other way it stays.
+    """
+    if media_type not in _FAMILIES:
+        raise Unsupported(f"an image cannot be converted to {media_type}")
+    wanted = OCI_CONFIG if media_type == OCI_MANIFEST else DOCKER_CONFIG
+    if media_type == OCI_MANIFEST and manifest.config.media_type == DOCKER_CONFIG:
+        config = oci_config(parse_config(config))
+    described = Descriptor(media_type=wanted, digest=digest_of_blob(config), size=len(config))
+    kept = [
+        layer.replace(media_type=layer_type(layer.media_type, media_type))
+        for layer in (manifest.layers if layers is None else layers)
+    ]
+    annotations = manifest.annotations if media_type == OCI_MANIFEST else {}
+    return Converted(write_manifest(media_type, described, kept, annotations), described, config)
+
+
+def digest_of_blob(content: bytes) -> Digest:
+    """The digest of a config's bytes."""
+    import hashlib
+
+    return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def write_manifest(
+    media_type: str, config: Descriptor, layers: Sequence[Descriptor], annotations: Mapping[str, str] | None = None
+) -> ManifestBytes:
+    """A manifest's bytes, compact and in the order of the specification's structures."""
+    docker = media_type == DOCKER_MANIFEST
+    document: dict[str, object] = {
+        "schemaVersion": 2,
+        "mediaType": media_type,
+        "config": _descriptor(config, docker=docker),
+        "layers": [_descriptor(layer, docker=docker) for layer in layers],
+    }
+    if annotations:
+        document["annotations"] = dict(sorted(annotations.items()))
+    content = _json(document)
+    return ManifestBytes(media_type=media_type, digest=digest_of(content), content=content)
+
+
+def _descriptor(item: Descriptor, *, docker: bool) -> dict[str, object]:
+    found: dict[str, object] = {"mediaType": item.media_type}
+    found.update({"size": item.size, "digest": item.digest} if docker else {"digest": item.digest, "size": item.size})
+    if item.urls:
+        found["urls"] = list(item.urls)
+    if item.annotations and not docker:
+        found["annotations"] = dict(sorted(item.annotations.items()))
+    return found
+
+
+def oci_config(config: ImageConfig) -> bytes:
+    """An OCI config with what OCI knows of `config`: no health check, shell, onbuild or stop timeout."""
+    values: tuple[tuple[str, object], ...] = (
+        ("created", config.created),
+        ("author", config.author),
+        ("architecture", config.architecture),
+        ("os", config.os),
+        ("os.version", config.os_version),
+        ("os.features", list(config.os_features)),
+        ("variant", config.variant),
+    )
+    document = {key: value for key, value in values if value or key in ("architecture", "os")}
+    inner = container_config(config)
+    for key in ("ExposedPorts", "Volumes", "Labels"):
+        if key in inner:
+            found = inner[key]
+            assert isinstance(found, dict)
+            inner[key] = dict(sorted(found.items()))
+    document["config"] = inner
+    document["rootfs"] = {"type": "layers", "diff_ids": list(config.diff_ids)}
+    if config.history:
+        document["history"] = [_history(item) for item in config.history]
+    return _json(document)
+
+
+def _history(item: HistoryItem) -> dict[str, object]:
+    values = (
+        ("created", item.created),
+        ("created_by", item.created_by),
+        ("author", item.author),
+        ("comment", item.comment),
+        ("empty_layer", item.empty_layer),
+    )
+    return {key: value for key, value in values if value}
+
+
+def _json(document: object) -> bytes:
+    import json
+
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    for plain, escaped in (("<", "003c"), (">", "003e"), ("&", "0026"), ("\u2028", "2028"), ("\u2029", "2029")):
+        text = text.replace(plain, f"\\u{escaped}")
+    return text.encode()
