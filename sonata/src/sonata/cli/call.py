@@ -1,12 +1,34 @@
-"""What a command is given: its parsed options, the global ones, and the engine when it asks for it."""
+"""What a command is given beside its options: the global ones, and the engine when it asks for it."""
 
 from __future__ import annotations
 
-from sonata_core.lite import TYPE_CHECKING
+import os
+import sys
+
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sonata.cli.pflag import Parsed
     from sonata.engine.engine import Engine
+
+SETTINGS = {
+    "cgroup-manager": "engine.cgroup_manager",
+    "events-backend": "engine.events_logger",
+    "hooks-dir": "engine.hooks_dir",
+    "imagestore": "storage.imagestore",
+    "network-config-dir": "network.network_config_dir",
+    "root": "storage.graphroot",
+    "runroot": "storage.runroot",
+    "storage-driver": "storage.driver",
+    "storage-opt": "storage.options",
+    "tmpdir": "engine.tmp_dir",
+    "volumepath": "engine.volume_path",
+}
+"""Global options that stand for a setting of the configuration files."""
+
+_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic")
+_NOT_REPEATED = ("help", "log-level", "trace")
 
 
 class Call:
@@ -24,12 +46,50 @@ class Call:
     def engine(self) -> Engine:
         """The engine, assembled on first use. Raises what reading configuration raises."""
         if self._engine is None:
-            from sonata.assemble import assemble
-
-            self._engine = assemble(self.globals.values)
+            self._engine = self._assemble()
         return self._engine
+
+    def _assemble(self) -> Engine:
+        from sonata.assemble import open_engine
+        from sonata.engine.engine import Overrides
+
+        given = self.globals.values
+        level = str(given.get("log-level", "warn")).lower()
+        if level not in _LEVELS:
+            raise UsageError(f'Log Level "{level}" is not supported, choose from: {", ".join(_LEVELS)}')
+        settings = {SETTINGS[name]: settled(value) for name, value in given.items() if name in SETTINGS}
+        overrides = Overrides(
+            runtime=given.get("runtime", ""),
+            runtime_flags=tuple(given.get("runtime-flag", ())),
+            conmon=given.get("conmon", ""),
+            log_level=level,
+            arguments=repeated(given),
+        )
+        environ = {**os.environ, "DOCKER_CONFIG": given["config"]} if "config" in given else os.environ
+        return open_engine(settings, overrides, notify=warn, environ=environ)
 
     def close(self) -> None:
         """Let go of what the engine holds. Does nothing where no engine was asked for."""
         if self._engine is not None:
             self._engine.close()
+
+
+def settled(value: Any) -> Any:
+    """A value as settings have it: lists are tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def repeated(given: dict[str, Any]) -> tuple[str, ...]:
+    """The global options that Sonata is given again when it runs itself, as conmon's exit command."""
+    words = []
+    for name, value in given.items():
+        if name not in _NOT_REPEATED and (name in SETTINGS or name in ("conmon", "runtime", "runtime-flag")):
+            words.extend(f"--{name}={one}" for one in (value if isinstance(value, list) else [value]))
+    return tuple(words)
+
+
+def warn(text: str) -> None:
+    """Tell the user something once, beside the results."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    print(f"Warning: {text}", file=sys.stderr)

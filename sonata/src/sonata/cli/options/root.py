@@ -36,7 +36,7 @@ PERSISTENT = (
         "Log messages above specified level (trace, debug, info, warn, warning, error, fatal, panic)",
         {"choices": ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic")},
     ),
-    ("network-cmd-path", "", "string", "", "", "Path of the slirp4netns or pasta program"),
+    ("network-cmd-path", "", "string", "", "", "Path of the slirp4netns or pasta program", {"later": True}),
     (
         "network-config-dir",
         "",
@@ -87,7 +87,7 @@ LEADING = (
         {"later": True, "env": "CONTAINER_CONNECTION"},
     ),
     ("identity", "", "string", "", "", "Identity file for a remote service", {"later": True}),
-    ("module", "", "stringArray", (), "", "Load the containers.conf module"),
+    ("module", "", "stringArray", (), "", "Load the containers.conf module", {"later": True}),
     ("noout", "", "bool", False, "", "Do not output to stdout", {"hidden": True}),
     ("out", "", "string", "", "", "Send output (stdout) to a file"),
     ("remote", "r", "bool", False, "", "Use a remote service", {"later": True}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.engine.containers import filters, present
 from sonata.state import containers as rows
-from sonata_core.errors import NotFound, SonataError, UsageError
+from sonata_core.errors import AlreadyInState, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,31 +15,33 @@ if TYPE_CHECKING:
     from sonata.state.rows import ContainerRow
 
 
-def select(engine: Engine, wanted: Selection) -> list[tuple[str, str]]:
+def select(engine: Engine, wanted: Selection, *, ignore: bool = False) -> list[tuple[str, str]]:
     """Pairs of full id and how to name the container to the user: as it was typed, else by its id.
 
-    With `all` every container, oldest first; with `filter` those that match. Raises NotFound,
-    UsageError. A name that is not there stays in the list with an empty id, so that the caller can go on
-    with the others.
+    With `all` every container, oldest first; with `filter` those that match. `ignore` leaves out names
+    that are not there. Raises NotFound, UsageError.
     """
     named = [*wanted.names, *(_read(path) for path in wanted.cidfile)]
     if named:
-        return [(_id_of(engine, name), name) for name in dict.fromkeys(named)]
+        pairs = [(_id_of(engine, name, ignore=ignore), name) for name in dict.fromkeys(named)]
+        return [pair for pair in pairs if pair[0]]
     found = rows.listed(engine.database)
     if wanted.latest:
         if not found:
             raise NotFound("no such container")
         return [(found[-1].config.id, found[-1].config.id)]
     conditions = filters.conditions(engine, wanted.filter)
-    met = (present.corrected(engine, row) for row in found)
+    met = (present.corrected(engine, row) for row in found) if conditions else found
     return [(row.config.id, row.config.id) for row in met if all(condition(row) for condition in conditions)]
 
 
-def _id_of(engine: Engine, name: str) -> str:
+def _id_of(engine: Engine, name: str, *, ignore: bool) -> str:
     try:
         return rows.find(engine.database, name).config.id
     except NotFound:
-        return ""
+        if ignore:
+            return ""
+        raise
 
 
 def one(engine: Engine, name: str, *, latest: bool = False) -> ContainerRow:
@@ -68,18 +70,19 @@ def each(
 ) -> tuple[list[str], list[SonataError]]:
     """Do something to every selected container, going on after failures.
 
-    Returns what to print for those that went well, and the errors. With `ignore`, a container that is
-    not there is no error.
+    Nothing is done where a name is unknown, unless `ignore` leaves such names out. Returns what to print
+    for those that went well, and the errors. Raises NotFound, UsageError.
     """
     done: list[str] = []
     failed: list[SonataError] = []
-    for ident, shown in select(engine, wanted):
+    for ident, shown in select(engine, wanted, ignore=ignore):
         try:
-            if not ident:
-                raise rows.missing(shown)
             act(ident)
             done.append(shown)
+        except AlreadyInState:
+            done.append(shown)
         except NotFound as error:
+            # It went away meanwhile.
             if not ignore:
                 failed.append(error)
         except SonataError as error:

@@ -1,0 +1,25 @@
+"""`sonata container cleanup`: what conmon calls when a container has ended."""
+
+from __future__ import annotations
+
+from sonata.cli.output import outcome
+from sonata.cli.request import selection
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Take away what ended containers left; print their names. A container that is gone is no error."""
+    from sonata.engine.containers.cleanup import cleanup
+    from sonata.engine.containers.select import each
+
+    engine = call.engine
+    remove, stopped = parsed["rm"], parsed["stopped-only"]
+
+    def act(ident: str) -> None:
+        cleanup(engine, ident, remove=remove, stopped_only=stopped)
+
+    return outcome(*each(engine, selection(parsed), act, ignore=True))
