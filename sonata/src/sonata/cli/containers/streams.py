@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sides(*, interactive: bool, attach: Sequence[str] | None, sig_proxy: bool | None, detach_keys: str | None) -> Sides:
-    """Ours, as `-i`, `-a`, `--sig-proxy` and `--detach-keys` say. Raises UsageError for a stream that there is none of."""
+    """Ours, as `-i`, `-a`, `--sig-proxy` and `--detach-keys` say. Raises UsageError for an unknown stream."""
     from sonata.engine.containers.run import Sides
 
     wanted = ("stdout", "stderr") if attach is None else tuple(name.lower() for name in attach)

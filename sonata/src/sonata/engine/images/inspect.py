@@ -1,0 +1,57 @@
+"""`image inspect`, `history` and `image exists`."""
+
+from __future__ import annotations
+
+from sonata.engine.graph import graph_driver
+from sonata.engine.images import lookup
+from sonata.engine.images.listing import size_of
+from sonata.image import view
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.image import ManifestBytes
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.store.records import ImageRecord
+
+
+def inspect(engine: Engine, name: str) -> dict[str, Any]:
+    """The object that `inspect` shows for an image. Raises NotFound, Damaged."""
+    image, _ = lookup.get(engine, name)
+    return view.inspect(shown(engine, image), graph_driver(engine, image.layer))
+
+
+def shown(engine: Engine, image: ImageRecord) -> view.ImageView:
+    """What the store has of an image, read. Raises Damaged."""
+    content = engine.store.image_data(image, "manifest")
+    stored = view.StoredImage(
+        id=image.id,
+        manifest=ManifestBytes(content=content, media_type="", digest=image.digest),
+        config=engine.store.image_data(image, f"sha256:{image.id}"),
+        names=image.names,
+        names_history=image.names_history,
+        digests=tuple(image.digests),
+        size=size_of(image, engine.store.layers()),
+    )
+    return view.view(stored)
+
+
+def history(engine: Engine, name: str) -> tuple[view.HistoryRow, ...]:
+    """The steps of an image, newest first. Raises NotFound, Damaged."""
+    image, _ = lookup.get(engine, name)
+    layers = engine.store.layers()
+    tops = {other.layer: other for other in reversed(engine.store.images()) if other.layer}
+    if image.layer:
+        tops[image.layer] = image
+    chain = []
+    layer = image.layer
+    while layer and layer in layers:
+        top = tops.get(layer)
+        use = view.LayerUse(size=max(layers[layer].diff_size, 0))
+        chain.append(use.replace(image_id=top.id, tags=top.names) if top else use)
+        layer = layers[layer].parent
+    return view.history(shown(engine, image), chain[::-1])
+
+
+def exists(engine: Engine, name: str) -> bool:
+    """Is there such an image?"""
+    return lookup.find(engine, name) is not None

@@ -1,0 +1,33 @@
+"""Naming images: `tag` and `untag`."""
+
+from __future__ import annotations
+
+from sonata.engine.images import lookup
+from sonata.image.reference import local_name
+from sonata_core.errors import NotFound
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sonata.engine.engine import Engine
+
+
+def tag(engine: Engine, name: str, names: Sequence[str]) -> None:
+    """Give an image more names; one that another image has is taken from it. Raises NotFound, UsageError."""
+    image, _ = lookup.get(engine, name)
+    for new in names:
+        image = engine.store.add_names(image, [str(local_name(new))])
+
+
+def untag(engine: Engine, name: str, names: Sequence[str]) -> None:
+    """Take names from an image, all of them where none is given. Raises NotFound, UsageError."""
+    image, _ = lookup.get(engine, name)
+    full = [str(local_name(one)) for one in names]
+    for one, typed in zip(full, names, strict=True):
+        if one not in image.names:
+            raise NotFound(f"{typed}: tag not known", name=typed)
+    if names:
+        engine.store.remove_names(image, full)
+    else:
+        engine.store.set_names(image, [])
