@@ -7,15 +7,19 @@ process that knows only that.
 
 import json
 import os
-import signal
 import time
 
 from sonata_core.errors import CommandFailed, HostLacks, TimedOut
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import HelperProcess
+from sonata_core.sdk.spawn import SpawnOptions
+from sonata_core.sdk.spawn import spawn as start_program
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping
+else:
+    import _signal as signal
 
 READY_TIMEOUT = 10.0
 """Seconds that a helper may take until it says that it is ready."""
@@ -47,28 +51,21 @@ def spawn(
     fds: "Mapping[int, int]",
     log: str,
 ) -> HelperProcess:
-    """Start a helper in a session of its own. `fds` maps its descriptors to ours; its output goes to the file `log`.
+    """Start a helper in a process group of its own. `fds` maps its descriptors to ours, its output goes to `log`, a file.
 
     Nothing else of ours is passed on. Raises HostLacks where the program cannot be started.
     """
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    wanted = {0: null, 1: out, 2: out, **fds}
-    lifted: dict[int, int] = {}
-    floor = max(wanted) + 1
-    import fcntl
-
     try:
-        # Copies above every target, so that no dup2 below overwrites a source that is still to come.
-        for target, source in wanted.items():
-            lifted[target] = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, floor)
-        actions = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in lifted.items()]
-        pid = os.posix_spawn(argv[0], argv, dict(env), file_actions=actions, setsid=True)
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            pid = start_program(argv, env, SpawnOptions(fds={0: null, 1: out, 2: out, **fds}, group=True))
+        finally:
+            os.close(out)
     except OSError as error:
         raise HostLacks(f"start {argv[0]}: {error.strerror}", "install it, or check that it may be executed") from error
     finally:
-        for fd in (null, out, *lifted.values()):
-            os.close(fd)
+        os.close(null)
     return HelperProcess(name=os.path.basename(argv[0]), pid=pid, start_time=start_time(pid))
 
 

@@ -1,0 +1,228 @@
+"""The network backend that drives netavark. Contract: docs/contract/net.md."""
+
+from __future__ import annotations
+
+import os
+
+from sonata_core.errors import CommandFailed, HostLacks, SonataError, UsageError
+from sonata_core.hookspecs.net import NetHooks, NetLive, NetManaged, NetReload
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.markers import hookimpl
+from sonata_core.models.net import AttachResult, NetFacts
+from sonata_core.models.plugin import PluginInfo
+from sonata_core.sdk.locks import lock_file
+from sonata_net_netavark import document, program, teardown
+
+if TYPE_CHECKING:
+    from sonata_core.context import PluginContext
+    from sonata_core.models.net import Attachment, AttachRequest, NetnsRef, NetworkDefinition, NetworkWish
+    from sonata_core.sdk.locks import FileLock
+
+VERSION = "0.1.0"
+ALREADY_THERE = "already exists on container namespace"
+
+
+class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
+    """Bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns.
+
+    For root, netavark's own folder and lock are the host's (`/run/containers/networks`,
+    `/run/lock/netavark.lock`): a host has one firewall and one name server per bridge, and
+    Podman's containers may sit on the same networks.
+    """
+
+    def __init__(self, context: PluginContext) -> None:
+        path = context.find_program("netavark")
+        if path is None:
+            raise HostLacks("netavark not found in the helper folders or PATH", program.INSTALL)
+        self._context = context
+        self._path = path
+        self._lingering: list[int] = []
+
+    @hookimpl
+    def plugin_info(self) -> PluginInfo:
+        """Who this is."""
+        return PluginInfo(
+            name="netavark",
+            version=VERSION,
+            summary="bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns",
+            contract="net/1.0",
+        )
+
+    @hookimpl
+    def net_facts(self) -> NetFacts:
+        """N-10. Raises HostLacks with the reason where bridges cannot be made here."""
+        facts = self._context.facts
+        if facts.capabilities and "NET_ADMIN" not in facts.capabilities:
+            raise HostLacks("netavark needs CAP_NET_ADMIN", "run as root, or with that capability")
+        helper = program.probe(self._context, self._path)
+        firewall = str(self._context.config.get("firewall_driver") or helper.firewall)
+        if firewall == "nftables":
+            program.demand(helper, iter((("firewall driver nftables", (1, 10, 0)),)))
+        tool = {"iptables": "iptables", "nftables": "nft"}.get(firewall)
+        if tool is not None and self._context.find_program(tool) is None:
+            raise HostLacks(
+                f"netavark's {firewall} driver needs {tool}, which is not in PATH",
+                f"install {'nftables' if tool == 'nft' else tool}",
+            )
+        return NetFacts(
+            modes=("bridge",),
+            version=helper.text,
+            program=self._path,
+            drivers=("bridge", "macvlan", "ipvlan") if helper.version >= (1, 5, 0) else ("bridge", "macvlan"),
+            protocols=("tcp", "udp", "sctp"),
+            dns=self._context.find_program("aardvark-dns") is not None,
+            ipv6=os.path.exists("/proc/sys/net/ipv6"),
+            rootless=True,
+        )
+
+    @hookimpl
+    def net_attach(self, netns: NetnsRef, request: AttachRequest) -> AttachResult:
+        """N-01, N-02, N-05, N-07. A second call with the same request answers with what is there."""
+        with self._lock():
+            return self._attach(netns, request, request.attachments)
+
+    @hookimpl
+    def net_detach(self, netns: NetnsRef, request: AttachRequest, attached: AttachResult | None) -> None:
+        """N-03, N-04, N-09. Rules and names are gone on return; the kernel may still be deleting links.
+
+        The lock passes to the process that waits for them, so that nothing else meets a half-gone bridge.
+        """
+        lock = self._lock()
+        try:
+            self._detach(netns, request, request.attachments, lock)
+        finally:
+            lock.close()
+
+    @hookimpl
+    def net_connect(self, netns: NetnsRef, request: AttachRequest, attachment: Attachment) -> AttachResult:
+        """N-12. The result is of the new interface alone."""
+        with self._lock():
+            return self._attach(netns, request, (attachment,))
+
+    @hookimpl
+    def net_disconnect(self, netns: NetnsRef, request: AttachRequest, attachment: Attachment) -> None:
+        """N-12. Absent is success."""
+        lock = self._lock()
+        try:
+            self._detach(netns, request, (attachment,), lock)
+        finally:
+            lock.close()
+
+    @hookimpl
+    def net_reload(self, netns: NetnsRef, request: AttachRequest, attached: AttachResult) -> AttachResult:
+        """N-13. Everything is made again, with the addresses of the request and the hardware addresses of before."""
+        hardware = {(each.network, each.interface): each.mac for each in attached.interfaces}
+        attachments = tuple(
+            each.replace(mac=each.mac or hardware.get((each.network.name, each.interface), ""))
+            for each in request.attachments
+        )
+        with self._lock():
+            self._netavark_teardown(netns, request, attachments)
+            return self._attach(netns, request, attachments)
+
+    @hookimpl
+    def net_plan(self, wish: NetworkWish, existing: tuple[NetworkDefinition, ...]) -> NetworkDefinition:
+        """N-08. What the wish leaves open, decided. Raises UsageError, Conflict, Unsupported."""
+        from sonata_net_netavark import planning
+
+        helper = program.probe(self._context, self._path)
+        definition = planning.plan(wish, existing)
+        program.demand(helper, program.network_features(definition))
+        return definition
+
+    @hookimpl
+    def net_forget(self, definition: NetworkDefinition) -> None:
+        """N-11. A bridge that a crash left behind without containers is taken away, its chains with it."""
+        lock = self._lock()
+        try:
+            self._lingering += teardown.forget(self._context, self._folder(), definition, lock)
+        finally:
+            lock.close()
+
+    def _attach(self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]) -> AttachResult:
+        if not attachments:
+            return AttachResult()
+        refuse_host_namespace(netns)
+        helper = program.probe(self._context, self._path)
+        for each in attachments:
+            program.demand(helper, program.network_features(each.network))
+        asked = document.options_document(request, attachments)
+        caller = program.Caller(self._context, helper, self._folder())
+        record = teardown.Record(self._context.run, request.container, netns.path)
+        try:
+            answer = caller.setup(netns, asked, request.outer)
+        except SonataError as error:
+            known = record.recall(asked) if ALREADY_THERE in error.message else None
+            if known is not None:
+                return document.attach_result(known, attachments)
+            if ALREADY_THERE not in error.message:
+                self._netavark_teardown(netns, request, attachments)
+            raise
+        record.keep(asked, answer)
+        return document.attach_result(answer, attachments)
+
+    def _detach(
+        self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...], lock: FileLock
+    ) -> None:
+        if not attachments:
+            return
+        self._reap()
+        swift = teardown.Swift(self._context, self._folder(), lock)
+        done = request.outer is None and swift.detach(netns, request, attachments)
+        self._lingering += swift.lingering
+        if not done:
+            self._netavark_teardown(netns, request, attachments)
+        teardown.Record(self._context.run, request.container, netns.path).drop(attachments)
+
+    def _netavark_teardown(self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]) -> None:
+        """Netavark's own teardown. What it cannot find is gone: its complaints are for the log."""
+        if not is_namespace(netns.path):
+            return
+        refuse_host_namespace(netns)
+        helper = program.probe(self._context, self._path)
+        caller = program.Caller(self._context, helper, self._folder())
+        for each in attachments:  # one by one: netavark ends at the first complaint
+            try:
+                caller.teardown(netns, document.options_document(request, (each,)), request.outer)
+            except CommandFailed as error:
+                self._context.log.debug("netavark_teardown_said", text=error.message, network=each.network.name)
+
+    def _lock(self) -> FileLock:
+        if self._context.facts.rootless:
+            return lock_file(os.path.join(self._context.run, "netavark.lock"))
+        return lock_file(str(self._context.config.get("netavark_lock") or "/run/lock/netavark.lock"))
+
+    def _folder(self) -> str:
+        """The folder of netavark's and aardvark's own files."""
+        if self._context.facts.rootless:
+            return os.path.join(self._context.run, "networks")
+        return str(self._context.config.get("run_dir") or "/run/containers/networks")
+
+    def _reap(self) -> None:
+        """Take the exit statuses of link removers: only a process that lives long has any to take."""
+        left = []
+        for pid in self._lingering:
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    left.append(pid)
+            except ChildProcessError:
+                continue
+        self._lingering = left
+
+
+def is_namespace(path: str) -> bool:
+    """Whether a network namespace is pinned at `path`."""
+    try:
+        return os.stat(path).st_dev == os.stat("/proc/thread-self/ns/net").st_dev
+    except OSError:
+        return False
+
+
+def refuse_host_namespace(netns: NetnsRef) -> None:
+    """Raise UsageError if `netns` is our own: netavark would take down the host's interfaces."""
+    try:
+        asked, own = os.stat(netns.path), os.stat("/proc/thread-self/ns/net")
+    except OSError:
+        return
+    if (asked.st_dev, asked.st_ino) == (own.st_dev, own.st_ino):
+        raise UsageError(f"network namespace {netns.path} is the host's own", "use --network host for that")
