@@ -53,7 +53,8 @@ def spawn(
 ) -> HelperProcess:
     """Start a helper in a process group of its own. `fds` maps its descriptors to ours.
 
-    Its output goes to the file `log`; nothing else of ours is passed on. Raises HostLacks where the program cannot be started.
+    Its output goes to the file `log`; nothing else of ours is passed on.
+    Raises HostLacks where the program cannot be started.
     """
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
