@@ -15,7 +15,7 @@ from sonata.store.pulled import pulled_image
 from sonata.store.records import NewImage
 from sonata.store.store import Store
 from sonata_core.border import Border
-from sonata_core.errors import AlreadyExists, Conflict, Damaged, InUse, NotFound, Unavailable
+from sonata_core.errors import AlreadyExists, Conflict, Damaged, Denied, InUse, NotFound, Unavailable
 from sonata_core.groups import STORAGE
 from sonata_core.models.ids import ContainerId, Digest, ImageId, LayerId
 from sonata_core.models.image import ManifestBytes
@@ -276,7 +276,10 @@ def test_additional_store(tmp_path: Path) -> None:
     assert json.loads(store.image_data(tagged, "manifest"))
     assert store.delete_container(record.id)
     assert store.delete_image(tagged) == ()
-    assert store.find_image("localhost/far:1") is not None
+    again = store.find_image("localhost/far:1")
+    assert again is not None
+    with pytest.raises(Denied, match="read-only image"):
+        store.delete_image(again)
     assert foreign.find_image(image.id) is not None
 
 

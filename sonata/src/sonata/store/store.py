@@ -28,8 +28,8 @@ from sonata.store.locks import Locks
 from sonata.store.mountpoints import MountPoints
 from sonata.store.place import Place
 from sonata.store.table import trouble
-from sonata_core.errors import NotFound
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.errors import Denied, NotFound
+from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.models.ids import LayerId
 from sonata_core.models.storage import LayerOptions
 from sonata_core.sdk.stages import Stage
@@ -43,6 +43,12 @@ if TYPE_CHECKING:
     from sonata.store.usage_models import StoreUsage
     from sonata_core.models.ids import ContainerId
     from sonata_core.models.storage import UnpackTarget
+
+
+class Filled(Protocol):
+    """What `put_layer` needs to know of a stage: where it was filled, if it was."""
+
+    target: UnpackTarget | None
 
 
 class LayerStage:
@@ -120,13 +126,15 @@ class Store:
     def delete_image(self, image: ImageRecord, *, unmount: Callable[[str], None] | None = None) -> tuple[LayerId, ...]:
         """Remove an image and the layers that only it has; returns those, child first. Absent is success.
 
-        Raises InUse while a container's record names it.
+        Raises InUse while a container's record names it, Denied for an image of a read-only store.
         """
         with Locks(self.place, "layers", "images", "containers") as locks:
             layers = Layers(self.place, locks, self._driver)
             images = Images(self.place, locks)
             record = images.find(image.id)
             if record is None:
+                if image.read_only:
+                    raise Denied(f"cannot remove read-only image {image.id}", hint="it lies in an additional store")
                 return ()
             containers = Containers(self.place, locks).all()
             check_unused(record, [one.id for one in containers if one.image == record.id])
@@ -165,7 +173,7 @@ class Store:
         return LayerStage(target, stage, self._driver)
 
     def put_layer(
-        self, new: NewLayer, stage: LayerStage, unpack: Callable[[UnpackTarget], NewLayer] | None = None
+        self, new: NewLayer, stage: Filled, unpack: Callable[[UnpackTarget], NewLayer] | None = None
     ) -> LayerRecord:
         """Put a staged layer in its place; one that is there already is left as it is and returned.
 

@@ -10,7 +10,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sonata.image.landing import PulledImage, PulledLayer
+    from sonata.image.landing import LandingStage, PulledImage, PulledLayer
     from sonata.store.store import LayerStage, Store
     from sonata_core.models.ids import Digest, ImageId, LayerId
     from sonata_core.models.storage import UnpackTarget
@@ -55,7 +55,7 @@ class StoreLanding:
         make: Callable[[UnpackTarget | None], PulledLayer],
         layer: LayerId,
         parent: LayerId | None,
-        stage: LayerStage,
+        stage: LandingStage,
     ) -> None:
         """Put a layer in its place; filled before, or now, over its parent's copy."""
         if stage.target is not None:
