@@ -120,15 +120,20 @@ def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[in
 
 
 def _streams(engine: Engine, config: ContainerConfig, sides: Sides) -> Streams:
+    streams = streams_for(engine, sides, terminal=config.process.terminal)
+    return streams.replace(forward=lambda number: send(engine, config, number))
+
+
+def streams_for(engine: Engine, sides: Sides, *, terminal: bool) -> Streams:
+    """The descriptors that take part, and the signals to pass on; who passes them on is the caller's to add."""
     keys = engine.config.engine.detach_keys if sides.detach_keys is None else sides.detach_keys
     return Streams(
         stdin=0 if sides.stdin else -1,
         stdout=1 if sides.stdout else -1,
         stderr=2 if sides.stderr else -1,
-        terminal=config.process.terminal,
+        terminal=terminal,
         detach_keys=parse_detach_keys(keys),
-        signals=_forwarded() if sides.sig_proxy and not config.process.terminal else (),
-        forward=lambda number: send(engine, config, number),
+        signals=_forwarded() if sides.sig_proxy and not terminal else (),
     )
 
 

@@ -1,0 +1,122 @@
+"""Small use-cases: rename, restart, pause, ports, processes."""
+
+from __future__ import annotations
+
+from sonata.engine import events
+from sonata.engine.containers import cleanup, present, start, stop
+from sonata.engine.paths import ContainerPaths
+from sonata.host import cgroups
+from sonata.plan import lifecycle
+from sonata.plan.lifecycle import Phase, Verb
+from sonata.plan.values import require_name
+from sonata.state import containers as rows
+from sonata_core.errors import NotFound
+from sonata_core.hookspecs.runtime import RuntimePause
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import ContainerId
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
+    from sonata_core.models.net import PortMapping
+
+
+def exists(engine: Engine, container: str, *, external: bool = False) -> bool:
+    """Whether there is such a container."""
+    try:
+        rows.find(engine.database, container)
+    except NotFound:
+        return external and engine.store.find_container(container) is not None
+    return True
+
+
+def rename(engine: Engine, container: str, name: str) -> None:
+    """Give a container another name. Raises NotFound, AlreadyExists, UsageError."""
+    require_name(name)
+    row = present.load(engine, container)
+    with engine.locks.hold(row.config.id):
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        lifecycle.require(Phase(row.state.phase), Verb.RENAME, row.config.id)
+        config = row.config.replace(name=name)
+        rows.put_config(engine.database, config)
+        if not config.rootfs:
+            engine.store.rename_container(ContainerId(config.id), name)
+    events.container(engine, config, "rename")
+
+
+def restart(engine: Engine, container: str, timeout: int | None = None) -> str:
+    """Stop if it runs, and start again; the id. Raises NotFound, Conflict, and what `start` raises."""
+    row = present.load(engine, container)
+    lifecycle.require(Phase(row.state.phase), Verb.RESTART, row.config.id)
+    kept = row.config.auto_remove
+    if row.state.phase in (Phase.RUNNING, Phase.STOPPING, Phase.INITIALISED):
+        if kept:
+            rows.put_config(engine.database, row.config.replace(auto_remove=False))
+        stop.stop(engine, row.config.id, timeout)
+    events.container(engine, row.config, "restart")
+    start.start(engine, row.config.id)
+    if kept:
+        rows.put_config(engine.database, row.config)
+    return row.config.id
+
+
+def pause(engine: Engine, container: str) -> str:
+    """Freeze a container; its id. Raises Conflict, Unsupported."""
+    return _freeze(engine, container, Verb.PAUSE)
+
+
+def unpause(engine: Engine, container: str) -> str:
+    """Thaw a container; its id. Raises Conflict, Unsupported."""
+    return _freeze(engine, container, Verb.UNPAUSE)
+
+
+def _freeze(engine: Engine, container: str, verb: Verb) -> str:
+    row = present.load(engine, container)
+    with engine.locks.hold(row.config.id):
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        lifecycle.require(Phase(row.state.phase), verb, row.config.id)
+        hook = engine.runtime(row.config.backends.runtime).require(RuntimePause)
+        ref = ContainerPaths(engine, row.config.backends.storage, row.config.id).ref
+        if verb is Verb.PAUSE:
+            hook.runtime_pause(ref=ref)
+        else:
+            hook.runtime_resume(ref=ref)
+        phase = Phase.PAUSED if verb is Verb.PAUSE else Phase.RUNNING
+        rows.put_state(engine.database, row.config.id, row.state.replace(phase=phase))
+    events.container(engine, row.config, str(verb))
+    return row.config.id
+
+
+def ports(engine: Engine, container: str) -> tuple[PortMapping, ...]:
+    """Published ports."""
+    return present.load(engine, container).config.network.ports
+
+
+def processes(engine: Engine, container: str) -> tuple[ContainerRow, tuple[int, ...]]:
+    """Pids, as the host has them, of the processes in a running container. Raises Conflict."""
+    row = present.load(engine, container)
+    lifecycle.require(Phase(row.state.phase), Verb.TOP, row.config.id)
+    groups = cgroups.of_process(row.state.pid)
+    group = groups.get("pids") or groups.get("") or ""
+    found = cgroups.processes(group) if group and group != "/" else (row.state.pid,)
+    return row, found
+
+
+def init_only(engine: Engine, container: str) -> str:
+    """Create a container in its runtime without starting it; its id."""
+    row = present.load(engine, container)
+    with engine.locks.hold(row.config.id):
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        start.ready(engine, row)
+    return row.config.id
+
+
+def clean(engine: Engine, container: str) -> str:
+    """`container cleanup` by hand: what an ended container left is taken away; its id."""
+    row = present.load(engine, container)
+    lifecycle.require(Phase(row.state.phase), Verb.CLEANUP, row.config.id)
+    with engine.locks.hold(row.config.id):
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        if row.state.phase in (Phase.STOPPED, Phase.EXITED):
+            cleanup.finish(engine, row)
+    return row.config.id
