@@ -8,12 +8,14 @@ import sys
 
 import pytest
 
-from sonata.cli.render.human import bytes_size, human_duration, human_size
+from sonata.cli.render.human import bytes_size, human_duration, human_size, image_size
 from sonata.cli.render.json import dumps
 from sonata.cli.render.progress import Progress
 from sonata.cli.render.report import Report, is_json, ranges, render_object, render_objects, render_rows
 from sonata.cli.render.table import align, heading_of, table
+from sonata.image.transfer import Progress as Told
 from sonata_core.errors import UsageError
+from sonata_core.models.ids import Digest
 
 REPORT = Report("ps", "containers.psReporter", [("ID", "CONTAINER ID"), ("Names", "NAMES")], {"PIDNS": "pidns"})
 ROWS = [
@@ -95,7 +97,10 @@ def test_own_columns() -> None:
             ),
         ),
         (r"table {{.PIDNS}}\t{{.CreatedAt}}", "PIDNS       CREATED AT\n            now\n7           then\n"),
-        ("table {{.Names}} {{.ID}}", "NAMES CONTAINER ID\none 0123456789ab\na-longer-name ba9876543210\n"),
+        (
+            "table {{.Names}} {{.ID}}",
+            "NAMES          CONTAINER ID\none            0123456789ab\na-longer-name  ba9876543210\n",
+        ),
         ('{{.Label "k"}}', "<k>\n\n"),
         ("{{range .}}{{range $k, $v := .}}{{end}}{{end}}", None),
     ],
@@ -191,6 +196,7 @@ def test_human_size(amount: float, want: str) -> None:
 
 def test_other_sizes() -> None:
     assert human_size(2746000, 3) == "2.75MB"
+    assert [image_size(n) for n in (0, 12, 1500, 2746000)] == ["0 B", "12 B", "1.5 kB", "2.75 MB"]
     assert [bytes_size(n) for n in (0, 1023, 1024, 1536, 1 << 20, 1234567890)] == [
         "0B",
         "1023B",
@@ -247,6 +253,23 @@ def test_progress_in_lines() -> None:
     assert stream.getvalue() == (
         "Copying blob 0123 done\nCopying blob 4567 skipped: already exists\nWriting manifest to image destination\n"
     )
+
+
+def test_progress_of_blobs() -> None:
+    stream = io.StringIO()
+    bars: Told = Progress(stream)
+    first, second = Digest("sha256:" + "1" * 64), Digest("sha256:" + "2" * 64)
+    for state, done in (
+        ("waiting", 0),
+        ("copying", 50),
+        ("copying", 100),
+        ("unpacked", 100),
+        ("done", 100),
+        ("done", 100),
+    ):
+        bars.blob(first, state, done, 100)
+    bars.blob(second, "exists", 5, 5)
+    assert stream.getvalue() == ("Copying blob 111111111111 done\nCopying blob 222222222222 skipped: already exists\n")
 
 
 def test_progress_in_bars() -> None:

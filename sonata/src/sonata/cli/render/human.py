@@ -11,6 +11,13 @@ def human_size(amount: float, digits: int = 4) -> str:
     return _scaled(amount, 1000.0, _DECIMAL, digits)
 
 
+def image_size(amount: float) -> str:
+    """Bytes as `images` and `history` show them: three digits, and a blank before the unit: `2.75 MB`."""
+    text = human_size(amount, 3)
+    digits = text.rstrip("BkMGTPEZY")
+    return f"{digits} {text[len(digits) :]}"
+
+
 def bytes_size(amount: float) -> str:
     """Bytes in units of 1024: `2.619MiB`."""
     return _scaled(amount, 1024.0, _BINARY, 4)

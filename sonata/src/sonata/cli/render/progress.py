@@ -1,7 +1,7 @@
 """How far a transfer is: a bar for each layer on a terminal, a line for each layer otherwise.
 
-A transfer calls `start`, `advance` and `finish` from any thread. Everything goes to standard error,
-so that results stay alone on standard output.
+A transfer calls `blob` from any thread, often; other work calls `start`, `advance` and `finish`. All of
+it goes to standard error, so that results stay alone on standard output.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 0.1
 _BAR = 24
+_NOTES = {"done": "done", "exists": "skipped: already exists"}
 
 
 class _Item:
@@ -59,6 +60,21 @@ class Progress:
             item = self._items.get(key)
             if item is not None and not item.note:
                 item.done += amount
+                self._draw()
+
+    def blob(self, digest: str, state: str, done: int, total: int) -> None:
+        """What a transfer tells of a blob: `waiting`, `copying`, `unpacked`, `done` or `exists`; bytes of how many."""
+        item = self._items.get(digest)
+        if item is None:
+            self.start(digest, f"Copying blob {digest.partition(':')[2][:12]}", total)
+            item = self._items.get(digest)
+        if item is None or item.note:
+            return
+        item.done = max(item.done, done)
+        if state in _NOTES:
+            self.finish(digest, _NOTES[state])
+        elif self._terminal and time.monotonic() - self._last >= _PAUSE:
+            with self._lock:
                 self._draw()
 
     def finish(self, key: str, note: str = "done") -> None:

@@ -73,8 +73,14 @@ def render_object(name: str, value: Any, form: str) -> str:
 
 
 def _normal(form: str) -> str:
-    """Without the word `table`, with `\\t` and `\\n` as tab and newline, and ending in a newline."""
-    plain = form.removeprefix("table ").replace("\\t", "\t").replace("\\n", "\n")
+    """With `\\t` and `\\n` as tab and newline, and ending in a newline.
+
+    After the word `table`, which is taken away, every blank becomes a tab, as Podman has it.
+    """
+    plain = form.replace("table ", "") if form.startswith("table ") else form
+    plain = plain.replace("\\t", "\t").replace("\\n", "\n")
+    if form.startswith("table "):
+        plain = plain.replace(" ", "\t")
     return plain if plain.endswith("\n") else plain + "\n"
 
 
@@ -87,7 +93,10 @@ def ranges(form: str) -> bool:
 
 def _parsed(name: str, form: str) -> Template:
     """The template that goes over all rows."""
-    texts = [text if ranges(text) else "{{range .}}" + text + "{{end -}}" for text in (_normal(form), form)]
+    texts = [
+        text if ranges(text) else "{{range .}}" + text + "{{end -}}"
+        for text in (_normal(form), form.removeprefix("table "))
+    ]
     return _compiled(name, *texts)
 
 

@@ -191,7 +191,8 @@ class _Parser:
 
     def _call(self, token: Token) -> Node:
         context = f"{token.text} clause"
-        name = self._string(self.next_non_space(), context)
+        named = self.next_non_space()
+        name = self._string(named, context)
         pipe = None
         if token.text == "block":
             pipe = self._pipeline(context, "right")
@@ -204,7 +205,7 @@ class _Parser:
         elif self.next_non_space().kind != "right":
             self.at -= 1
             pipe = self._pipeline(context, "right")
-        return nodes.Call(token.pos, name, pipe)
+        return nodes.Call(named.pos, name, pipe)
 
     def _string(self, token: Token, context: str) -> str:
         if token.kind not in ("string", "rawstring"):
