@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from plan_cases import CASES, differences
 
 from sonata.model.container import Device
 from sonata.model.defaults import Defaults
@@ -26,80 +27,6 @@ pytestmark = [
 ]
 IMAGE = "localhost/bb:latest"
 IMAGE_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-CASES = {
-    "plain": {},
-    "env": {"env": ("A=b", "EMPTY=", "X=a=b")},
-    "workdir": {"workdir": "/tmp"},
-    "user root": {"user": "root"},
-    "user number": {"user": "1000"},
-    "user and group": {"user": "1000:1001"},
-    "hostname": {"hostname": "here"},
-    "uts host": {"uts": "host"},
-    "cap add": {"cap_add": ("NET_ADMIN", "sys_time")},
-    "cap drop all": {"cap_drop": ("all",), "cap_add": ("chown",)},
-    "cap add for a user": {"cap_add": ("NET_RAW",), "user": "7"},
-    "privileged": {"privileged": True},
-    "no new privileges": {"security_opt": ("no-new-privileges",)},
-    "seccomp unconfined": {"security_opt": ("seccomp=unconfined",)},
-    "mask": {"security_opt": ("mask=/proc/one:/proc/two",)},
-    "unmask all": {"security_opt": ("unmask=ALL",)},
-    "unmask glob": {"security_opt": ("unmask=/proc/a*",)},
-    "proc options": {"security_opt": ("proc-opts=hidepid=2",)},
-    "read only": {"read_only": True},
-    "read only without tmpfs": {"read_only": True, "read_only_tmpfs": False},
-    "memory": {"memory": "64m", "memory_reservation": "32m"},
-    "memory swap": {"memory": "64m", "memory_swap": "100m"},
-    "swap without end": {"memory": "64m", "memory_swap": "-1"},
-    "cpus": {"cpus": 1.5},
-    "cpu shares": {"cpu_shares": 512, "cpu_period": 50000, "cpu_quota": 25000},
-    "pids": {"pids_limit": 100},
-    "pids without end": {"pids_limit": -1},
-    "tmpfs": {"tmpfs": ("/t:size=1m,mode=700", "/u")},
-    "bind": {"volume": ("/tmp:/v", "/etc:/w:ro")},
-    "bind nonrecursive, slave": {"volume": ("/tmp:/v:bind,slave,nosuid",)},
-    "mount bind": {"mount": ("type=bind,src=/etc,dst=/m,ro=true,bind-propagation=shared",)},
-    "mount tmpfs": {"mount": ("type=tmpfs,dst=/m,tmpfs-size=1m,tmpfs-mode=1777",)},
-    "bind over a default": {"volume": ("/tmp:/dev/shm", "/etc/hosts:/etc/hosts")},
-    "ipc host": {"ipc": "host"},
-    "ipc none": {"ipc": "none"},
-    "pid host": {"pid": "host"},
-    "cgroup namespace": {"cgroupns": "private"},
-    "cgroups off": {"cgroups": "disabled"},
-    "cgroup parent": {"cgroup_parent": "/here"},
-    "network none": {"network": ("none",)},
-    "network host": {"network": ("host",)},
-    "sysctl": {"sysctl": ("net.ipv4.ip_forward=1", "kernel.msgmax=65536")},
-    "init": {"init": True},
-    "systemd": {"systemd": "always"},
-    "terminal": {"tty": True, "interactive": True},
-    "umask": {"umask": "0077"},
-    "ulimit": {"ulimit": ("nofile=100:200", "core=0")},
-    "stop": {"stop_signal": "INT", "stop_timeout": 3},
-    "annotation": {"annotation": ("a.b=c",)},
-    "entrypoint": {"entrypoint": "/bin/echo"},
-    "entrypoint list": {"entrypoint": '["/bin/echo","a b"]'},
-    "group": {"group_add": ("7", "root")},
-    "device": {"device": ("/dev/null:/dev/other:rw",)},
-    "device rule": {"device_cgroup_rule": ("c 42:* rmw",)},
-    "no hosts": {"no_hosts": True},
-    "no hostname": {"no_hostname": True},
-    "dns": {"dns": ("1.1.1.1",)},
-    "no dns": {"dns": ("none",)},
-    "cpuset": {"cpuset_cpus": "0"},
-    "unsetenv": {"unsetenv": ("PATH",)},
-    "unsetenv all": {"unsetenv_all": True},
-    "label and apparmor": {"security_opt": ("label=disable", "apparmor=unconfined")},
-    "shared mount": {"volume": ("/mnt:/m:shared",)},
-    "no pids limit": {"pids_limit": 0},
-    "read only bind": {"read_only": True, "volume": ("/mnt:/var/tmp",)},
-    "privileged without caps": {"privileged": True, "cap_drop": ("SYS_ADMIN",)},
-    "privileged user": {"privileged": True, "user": "9"},
-    "oom score": {"oom_score_adj": 100},
-    "personality": {"personality": "LINUX32"},
-    "keep groups": {"group_add": ("keep-groups",)},
-    "rm and publish all": {"publish_all": True, "publish": ("18099:80",)},
-}
 
 
 def flags(options: dict) -> list[str]:
@@ -216,20 +143,6 @@ def normal(spec: dict) -> dict:
     if not linux["resources"]:
         del linux["resources"]
     return spec
-
-
-def differences(left: object, right: object, where: str = "") -> list[str]:
-    """Each place where the two differ, ours before theirs."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        keys = sorted(left.keys() | right.keys())
-        return [line for key in keys for line in differences(left.get(key), right.get(key), f"{where}.{key}")]
-    if isinstance(left, list) and isinstance(right, list):
-        if len(left) == len(right):
-            pairs = enumerate(zip(left, right, strict=True))
-            return [line for index, pair in pairs for line in differences(*pair, f"{where}[{index}]")]
-        extra = [item for item in left if item not in right], [item for item in right if item not in left]
-        return [f"{where}: only ours {extra[0]}, only theirs {extra[1]}"]
-    return [] if left == right else [f"{where}: {left} != {right}"]
 
 
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES.keys())

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sonata.model.request import RunRequest
     from sonata_core.lite import Any
     from sonata_core.models.host import HostFacts
+    from sonata_core.models.process import IdMapping
 
 _INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 _SYSTEMD_STOP = 37
@@ -106,6 +107,7 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
         "rootfs": rootfs,
         "rootfs_overlay": overlay,
         "rootfs_id_map": id_map,
+        "id_mapping": _id_mapping(request),
         "shm_size": _shm(request.shm_size or defaults.shm_size),
         "shm_size_systemd": _shm(request.shm_size_systemd) if request.shm_size_systemd else 0,
         "read_only": defaults.read_only if request.read_only is None else request.read_only,
@@ -129,6 +131,15 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
             cgroup_manager=defaults.cgroup_manager,
         ),
     }
+
+
+def _id_mapping(request: RunRequest) -> IdMapping | None:
+    """Maps that the request spells out; those of `keep-id` and `auto` need the host's ranges (`plan.userns`)."""
+    if not (request.uidmap or request.gidmap):
+        return None
+    from sonata.plan.userns import explicit
+
+    return explicit(request.uidmap, request.gidmap)
 
 
 def _noted(request: RunRequest) -> dict[str, str]:

@@ -23,6 +23,7 @@ _TMPFS_DEFAULTS = ("rw", "rprivate", "nosuid", "nodev", "tmpcopyup")
 def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
     """All mounts, ordered by how deep their destinations lie (stable)."""
     asked = [_asked(use, config, inputs) for use in config.mounts]
+    asked += _devices(config, inputs, facts)
     places = {mount["destination"] for mount in asked}
     below = tuple(place + "/" for place in places if place == "/dev")
     own = [
@@ -90,6 +91,15 @@ def _cgroup(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
         return [_mount("/sys/fs/cgroup", "bind", "/sys/fs/cgroup", ("rprivate", *_GUARDED, "relatime", mode, "rbind"))]
     options = ("rprivate", *_GUARDED, "relatime", mode)
     return [_mount("/sys/fs/cgroup", "cgroup", "cgroup", options)]
+
+
+def _devices(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
+    """Who may not make nodes (ordinary users, mapped containers) sees the host's through binds."""
+    if not facts.rootless and config.id_mapping is None:
+        return []
+    options = ("slave", "nosuid", "noexec", "rw", "rbind")
+    nodes = {device.path: device for device in (*inputs.host_devices, *config.devices)}
+    return [_mount(path, "bind", device.source, options) for path, device in nodes.items()]
 
 
 def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
