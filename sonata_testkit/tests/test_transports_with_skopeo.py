@@ -418,3 +418,28 @@ def test_a_registry_with_tls_and_a_password(tmp_path: Path) -> None:
         assert "--tls-verify=false" in str(caught.value.hint)
         insecure = registry_options(registry.host, name, login=True).replace(tls_verify=False)
         assert read(tmp_path, place, insecure) == (image.manifest, image.blobs)
+
+
+@pytest.mark.parametrize("place", ["dir:{0}", "oci:{0}:n", "oci-archive:{0}/x/a.tar", "docker-archive:{0}/x/a.tar"])
+def test_what_the_system_refuses_is_an_error_of_ours(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in ("file/below", "file"):
+        with pytest.raises(SonataError):
+            write(tmp_path, place.format(tmp_path / folder), Made(compressed=False))
+    with pytest.raises(SonataError):
+        read(tmp_path, place.format(tmp_path / "none"))
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(SonataError):
+        read(tmp_path, f"docker-archive:{tmp_path}/fifo")
+
+
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+    from sonata_core.errors import Unavailable
+    from sonata_core.sdk.content import write_all
+
+    fd = os.open("/dev/full", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        with pytest.raises(Unavailable, match="no space left on device"):
+            write_all(fd, b"x" * 100)
+    finally:
+        os.close(fd)

@@ -7,7 +7,7 @@ import os
 from sonata_core.errors import Conflict, NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Descriptor
-from sonata_core.sdk.content import store_blob, store_bytes
+from sonata_core.sdk.content import file_error, make_folder, store_blob, store_bytes
 from sonata_core.sdk.trees import remove_tree
 from sonata_transport_dir.source import KNOWN, VERSION, blob_name, check_version
 
@@ -39,21 +39,24 @@ class DirSink:
             self._made = True
         except FileExistsError:
             self._require_ours()
+        except OSError as error:
+            raise file_error(f"mkdir {self._folder}", error) from error
         self._stage = f"{self._folder}/.new.{os.urandom(6).hex()}"
-        os.mkdir(self._stage, 0o755)
+        make_folder(self._stage)
         return self
 
     def _require_ours(self) -> None:
-        names = os.listdir(self._folder)
-        if not names:
-            return
         try:
+            if not os.listdir(self._folder):
+                return
             check_version(self._folder)
         except (NotFound, Unsupported) as error:
             raise Conflict(
                 f"{self._folder} is not empty, and was not written by this transport",
                 hint="choose another folder: this one would be emptied",
             ) from error
+        except OSError as error:
+            raise file_error(f"open {self._folder}", error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -88,6 +91,13 @@ class DirSink:
         own = f"{blob_name(manifest.digest)}.manifest.json"
         store_bytes(f"{self._stage}/version", VERSION + KNOWN[self._other_digests])
         store_bytes(f"{self._stage}/manifest.json", manifest.content)
+        try:
+            self._replace(own)
+        except OSError as error:
+            raise file_error(f"write {self._folder}", error) from error
+        self._committed = manifest.digest
+
+    def _replace(self, own: str) -> None:
         new = [name for name in os.listdir(self._stage) if name not in (own, *_LAST)]
         old = [name for name in os.listdir(self._folder) if f"{self._folder}/{name}" != self._stage]
         for name in sorted(old, key=lambda name: name != "manifest.json"):
@@ -95,4 +105,3 @@ class DirSink:
                 remove_tree(f"{self._folder}/{name}")
         for name in (*new, *_LAST):
             os.replace(f"{self._stage}/{name}", f"{self._folder}/{name}")
-        self._committed = manifest.digest

@@ -10,7 +10,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Descriptor
 from sonata_core.models.media import MANIFEST_LIMIT, OCI_INDEX, OCI_MANIFEST
 from sonata_core.naming import digest_parts
-from sonata_core.sdk.content import NewFile, store_blob, store_bytes
+from sonata_core.sdk.content import NewFile, make_folder, store_blob, store_bytes
 from sonata_core.sdk.tar_write import TarWriter
 from sonata_transport_oci.layout import LAYOUT, parse_entries, with_image
 from sonata_transport_oci.tree import FolderTree, blob_path
@@ -38,7 +38,7 @@ class FolderSink:
         self._name = reference.selector
 
     def __enter__(self) -> Self:
-        os.makedirs(f"{self._folder}/blobs/sha256", exist_ok=True)
+        make_folder(f"{self._folder}/blobs/sha256")
         return self
 
     def __exit__(
@@ -57,7 +57,7 @@ class FolderSink:
     def put_blob(self, blob: Descriptor, stream: BinaryIO) -> None:
         """Store a blob. Raises Damaged."""
         algorithm, _ = digest_parts(blob.digest)
-        os.makedirs(f"{self._folder}/blobs/{algorithm}", exist_ok=True)
+        make_folder(f"{self._folder}/blobs/{algorithm}")
         store_blob(f"{self._folder}/{blob_path(blob.digest)}", blob, stream)
 
     def put_manifest(self, manifest: ManifestBytes) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import stat
-from errno import ENOENT, ENOTDIR
+from errno import EACCES, EDQUOT, EFBIG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 
-from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.errors import Damaged, Denied, NotFound, SonataError, Unavailable, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.naming import digest_parts, shown
 
@@ -18,6 +18,28 @@ if TYPE_CHECKING:
     from sonata_core.models.image import Descriptor
 
 BLOCK = 1 << 20
+
+
+def file_error(what: str, error: OSError) -> SonataError:
+    """The error for a file that the system refuses; `what` says what was done, such as `open /x`."""
+    text = f"{what}: {(error.strerror or str(error)).lower()}"
+    if error.errno in (ENOENT, ENOTDIR):
+        return NotFound(text)
+    if error.errno in (EACCES, EPERM):
+        return Denied(text)
+    if error.errno in (ENOSPC, EDQUOT, EFBIG):
+        return Unavailable(text, hint="make room on that disk, or choose another place")
+    if error.errno == EROFS:
+        return Unavailable(text, hint="choose a place that can be written to")
+    return Unavailable(text)
+
+
+def make_folder(path: str, mode: int = 0o755) -> None:
+    """Make a folder and those above it, if they are not there. Raises as `file_error`."""
+    try:
+        os.makedirs(path, mode, exist_ok=True)
+    except OSError as error:
+        raise file_error(f"mkdir {path}", error) from error
 
 
 class Section(io.RawIOBase):
@@ -78,13 +100,11 @@ class Section(io.RawIOBase):
 
 
 def open_regular(path: str) -> tuple[int, int]:
-    """Open a file for reading: descriptor and size. Never waits for a FIFO. Raises NotFound, Unsupported, OSError."""
+    """Open a file for reading: descriptor and size. Never waits for a FIFO. Raises NotFound, Denied, Unsupported."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        if error.errno in (ENOENT, ENOTDIR):
-            raise NotFound(f"open {path}: no such file or directory") from error
-        raise
+        raise file_error(f"open {path}", error) from error
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)
@@ -130,10 +150,13 @@ def copy_verified(stream: BinaryIO, write: Callable[[memoryview], object], blob:
 
 
 def write_all(fd: int, chunk: memoryview | bytes) -> None:
-    """Write every byte: a file system may take fewer at a time."""
+    """Write every byte: a file system may take fewer at a time. Raises as `file_error`."""
     view = memoryview(chunk)
-    while view:
-        view = view[os.write(fd, view) :]
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError as error:
+        raise file_error("write", error) from error
 
 
 class NewFile:
@@ -150,15 +173,18 @@ class NewFile:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self.fd = os.open(self._temporary, flags, self._mode)
-        except FileNotFoundError as error:
-            raise NotFound(f"open {self.path}: no such file or directory") from error
+        except OSError as error:
+            raise file_error(f"open {self.path}", error) from error
         return self
 
     def keep(self, *, sync: bool = False) -> None:
         """Give the file its name, over an older file of that name."""
-        if sync:
-            os.fdatasync(self.fd)
-        os.replace(self._temporary, self.path)
+        try:
+            if sync:
+                os.fdatasync(self.fd)
+            os.replace(self._temporary, self.path)
+        except OSError as error:
+            raise file_error(f"write {self.path}", error) from error
         self._temporary = ""
 
     def __exit__(self, *_: object) -> None:

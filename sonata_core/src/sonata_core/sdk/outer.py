@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from sonata_core.errors import Damaged, HostLacks
+from sonata_core.errors import Damaged, HostLacks, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
-from sonata_core.sdk.content import BLOCK, open_regular, write_all
+from sonata_core.sdk.content import BLOCK, file_error, make_folder, open_regular, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,16 +27,19 @@ def open_archive(path: str, scratch: str) -> tuple[int, int]:
     """Open an archive: a descriptor of its uncompressed bytes, and how many there are.
 
     A compressed one is unpacked into an unlinked file in the folder `scratch` (made if absent).
-    Raises NotFound, Damaged, HostLacks, OSError.
+    Raises NotFound, Denied, Damaged, HostLacks, Unavailable.
     """
     fd, size = open_regular(path)
     name = compression_of(os.pread(fd, HEAD, 0))
     if not name:
         return fd, size
     try:
-        os.makedirs(scratch, mode=0o700, exist_ok=True)
+        make_folder(scratch, 0o700)
         unpacked = os.open(scratch, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
-    except OSError:
+    except OSError as error:
+        os.close(fd)
+        raise file_error(f"open {scratch}", error) from error
+    except SonataError:
         os.close(fd)
         raise
     try:

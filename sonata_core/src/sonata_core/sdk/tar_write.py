@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.sdk.content import copy_verified, write_all
+from sonata_core.sdk.content import copy_verified, file_error, write_all
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -56,9 +56,12 @@ class TarWriter:
 
     def _finish(self, start: int, header: bytes, size: int) -> None:
         """Write the header and round up: what `ftruncate` adds is zeros."""
-        os.pwrite(self._fd, header, start)
         self._at = start + _BLOCK + -(-size // _BLOCK) * _BLOCK
-        os.ftruncate(self._fd, self._at)
+        try:
+            os.pwrite(self._fd, header, start)
+            os.ftruncate(self._fd, self._at)
+        except OSError as error:
+            raise file_error("write", error) from error
 
 
 def _header(name: str, size: int, mode: int, kind: bytes, target: str = "") -> bytes:
