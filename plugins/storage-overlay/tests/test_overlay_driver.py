@@ -159,6 +159,16 @@ def test_remove(driver: OverlayStorage, root: StoreRoot) -> None:
         driver.storage_contents(ref(root, A))
 
 
+def test_a_containers_layer_is_guarded_once_it_has_a_child(driver: OverlayStorage, root: StoreRoot) -> None:
+    make(driver, root, A)
+    driver.storage_create(ref(root, B), ref(root, A), LayerOptions(writable=True), None)
+    make(driver, root, C, B)
+    with pytest.raises(InUse, match=C):
+        driver.storage_remove(ref(root, B))
+    driver.storage_remove(ref(root, C))
+    driver.storage_remove(ref(root, B))
+
+
 @pytest.mark.parametrize("missing", ["diff", "link", "lower", "work", "l"])
 def test_remove_works_on_the_half_made(driver: OverlayStorage, root: StoreRoot, missing: str) -> None:
     make(driver, root, A)

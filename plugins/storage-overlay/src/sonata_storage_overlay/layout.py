@@ -15,6 +15,7 @@ LINKS = "l"
 TEMPDIRS = "tempdirs"
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _LINK_LENGTH = 26
+_CHILDLESS = "user.sonata.childless"
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -140,19 +141,46 @@ def layer_ids(home: str) -> list[LayerId]:
     return [LayerId(name) for name in sorted(names) if is_layer_id(name)]
 
 
+def mark_childless(folder: str, *, childless: bool) -> None:
+    """Note on a layer's folder that none stands on it, so that removing it need not look at all others.
+
+    A container's layer is noted so, until it gets a child. It is a note in an extended attribute, which peers do not
+    look at, and whose absence (a file system without them, a layer that a peer made) costs that look.
+    """
+    try:
+        if childless:
+            os.setxattr(folder, _CHILDLESS, b"1")
+        else:
+            os.removexattr(folder, _CHILDLESS)
+    except OSError:
+        return
+
+
+def is_childless(folder: str) -> bool:
+    """Whether a layer is noted to have none above it."""
+    try:
+        return os.getxattr(folder, _CHILDLESS) == b"1"
+    except OSError:
+        return False
+
+
 def child_of(home: str, link: str) -> str | None:
     """A layer whose nearest lower is the one with this short name."""
     wanted = f"{LINKS}/{link}".encode()
-    for layer in os.listdir(home):
-        if len(layer) != 64:
-            continue
-        try:
-            fd = os.open(f"{home}/{layer}/lower", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            if os.read(fd, len(wanted)) == wanted:
-                return layer
-        finally:
-            os.close(fd)
-    return None
+    top = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        layers = [name for name in os.listdir(top) if is_layer_id(name)]
+        return next((layer for layer in layers if _starts(top, f"{layer}/lower", wanted)), None)
+    finally:
+        os.close(top)
+
+
+def _starts(top: int, path: str, wanted: bytes) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=top)
+    except OSError:
+        return False
+    try:
+        return os.read(fd, len(wanted)) == wanted
+    finally:
+        os.close(fd)

@@ -26,9 +26,11 @@ from sonata_storage_overlay.layout import (
     TEMPDIRS,
     child_of,
     diffs_of,
+    is_childless,
     layer_ids,
     link_of,
     lowers_of,
+    mark_childless,
     new_link,
     read_text,
     write_text,
@@ -124,6 +126,9 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         diff = os.path.join(folder, "diff")
         if staged is None:
             os.mkdir(diff, 0o555)
+        if above is not None:
+            mark_childless(os.path.dirname(above), childless=False)
+        mark_childless(folder, childless=options.writable)
         mode, owner = _diff_as(above, options.id_mapping)
         place = diff if staged is None else staged.path
         os.chown(place, *owner)
@@ -195,7 +200,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         folder = os.path.join(home, layer.id)
         link = read_text(os.path.join(folder, "link"))
         if link:
-            child = child_of(home, link)
+            child = None if is_childless(folder) else child_of(home, link)
             if child is not None:
                 raise InUse(f"layer {layer.id} is the parent of layer {child}")
             remove_tree(os.path.join(home, LINKS, os.path.basename(link)))
