@@ -1,7 +1,8 @@
 """What each set of options changes in the spec, on four kinds of host, against golden rows.
 
 The rows were written by the planner once the comparison with Podman (test_plan_peer.py) agreed, those of
-cgroup v1 beyond it read by eye; on other hosts they hold still what the planner does. After a change that is meant: SONATA_WRITE_GOLDEN=1 pytest sonata/tests/test_plan_golden.py
+cgroup v1 beyond it read by eye; on other hosts they hold still what the planner does.
+After a change that is meant: SONATA_WRITE_GOLDEN=1 pytest sonata/tests/test_plan_golden.py
 """
 
 import json
