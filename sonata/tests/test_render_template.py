@@ -222,6 +222,8 @@ BAD = [
     ("{{len nil}}", "error calling len: len of nil pointer"),
     ("{{slice .Name 2 1}}", "error calling slice: invalid slice index: 2 > 1"),
     ("{{slice .N 1}}", "error calling slice: can't slice item of type int"),
+    ('{{pad "x" 999999999999 1}}', "error calling pad: strings: Repeat output length overflow"),
+    ('{{pad "x" -1 1}}', "error calling pad: strings: negative Repeat count"),
     ('{{template "no"}}', 'template "no" not defined'),
     ('{{define "r"}}{{template "r"}}{{end}}{{template "r"}}', "exceeded maximum template depth"),
     ("{{.Label 1}}", "expected string; found 1"),

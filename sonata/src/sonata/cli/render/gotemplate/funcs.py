@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_LONGEST = 1 << 20
+
+
 class FuncError(Exception):
     """What a function says went wrong."""
 
@@ -234,6 +237,10 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _pad(text: str, before: int, after: int) -> str:
+    if min(before, after) < 0:
+        raise FuncError("strings: negative Repeat count")
+    if max(before, after) > _LONGEST:
+        raise FuncError("strings: Repeat output length overflow")
     return " " * before + text + " " * after if text else text
 
 
