@@ -1,0 +1,185 @@
+"""Pulling images from wherever they lie into the store."""
+
+from __future__ import annotations
+
+from sonata.engine import events
+from sonata.engine.images import lookup
+from sonata.engine.images.landing import StoreLanding
+from sonata.image import policy as trust
+from sonata.image.platform import host_platform, parse_platform
+from sonata.image.reference import drop_tag_of_digest, local_name, split_transport
+from sonata.image.transfer import PullOptions as TransferOptions
+from sonata.image.transfer import partial_folder, pull_image
+from sonata_core.errors import NotFound, RegistryFailure, SonataError, Unavailable, UsageError
+from sonata_core.groups import TRANSPORT
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.image import Credentials, Endpoint, ImageReference, TransportOptions
+from sonata_core.naming import parse_name
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
+    from sonata.model.image_request import PullOptions
+    from sonata.store.records import ImageRecord
+    from sonata_core.models.image import Platform
+
+_DEFAULT_PARALLEL = 3
+
+
+def pull_one(
+    engine: Engine, text: str, options: PullOptions, progress: Progress | None = None
+) -> tuple[ImageRecord, str]:
+    """Pull the image that `text` names, with or without a transport; its record and full name.
+
+    A short name is tried at each place that it may stand for. Raises NotFound, Denied,
+    RegistryFailure, Damaged, UsageError, Unavailable.
+    """
+    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    if scheme == "containers-storage":
+        return lookup.get(engine, rest)
+    if scheme and scheme != "docker":
+        return pull_reference(engine, engine.transport(scheme).hook.transport_parse(text=rest), options, (), progress)
+    if scheme == "docker" and not rest.startswith("//"):
+        raise UsageError(
+            f'invalid image reference "{text}": docker: reference must start with //', hint=f"docker://{rest}"
+        )
+    troubles: list[SonataError] = []
+    for candidate in lookup.registries(engine).resolve_pull(rest.removeprefix("//")):
+        asked = drop_tag_of_digest(parse_name(candidate.reference))
+        reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}")
+        endpoints = tuple(_endpoint(engine, one, options) for one in candidate.endpoints)
+        try:
+            return pull_reference(engine, reference.replace(name=str(asked)), options, endpoints, progress)
+        except (NotFound, RegistryFailure, Unavailable) as error:
+            troubles.append(error)
+    raise _none_of(text, troubles)
+
+
+def _none_of(text: str, troubles: list[SonataError]) -> SonataError:
+    if len(troubles) == 1:
+        return troubles[0]
+    told = "\n".join(f"\t* {error.message}" for error in troubles)
+    return NotFound(f"{len(troubles)} errors occurred while pulling {text}:\n{told}", name=text)
+
+
+def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
+    """The endpoint with what is needed to talk to it: credentials and certificates."""
+    from sonata.config.certs import cert_dirs
+
+    host = endpoint.reference.partition("/")[0]
+    return endpoint.replace(
+        credentials=credentials_for(engine, endpoint.reference, options),
+        cert_dirs=cert_dirs(engine.config.places, host, options.cert_dir),
+    )
+
+
+def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Credentials | None:
+    """What --creds says, else what the auth files hold for this repository."""
+    from sonata.config.auth import auth_files, find_credentials
+
+    if options.creds:
+        user, _, password = options.creds.partition(":")
+        return Credentials(username=user, password=password)
+    files = auth_files(engine.config, options.authfile, lookup.registries(engine).helpers, engine.run_command)
+    return find_credentials(files, parse_name(reference).repository)
+
+
+def transport_options(engine: Engine, options: PullOptions, endpoints: tuple[Endpoint, ...] = ()) -> TransportOptions:
+    """The options of one transfer, from the request and the configuration."""
+    from sonata.plan.values import duration
+
+    environment = engine.config.environment
+    proxies = {
+        name: environment[key]
+        for name in ("http", "https", "no")
+        for key in (f"{name}_proxy", f"{name}_proxy".upper())
+        if environment.get(key)
+    }
+    text = options.retry_delay or engine.config.engine.retry_delay
+    return TransportOptions(
+        endpoints=endpoints,
+        tls_verify=options.tls_verify,
+        retries=engine.config.engine.retry if options.retry is None else options.retry,
+        retry_delay=duration(text) / 10**9 if text else 1.0,
+        proxies=proxies,
+    )
+
+
+def pull_reference(
+    engine: Engine,
+    reference: ImageReference,
+    options: PullOptions,
+    endpoints: tuple[Endpoint, ...],
+    progress: Progress | None,
+) -> tuple[ImageRecord, str]:
+    _require_trust(engine, reference, options)
+    opened = transport_options(engine, options, endpoints)
+    hook = engine.transport(reference.transport).hook
+    transfer = TransferOptions(
+        platform=_platform(engine, options),
+        partial=partial_folder(engine.config.storage.graph_root),
+        parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
+        retries=opened.retries,
+        retry_delay=opened.retry_delay,
+        rootless=engine.facts.rootless,
+    )
+    name = reference.name or _name_within(engine, reference, opened)
+    try:
+        with hook.transport_open_source(reference=reference, options=opened) as source:
+            pulled = pull_image(source, StoreLanding(engine.store), transfer, progress)
+    except SonataError as error:
+        events.thing(engine, "image", "pull-error", name or str(reference.rest))
+        raise _told(error, name) from error
+    image = engine.store.find_image(pulled.id)
+    if image is None:
+        raise NotFound(f"{name}: image was removed while it was pulled", name=name)
+    if name:
+        image = engine.store.add_names(image, [str(local_name(name))])
+    events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
+    return image, name
+
+
+def _name_within(engine: Engine, reference: ImageReference, options: TransportOptions) -> str:
+    """The name that an archive or layout itself has for the image; empty for none."""
+    from sonata_core.hookspecs.transport import TransportTags
+
+    selector = reference.selector.removeprefix(":")
+    if not selector:
+        slot = engine.transport(reference.transport)
+        if not slot.offers(TransportTags):
+            return ""
+        names = slot.require(TransportTags).transport_tags(reference=reference, options=options)
+        selector = names[0] if len(names) == 1 else ""
+    if not selector or selector.startswith("@"):
+        return ""
+    try:
+        return str(local_name(selector))
+    except UsageError:
+        return ""
+
+
+def _told(error: SonataError, name: str) -> SonataError:
+    if name and name not in error.message and isinstance(error, RegistryFailure | NotFound):
+        error.message = f"initializing source docker://{name}: {error.message}"
+    return error
+
+
+def _require_trust(engine: Engine, reference: ImageReference, options: PullOptions) -> None:
+    """Raise Denied unless the policy accepts images from there."""
+    import json
+
+    from sonata.config.policy import load_policy
+
+    found, path = load_policy(engine.config, options.signature_policy)
+    trust.require(trust.parse_policy(json.dumps(found).encode(), path), reference)
+
+
+def _platform(engine: Engine, options: PullOptions) -> Platform:
+    host = host_platform(engine.facts.machine)
+    if options.platform:
+        return parse_platform(options.platform, host)
+    changes = {"os": options.os, "architecture": options.arch, "variant": options.variant}
+    given = {key: value for key, value in changes.items() if value}
+    if "architecture" in given and "variant" not in given:
+        given["variant"] = ""
+    return host.replace(**given)
