@@ -116,7 +116,7 @@ def test_the_default_network_is_there_and_stays(engine: Engine) -> None:
     (found,) = listed(engine)
     assert (found.name, found.interface, found.dns_enabled) == ("podman", "podman0", False)
     assert found.id == "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
-    with pytest.raises(Conflict, match="^default network podman cannot be removed$"):
+    with pytest.raises(Conflict, match=r"^default network podman cannot be removed$"):
         remove(engine, "podman", force=True)
 
 
