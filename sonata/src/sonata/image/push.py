@@ -1,0 +1,244 @@
+"""An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
+
+import os
+
+from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type
+from sonata.image.layers.compress import Compression, Compressor
+from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
+from sonata.image.transfer import Progress, Quiet
+from sonata_core.errors import Damaged, Unavailable, Unsupported
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import Digest
+from sonata_core.models.image import Descriptor, ImageSink, ManifestBytes, TransportFacts
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+
+class StoredLayer(Record):
+    """A layer of the store: its uncompressed tar's digest and size in bytes; `open_tar` gives that very tar."""
+
+    diff_digest: Digest
+    diff_size: int
+    open_tar: "Callable[[], BinaryIO]"
+
+
+class StoredImage(Record):
+    """An image of the store. `layers` are base first; `config` of a schema 1 image is the one that was made for it."""
+
+    manifest: ManifestBytes
+    config: bytes
+    layers: tuple[StoredLayer, ...]
+
+
+class PushOptions(Record):
+    """How to push. `spool` is a folder for compressed layers on their way, `manifest_type` forces one.
+
+    With `reuse`, a blob that the destination has under the digest of the image's own manifest is not
+    compressed again.
+    """
+
+    facts: TransportFacts
+    spool: str
+    compression: Compression = Compression.GZIP
+    level: int | None = None
+    manifest_type: str = ""
+    parallel: int = 3
+    reuse: bool = True
+    preserve_digests: bool = False
+
+
+def push_image(
+    image: StoredImage, sink: ImageSink, options: PushOptions, progress: Progress | None = None
+) -> ManifestBytes:
+    """Store an image in a sink and give it the sink's name. Returns the manifest as it was stored.
+
+    Raises Unsupported (no type of manifest will do, or the digest cannot be kept), Damaged (the store's
+    copy was changed), RegistryFailure, Denied, Unavailable.
+    """
+    document = _as_manifest(image)
+    kind = Compression.NONE if options.facts.layer_compression == "none" else options.compression
+    wanted = _wanted_type(document, options, kind)
+    work = _Push(image, document, sink, options, progress or Quiet(), wanted, kind)
+    layers = work.layers()
+    manifest = work.manifest(layers)
+    if options.preserve_digests and manifest.digest != image.manifest.digest:
+        raise Unsupported(
+            f"the image's digest {image.manifest.digest} cannot be kept here: its layers are stored otherwise"
+        )
+    sink.commit(manifest)
+    return manifest
+
+
+def _as_manifest(image: StoredImage) -> Manifest:
+    """The image's manifest; one of schema 1 is taken for what it converts to."""
+    document = parse(image.manifest)
+    if isinstance(document, Index):
+        raise Unsupported("an index is not pushed as one image", hint="use `manifest push`")
+    if isinstance(document, LegacyManifest):
+        config = Descriptor(media_type=DOCKER_CONFIG, digest=digest_of_blob(image.config), size=len(image.config))
+        layers = tuple(layer.replace(media_type=f"{DOCKER_LAYER}.gzip") for layer in document.real_layers)
+        document = Manifest(media_type=DOCKER_MANIFEST, config=config, layers=layers)
+    if len(document.layers) != len(image.layers):
+        raise Damaged(f"the image's manifest has {len(document.layers)} layers, the store {len(image.layers)}")
+    return document
+
+
+def _wanted_type(document: Manifest, options: PushOptions, kind: Compression) -> str:
+    """The type of manifest to write: what was asked for, what the sink takes, and OCI's alone for zstd."""
+    accepted = options.facts.manifest_types
+    for only in (options.manifest_type, OCI_MANIFEST if kind is Compression.ZSTD else ""):
+        if only and accepted and only not in accepted:
+            raise Unsupported(f"a manifest of the type {only} is not taken there; {', '.join(accepted)} are")
+        if only:
+            accepted = (only,)
+    return pick_type(document, accepted)
+
+
+class _Push:
+    """One image on its way out."""
+
+    def __init__(
+        self,
+        image: StoredImage,
+        document: Manifest,
+        sink: ImageSink,
+        options: PushOptions,
+        progress: Progress,
+        wanted: str,
+        kind: Compression,
+    ) -> None:
+        self._image = image
+        self._sink = sink
+        self._options = options
+        self._progress = progress
+        self._wanted = wanted
+        self._kind = kind
+        self._document = document
+        self._same_type = image.manifest.media_type == wanted
+
+    def layers(self) -> list[Descriptor]:
+        """Have every layer in the sink; several at once where they are compressed."""
+        places = range(len(self._image.layers))
+        if self._kind is Compression.NONE or self._options.parallel < 2:
+            return [self._layer(at) for at in places]
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(self._options.parallel, thread_name_prefix="sonata-push") as pool:
+            return list(pool.map(self._layer, places))
+
+    def _layer(self, at: int) -> Descriptor:
+        layer, original = self._image.layers[at], self._document.layers[at]
+        reusable = self._options.reuse and original.size >= 0 and original.digest != layer.diff_digest
+        if reusable and self._kind is not Compression.NONE and self._there(original):
+            return original.replace(media_type=layer_type(original.media_type, self._wanted))
+        if self._kind is Compression.NONE:
+            return self._send_plain(layer, original)
+        return self._send_packed(layer, original)
+
+    def _there(self, blob: Descriptor) -> bool:
+        if not self._sink.has_blob(blob):
+            return False
+        self._progress.blob(blob.digest, "exists", blob.size, blob.size)
+        return True
+
+    def _send_plain(self, layer: StoredLayer, original: Descriptor) -> Descriptor:
+        blob = Descriptor(
+            media_type=layer_type(original.media_type, self._wanted, ""),
+            digest=layer.diff_digest,
+            size=layer.diff_size,
+        )
+        if not self._there(blob):
+            with layer.open_tar() as stream:
+                self._put(blob, stream)
+        return blob
+
+    def _send_packed(self, layer: StoredLayer, original: Descriptor) -> Descriptor:
+        """Compressed into a file without a name first: a sink must know the digest before the content."""
+        import hashlib
+
+        media_type = layer_type(original.media_type, self._wanted, self._kind)
+        with _spool(self._options.spool) as file, layer.open_tar() as stream:
+            plain = _Checked(stream, layer)
+            packed = Compressor(plain, self._kind, self._options.level)  # type: ignore[arg-type]
+            digest, size = hashlib.sha256(), 0
+            while part := packed.read(1 << 20):
+                digest.update(part)
+                size += len(part)
+                file.write(part)
+                self._progress.blob(layer.diff_digest, "compressing", plain.done, layer.diff_size)
+            plain.check()
+            file.seek(0)
+            blob = Descriptor(media_type=media_type, digest=Digest("sha256:" + digest.hexdigest()), size=size)
+            if not self._there(blob):
+                self._put(blob, file)
+        return blob
+
+    def _put(self, blob: Descriptor, stream: "BinaryIO") -> None:
+        self._sink.put_blob(blob, _Told(stream, blob, self._progress))  # type: ignore[arg-type]
+        self._progress.blob(blob.digest, "done", blob.size, blob.size)
+
+    def manifest(self, layers: list[Descriptor]) -> ManifestBytes:
+        """Have the config in the sink; the source's own manifest if nothing changed."""
+        from io import BytesIO
+
+        unchanged = self._same_type and list(self._document.layers) == layers
+        made = convert(self._document, self._image.config, self._wanted, layers)
+        config = self._document.config if unchanged else made.config
+        if not self._there(config):
+            self._put(config, BytesIO(self._image.config if unchanged else made.config_bytes))
+        return self._image.manifest if unchanged else made.manifest
+
+
+class _Checked:
+    """A layer's tar, which must be the one that the record speaks of."""
+
+    def __init__(self, stream: "BinaryIO", layer: StoredLayer) -> None:
+        import hashlib
+
+        self._stream = stream
+        self._layer = layer
+        self._hash = hashlib.sha256()
+        self.done = 0
+
+    def read(self, size: int) -> bytes:
+        part = self._stream.read(size)
+        self._hash.update(part)
+        self.done += len(part)
+        return part
+
+    def check(self) -> None:
+        """Raises Damaged."""
+        if "sha256:" + self._hash.hexdigest() != self._layer.diff_digest:
+            raise Damaged(
+                f"the store's copy of layer {self._layer.diff_digest} was changed since it was unpacked",
+                hint="`system check` tells more",
+            )
+
+
+class _Told:
+    """A stream that tells how far it was read."""
+
+    def __init__(self, stream: "BinaryIO", blob: Descriptor, progress: Progress) -> None:
+        self._stream = stream
+        self._blob = blob
+        self._progress = progress
+        self._done = 0
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._stream.read(size)
+        self._done += len(part)
+        self._progress.blob(self._blob.digest, "copying", self._done, self._blob.size)
+        return part
+
+
+def _spool(folder: str) -> "BinaryIO":
+    """A file without a name in `folder`: it is gone with the process, however that ends."""
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return os.fdopen(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600), "w+b")
+    except OSError as error:
+        raise Unavailable(f"a temporary file in {folder}: {error.strerror}") from error
