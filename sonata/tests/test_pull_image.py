@@ -4,12 +4,14 @@ import gzip
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -436,3 +438,46 @@ def split(path):
         if line["type"] == 2:
             raw.update(base64.b64decode(line["payload"] or ""))
     return [{k: v for k, v in line.items() if k != "position"} for line in files], raw.hexdigest()
+
+
+def _stall(top, driver, data):
+    """In a process of its own: a pull whose source hands out a part and then nothing, for ever."""
+
+    class Stalling(Source):
+        def open_blob(self, blob, offset):
+            stream = super().open_blob(blob, offset)
+            if blob.digest != sha(squeeze(data)):
+                return stream
+            inner = io.BytesIO(stream.read(400_000))
+
+            class Slow(io.RawIOBase):
+                def read(self, size=-1):
+                    return inner.read(size) or time.sleep(1000)
+
+            return Slow()
+
+    source = Stalling()
+    source.image([squeeze(data)], [data])
+    options = PullOptions(platform=AMD64, partial=str(top / "graph/sonata/partial"))
+    pull_image(source, StoreLanding(open_store(top, driver)), options)
+
+
+def test_a_killed_pull_goes_on_where_it_was(world):
+    store, landing, options = world
+    data = layer(1, 700_000)
+    top = Path(store.place.graph).parent
+    blob = sha(squeeze(data))
+    part = Path(options.partial, blob.replace(":", "-"))
+    child = multiprocessing.get_context("fork").Process(target=_stall, args=(top, store.place.driver, data))
+    child.start()
+    until = time.monotonic() + 20
+    while not (part.exists() and part.stat().st_size == 400_000) and time.monotonic() < until:
+        time.sleep(0.01)
+    child.kill()
+    child.join()
+    source = Source()
+    source.image([squeeze(data)], [data])
+    pulled = pull_image(source, landing, options)
+    assert (blob, 400_000) in source.opened
+    assert exported(store, chain(store, pulled.id)[0]) == data
+    assert os.listdir(options.partial) == []
