@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sonata_core import trace
 from sonata_core.errors import PluginCrashed, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 
@@ -17,26 +18,19 @@ class Border:
     """The crossing of one group.
 
     `guard` is called before every hook and raises where no hook may be called (inside a state
-    transaction). `observe(name, start, end)` hears of each call, in seconds of the monotonic clock.
+    transaction).
     """
 
-    def __init__(
-        self,
-        group: str,
-        log: Log,
-        guard: Callable[[], None] | None = None,
-        observe: Callable[[str, float, float], None] | None = None,
-    ) -> None:
+    def __init__(self, group: str, log: Log, guard: Callable[[], None] | None = None) -> None:
         self.group = group
         self.log = log
         self.guard = guard
-        self.observe = observe
 
     def cross(self, backend: str, hook: str, function: Callable[..., Any], given: dict[str, Any]) -> Any:
         """Call a plugin's function. Raises SonataError only: anything else becomes PluginCrashed."""
         if self.guard is not None:
             self.guard()
-        start = time.monotonic()
+        start = time.monotonic_ns()
         try:
             return function(**given)
         except SonataError:
@@ -46,12 +40,11 @@ class Border:
         finally:
             self.note(backend, hook, start)
 
-    def note(self, backend: str, hook: str, start: float) -> None:
-        """Say how long a call took."""
-        end = time.monotonic()
-        self.log.debug("hook_called", group=self.group, backend=backend, hook=hook, seconds=round(end - start, 6))
-        if self.observe is not None:
-            self.observe(f"{hook} ({backend})", start, end)
+    def note(self, backend: str, hook: str, start: int) -> None:
+        """Say how long a call took that began at `start`, in nanoseconds of the monotonic clock."""
+        end = time.monotonic_ns()
+        self.log.debug("hook_called", group=self.group, backend=backend, hook=hook, seconds=(end - start) / 10**9)
+        trace.add(f"{hook} ({backend})", "hook", start, end)
 
     def crashed(self, backend: str, hook: str, error: BaseException) -> PluginCrashed:
         """The error for a plugin that raised what it may not raise."""

@@ -76,12 +76,12 @@ def check(group: Group, name: str, plugin: object, manager: HookManager) -> froz
 
 def watch(manager: HookManager, border: Border, backend: str) -> None:
     """Put the border around every call that the manager relays."""
-    started: list[float] = []
+    started: list[int] = []
 
     def before(_hook: str, _methods: Any, _given: Any) -> None:
         if border.guard is not None:
             border.guard()
-        started.append(time.monotonic())
+        started.append(time.monotonic_ns())
 
     def after(outcome: Any, hook: str, _methods: Any, _given: Any) -> None:
         border.note(backend, hook, started.pop())

@@ -6,6 +6,7 @@ import os
 
 from sonata.state.db import Database
 from sonata.state.locks import Locks
+from sonata_core import trace
 from sonata_core.border import Border
 from sonata_core.catalog import Catalog
 from sonata_core.context import Log, PluginContext
@@ -64,7 +65,6 @@ class Engine:
         self.notify = notify
         self.memo = Memo(f"{config.paths.cache_dir}/memo")
         self.catalog = Catalog(self.memo, self._border)
-        self.observe: Callable[[str, float, float], None] | None = None
         self.database = Database(
             f"{config.paths.static_dir}/state.db",
             {"graph_root": config.storage.graph_root, "run_root": config.storage.run_root},
@@ -165,7 +165,8 @@ class Engine:
         """Run a helper program to its end."""
         from sonata.host.commands import run
 
-        return run(command)
+        with trace.span(command.argv[0], "program", argv=command.argv):
+            return run(command)
 
     def conmon(self) -> str:
         """The monitor program. Raises HostLacks where there is none."""
@@ -192,7 +193,7 @@ class Engine:
         return slot
 
     def _border(self, group: str) -> Border:
-        return Border(group, self.log, guard=self.database.assert_idle, observe=self.observe)
+        return Border(group, self.log, guard=self.database.assert_idle)
 
     def _plugin_config(self, group: Group, name: str) -> dict[str, Any]:
         config = self.config

@@ -12,6 +12,7 @@ from sonata.plan.lifecycle import Phase
 from sonata.plan.restart import should_restart
 from sonata.state import containers as rows
 from sonata.state import intents
+from sonata_core import trace
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.hooks import OciHook
@@ -106,17 +107,18 @@ def dismantle(engine: Engine, row: ContainerRow) -> SonataError | None:
     """Take runtime state, network, mounts and files away; the first trouble, after all steps were tried."""
     config = row.config
     paths = ContainerPaths(engine, config.backends.storage, config.id)
-    steps: list[Callable[[], object]] = [
-        lambda: engine.runtime(config.backends.runtime).hook.runtime_delete(ref=paths.ref, force=True),
-        lambda: _poststop(engine, paths),
-        lambda: network.detach(engine, config, row.state),
-        lambda: rootfs.unmount(engine, config, paths),
-        lambda: _forget_files(engine, paths),
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("delete", lambda: engine.runtime(config.backends.runtime).hook.runtime_delete(ref=paths.ref, force=True)),
+        ("poststop", lambda: _poststop(engine, paths)),
+        ("disconnect", lambda: network.detach(engine, config, row.state)),
+        ("unmount", lambda: rootfs.unmount(engine, config, paths)),
+        ("files", lambda: _forget_files(engine, paths)),
     ]
     trouble: SonataError | None = None
-    for step in steps:
+    for name, step in steps:
         try:
-            step()
+            with trace.span(name):
+                step()
         except SonataError as error:
             engine.log.info("cleanup_step_failed", container=config.id, error=error.message)
             trouble = trouble or error

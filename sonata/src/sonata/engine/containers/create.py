@@ -22,6 +22,7 @@ from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
+from sonata_core import trace
 from sonata_core.errors import AlreadyExists, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, ImageId
@@ -42,9 +43,11 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     facts = ImageFacts()
     if not request.rootfs:
         policy = policy_named(request.pull, engine.config.engine.pull_policy)
-        image, name = ensure(engine, request.image, policy, request)
-        facts = image_facts(engine, image, name)
-    config = decide(engine, request, facts)
+        with trace.span("image"):
+            image, name = ensure(engine, request.image, policy, request)
+            facts = image_facts(engine, image, name)
+    with trace.span("plan"):
+        config = decide(engine, request, facts)
     for notice in config.notices:
         engine.notify(notice)
     if request.replace_existing and request.name:
@@ -53,10 +56,12 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
         if request.cidfile:
             _write_cid(request.cidfile, config.id)
             undo.push("cidfile", lambda: os.unlink(request.cidfile))
-        row = _insert(engine, config)
+        with trace.span("record"):
+            row = _insert(engine, config)
         undo.push("row", lambda: rows.remove(engine.database, config.id, None))
         undo.push("files", lambda: remove_files(engine, config.backends.storage, config.id))
-        _make_layer(engine, config, image)
+        with trace.span("layer"):
+            _make_layer(engine, config, image)
         row = row.replace(state=row.state.replace(phase=Phase.CONFIGURED))
         rows.put_state(engine.database, config.id, row.state)
         undo.keep()

@@ -18,6 +18,7 @@ from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
 from sonata.state import intents
+from sonata_core import trace
 from sonata_core.codec import freeze
 from sonata_core.errors import CommandNotExecutable, CommandNotFound, ProcessRefused
 from sonata_core.hookspecs.runtime import RuntimeTune
@@ -65,18 +66,24 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
     with Undo(engine.log) as undo:
         undo.push("state", lambda: _record_failure(engine, row))
         undo.push("dismantle", lambda: cleanup.dismantle(engine, row.replace(state=start.state)))
-        _begin(start)
+        with trace.span("begin"):
+            _begin(start)
         undo.push("ports", lambda: ports.release(start.keep))
-        _network(start)
+        with trace.span("namespace"):
+            _network(start)
         if start.attaching is not None:
             undo.push("network", start.attaching.wait)
-        mounted = rootfs.mount(engine, start.config, start.paths)
-        start.prepared = specs.prepare(engine, start.config, start.paths, mounted, start.state.netns)
+        with trace.span("mount"):
+            mounted = rootfs.mount(engine, start.config, start.paths)
+        with trace.span("spec"):
+            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, start.state.netns)
         undo.push("root", lambda: _close_root(start))
         if start.attaching is not None and start.prepared.early_hooks:
             start.attaching.result()
-        launched = _launch(start)
-        attached = _attached(start, launched)
+        with trace.span("launch"):
+            launched = _launch(start)
+        with trace.span("wait for network"):
+            attached = _attached(start, launched)
         files.fill(engine, start.config, start.prepared, attached)
         _learn(start)
         start.state = start.state.replace(
@@ -136,7 +143,12 @@ def _network(start: Start) -> None:
         return
     path, request = start.state.netns, start.request
     netns.create(start.engine.kernel, path)
-    start.attaching = Background(lambda: network.attach(start.engine, config, path, request))
+    start.attaching = Background(lambda: _connect(start, path, request))
+
+
+def _connect(start: Start, path: str, request: AttachRequest) -> AttachResult:
+    with trace.span("network"):
+        return network.attach(start.engine, start.config, path, request)
 
 
 def _attached(start: Start, launched: LaunchedPid) -> AttachResult:

@@ -10,6 +10,7 @@ from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
 from sonata.state import intents
+from sonata_core import trace
 from sonata_core.errors import InUse, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.trees import remove_tree
@@ -94,7 +95,8 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
         trouble = cleanup.dismantle(engine, row)
         if trouble is not None:
             engine.log.info("removing_after_trouble", container=config.id, error=trouble.message)
-    remove_files(engine, config.backends.storage, config.id)
+    with trace.span("remove files"):
+        remove_files(engine, config.backends.storage, config.id)
     anonymous = [use.source for use in config.mounts if use.anonymous] if volumes else []
     rows.remove(engine.database, config.id, code)
     _remove_volumes(engine, anonymous)

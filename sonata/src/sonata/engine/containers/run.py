@@ -13,6 +13,7 @@ from sonata.monitor.attach import AttachEnd, Attachment, Streams
 from sonata.monitor.terminal import parse_detach_keys
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
+from sonata_core import trace
 from sonata_core.errors import Conflict, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
@@ -113,9 +114,11 @@ def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[in
         row = start.ready(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
         paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
         with Attachment(paths.bundle) as attachment:
-            row = start.release(engine, row)
+            with trace.span("start"):
+                row = start.release(engine, row)
             held.release()
-            end = attachment.copy(_streams(engine, row.config, sides))
+            with trace.span("attached"):
+                end = attachment.copy(_streams(engine, row.config, sides))
     return _wait(engine, row, end)
 
 
@@ -146,12 +149,14 @@ def _wait(engine: Engine, row: ContainerRow, end: AttachEnd) -> Ended:
     """After the streams' end: the exit code, and the clean-up that conmon's exit command would do."""
     if end is AttachEnd.DETACHED:
         return Ended(container=row.config.id, detached=True)
-    ending.wait_dead(row, None)
-    ending.wait_exit_file(engine, row)
+    with trace.span("wait for exit"):
+        ending.wait_dead(row, None)
+        ending.wait_exit_file(engine, row)
     code = _code_now(engine, row)
     if process.alive(row.state.pid, row.state.pid_start):
         return Ended(container=row.config.id, code=code)
-    settled = settle_ended(engine, row)
+    with trace.span("clean up"):
+        settled = settle_ended(engine, row)
     return Ended(container=row.config.id, code=code if settled is None else settled)
 
 
