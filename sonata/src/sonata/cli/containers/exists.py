@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,11 +11,6 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """0 where there is such a container, else 1. `--external` counts those of other engines too."""
-    from sonata.engine.containers.select import one
+    from sonata.engine.containers.small import exists
 
-    try:
-        one(call.engine, parsed.args[0])
-    except NotFound:
-        external = parsed["external"] and call.engine.store.find_container(parsed.args[0]) is not None
-        return 0 if external else 1
-    return 0
+    return 0 if exists(call.engine, parsed.args[0], external=parsed["external"]) else 1

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Give a container another name."""
-    from sonata.engine.containers.rename import rename
+    from sonata.engine.containers.small import rename
 
     old, new = parsed.args
     rename(call.engine, old, new)

@@ -1,0 +1,49 @@
+"""`sonata logs`."""
+
+from __future__ import annotations
+
+import sys
+
+from sonata.cli.request import fill, selection
+from sonata.model.container_request import LogsRequest
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+_COLOURS = ("37", "31", "32", "33", "34", "35", "36")
+
+
+def to_request(parsed: Parsed) -> LogsRequest:
+    """The request that the command line makes."""
+    return fill(LogsRequest, parsed, select=selection(parsed))
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Print what containers wrote: their standard output to ours, their standard error to ours."""
+    from sonata.engine.containers.logs import logs
+
+    request = to_request(parsed)
+    out, err = sys.stdout.buffer, sys.stderr.buffer
+    begun = {"stdout": True, "stderr": True}
+    for source in logs(call.engine, request):
+        record = source.record
+        to = err if record.stream == "stderr" else out
+        if begun.get(record.stream, True):
+            to.write(_head(request, source.id, source.name, record.stamp, source.number))
+        to.write(record.text)
+        begun[record.stream] = not record.partial
+        if request.follow or to is err:
+            to.flush()
+    out.flush()
+    return 0
+
+
+def _head(request: LogsRequest, ident: str, name: str, stamp: str, number: int) -> bytes:
+    """What stands before a line: who, and when."""
+    who = name if request.names else ident[:12] if len(request.select.names) > 1 else ""
+    if who and request.color:
+        who = f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{who}\x1b[0m"
+    parts = [part for part in (who, stamp if request.timestamps else "") if part]
+    return (" ".join(parts) + " ").encode() if parts else b""

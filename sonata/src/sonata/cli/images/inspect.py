@@ -1,0 +1,17 @@
+"""`sonata image inspect`."""
+
+from __future__ import annotations
+
+from sonata.cli.inspecting import inspect_all
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Print images as JSON, or through a template."""
+    from sonata.engine.images.inspect import inspect
+
+    return inspect_all(parsed, parsed.args, lambda name: inspect(call.engine, name))

@@ -1,0 +1,174 @@
+"""`sonata images`."""
+
+from __future__ import annotations
+
+import time
+
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+    from sonata.model.image_listing import ListedImage
+
+COLUMNS = (
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("ID", "IMAGE ID"),
+    ("Created", "CREATED"),
+    ("Size", "SIZE"),
+)
+HEADINGS = {"ID": "IMAGE ID", "ReadOnly": "R/O"}
+_DETAILS = ("Labels", "ParentId", "Arch", ".Os")
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """List images: a row for each name."""
+    from sonata.cli.render.report import is_json
+    from sonata.engine.images.listing import listing
+
+    form = parsed["format"]
+    if parsed["quiet"] and form:
+        raise UsageError("quiet and format are mutually exclusive")
+    if parsed.args and parsed["filter"]:
+        raise UsageError("cannot specify an image and a filter(s)")
+    details = is_json(form) or any(word in form for word in _DETAILS)
+    found = listing(call.engine, parsed.args, parsed["filter"], details=details)
+    if parsed["quiet"]:
+        print("".join(f"{ident}\n" for ident in dict.fromkeys(_id(one, parsed) for one in found)), end="")
+        return 0
+    print(shown(parsed, found, time.time()), end="")
+    return 0
+
+
+def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
+    """What is printed for the images."""
+    from sonata.cli.render.report import Report, is_json, render_rows
+
+    form = parsed["format"]
+    if is_json(form):
+        from sonata.cli.render.json import dumps
+
+        return dumps([as_json(one) for one in found], indent=4) + "\n"
+    columns = list(COLUMNS)
+    if parsed["digests"]:
+        columns.insert(2, ("Digest", "DIGEST"))
+    if parsed["history"]:
+        columns.append(("History", "HISTORY"))
+    if any(one.read_only for one in found):
+        columns.append(("ReadOnly", "R/O"))
+    rows = [fields(one, name, now, _id(one, parsed)) for one in found for name in one.names or ("",)]
+    report = Report("images", "images.imageReporter", columns, HEADINGS)
+    return render_rows(report, ordered(rows, parsed["sort"]), form, heading=not parsed["noheading"])
+
+
+def _id(one: ListedImage, parsed: Parsed) -> str:
+    return f"sha256:{one.id}" if parsed["no-trunc"] else one.id[:12]
+
+
+def ordered(rows: list[Mapping[str, Any]], key: str) -> list[Mapping[str, Any]]:
+    """Sorted as `--sort` says; newest first otherwise."""
+    members = {"id": "Id", "repository": "Repository", "tag": "Tag", "size": "_size"}
+    return sorted(rows, key=lambda row: row[members[key]]) if key in members else rows
+
+
+def split(name: str) -> tuple[str, str]:
+    """Repository and tag of a name; `<none>` for what it lacks."""
+    if not name:
+        return "<none>", "<none>"
+    plain = name.partition("@")[0]
+    repository, colon, tag = plain.rpartition(":")
+    if not colon or "/" in tag:
+        return plain, "<none>"
+    return repository, tag
+
+
+def fields(one: ListedImage, name: str, now: float, ident: str) -> Mapping[str, Any]:
+    """The members of a row, as templates name them."""
+    repository, tag = split(name)
+    return {
+        "Arch": one.architecture,
+        "Containers": one.containers,
+        "Created": lambda: ago(now, one.created),
+        "CreatedAt": lambda: _utc(one.created),
+        "CreatedSince": lambda: ago(now, one.created),
+        "CreatedTime": lambda: _utc(one.created),
+        "Dangling": not one.names,
+        "Digest": one.digest or "<none>",
+        "History": ", ".join(one.names_history),
+        "ID": ident,
+        "Id": one.id,
+        "IsDangling": not one.names,
+        "IsManifestList": False,
+        "IsReadOnly": one.read_only,
+        "Labels": dict(one.labels or {}),
+        "Names": list(one.names),
+        "Os": one.os,
+        "ParentId": one.parent,
+        "ReadOnly": one.read_only,
+        "RepoDigests": repo_digests(one),
+        "Repository": repository,
+        "RepoTags": [full for full in one.names if "@" not in full],
+        "SharedSize": 0,
+        "Size": lambda: size_text(one.size),
+        "Tag": tag,
+        "VirtualSize": one.size,
+        "_size": one.size,
+    }
+
+
+def repo_digests(one: ListedImage) -> list[str]:
+    """Each repository that the image is named in, with each of its digests."""
+    found = {f"{split(name)[0]}@{digest}" for name in one.names for digest in one.digests or (one.digest,) if digest}
+    return sorted(found)
+
+
+def as_json(one: ListedImage) -> dict[str, Any]:
+    """The object of `--format json`: what is empty is left out, as Podman leaves it out."""
+    from sonata.model.times import rfc3339
+
+    shown: dict[str, Any] = {
+        "Id": one.id,
+        "ParentId": one.parent,
+        "RepoTags": None,
+        "RepoDigests": repo_digests(one) or None,
+        "Size": one.size,
+        "SharedSize": 0,
+        "VirtualSize": one.size,
+        "Labels": dict(sorted((one.labels or {}).items())) or None,
+        "Containers": one.containers,
+    }
+    optional: Iterable[tuple[str, Any]] = (
+        ("ReadOnly", one.read_only),
+        ("Dangling", not one.names),
+        ("Digest", one.digest),
+        ("History", list(one.names_history)),
+        ("Names", list(one.names)),
+    )
+    shown.update({key: value for key, value in optional if value})
+    shown["Created"] = one.created // 10**9
+    shown["CreatedAt"] = rfc3339(one.created // 10**9 * 10**9)
+    return shown
+
+
+def ago(now: float, moment: int) -> str:
+    """`5 minutes ago`."""
+    from sonata.cli.render.human import human_duration
+
+    return f"{human_duration(max(now - moment / 1e9, 0))} ago"
+
+
+def _utc(moment: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(moment // 10**9))
+
+
+def size_text(size: int) -> str:
+    """`2.01 MB`."""
+    from sonata.cli.render.human import human_size
+
+    text = human_size(size, 3)
+    number = text.rstrip("kMGTPEZYB")
+    return f"{number} {text[len(number) :]}"

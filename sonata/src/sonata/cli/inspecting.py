@@ -1,0 +1,114 @@
+"""What all `inspect` commands share: objects as a JSON array or through a template, then what was not found."""
+
+from __future__ import annotations
+
+from sonata_core.errors import NotFound
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sonata.cli.pflag import Parsed
+
+
+def inspect_all(parsed: Parsed, names: Iterable[str], find: Callable[[str], dict[str, Any]]) -> int:
+    """Print the object of each name, in order; raise for names that are not there, after the others."""
+    from sonata.cli.output import outcome
+
+    found: list[dict[str, Any]] = []
+    missing: list[NotFound] = []
+    for name in names:
+        try:
+            found.append(find(name))
+        except NotFound as error:
+            missing.append(error)
+    show(found, parsed["format"])
+    return outcome((), missing)
+
+
+def show(objects: list[dict[str, Any]], form: str) -> None:
+    """A JSON array with five blanks a level, as Podman has it; a template's text for each object otherwise."""
+    from sonata.cli.render.report import is_json, render_object
+
+    if not form or is_json(form):
+        from sonata.cli.render.json import dumps
+
+        print(dumps(objects, indent=5))
+        return
+    for one in objects:
+        print(render_object("inspect", templated(one), rewritten(form)), end="")
+
+
+def rewritten(form: str) -> str:
+    """Docker's names for what Podman calls otherwise."""
+    for old, new in ((".Src", ".Source"), (".Dst", ".Destination"), (".ImageID", ".Image")):
+        form = form.replace(old, new)
+    return form
+
+
+_MAPS = frozenset(
+    (
+        *("Annotations", "Containers", "Data", "ExposedPorts", "IPAMOptions", "Labels", "Networks", "Options"),
+        *("PortBindings", "Ports", "Status", "Tmpfs", "Volumes", "CgroupConf"),
+    )
+)
+"""Members that are maps: asking them for a key that they lack is no error."""
+
+_TIMES = frozenset(("CheckpointedAt", "Created", "CreatedAt", "FinishedAt", "RestoredAt", "StartedAt"))
+
+_NAMES = {
+    "containers": "Containers",
+    "created": "Created",
+    "dns_enabled": "DNSEnabled",
+    "driver": "Driver",
+    "gateway": "Gateway",
+    "id": "ID",
+    "internal": "Internal",
+    "ipam_options": "IPAMOptions",
+    "ipv6_enabled": "IPv6Enabled",
+    "labels": "Labels",
+    "lockNumber": "LockNumber",
+    "name": "Name",
+    "network_dns_servers": "NetworkDNSServers",
+    "network_interface": "NetworkInterface",
+    "options": "Options",
+    "routes": "Routes",
+    "sdNotifyMode": "SdNotifyMode",
+    "subnet": "Subnet",
+    "subnets": "Subnets",
+}
+"""Members that Go names otherwise than JSON does."""
+
+_TYPES = {
+    "Config": "*define.InspectContainerConfig",
+    "GraphDriver": "*define.DriverData",
+    "HostConfig": "*define.InspectContainerHostConfig",
+    "NetworkSettings": "*define.InspectNetworkSettings",
+    "RootFS": "*inspect.RootFS",
+    "State": "*define.InspectContainerState",
+}
+
+
+def templated(value: dict[str, Any], type_name: str = "define.InspectContainerData") -> Any:
+    """The object as a template meets it: structs with Go's names, maps, times."""
+    from sonata.cli.render.gotemplate.values import Struct
+
+    members = {_NAMES.get(key, key): _member(_NAMES.get(key, key), item) for key, item in value.items()}
+    if "Id" in members:
+        members["ID"] = members["Id"]
+    shown = tuple(name for name in members if name != "ID" or "Id" not in members)
+    return Struct(type_name, members, shown, json=value)
+
+
+def _member(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        if name in _MAPS:
+            return {key: _member("", item) for key, item in value.items()}
+        return templated(value, _TYPES.get(name, "define.Inspect" + (name or "Data")))
+    if isinstance(value, list):
+        return [_member(name, item) for item in value]
+    if name in _TIMES and isinstance(value, str) and len(value) >= 20:
+        from sonata.cli.render.gotemplate.times import Time
+
+        return Time.parse(value)
+    return value
