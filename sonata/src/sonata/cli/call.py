@@ -81,7 +81,7 @@ def settled(value: Any) -> Any:
 
 def repeated(given: dict[str, Any]) -> tuple[str, ...]:
     """The global options that Sonata is given again when it runs itself, as conmon's exit command."""
-    words = []
+    words: list[str] = []
     for name, value in given.items():
         if name not in _NOT_REPEATED and (name in SETTINGS or name in ("conmon", "runtime", "runtime-flag")):
             words.extend(f"--{name}={one}" for one in (value if isinstance(value, list) else [value]))

@@ -76,12 +76,12 @@ def command(parsed: Parsed, call: Call) -> int:
 
 def shown(parsed: Parsed, listed: list[ListedContainer], now: float) -> str:
     """What is printed for the rows."""
-    form = parsed["format"]
+    form = parsed.get("format")
     if parsed["quiet"] and not form:
         return "".join(f"{one.id if parsed['no-trunc'] else one.id[:12]}\n" for one in listed)
     from sonata.cli.render.report import Report, is_json, render_rows
 
-    if is_json(form):
+    if form is not None and is_json(form):
         from sonata.cli.render.json import dumps
 
         return dumps([as_json(one, now) for one in listed], indent=2) + "\n"
@@ -90,7 +90,7 @@ def shown(parsed: Parsed, listed: list[ListedContainer], now: float) -> str:
         columns = (*columns, ("Size", "SIZE"))
     report = Report("ps", "containers.psReporter", columns, HEADINGS)
     rows = [fields(one, now, full=parsed["no-trunc"]) for one in listed]
-    return render_rows(report, rows, form.replace(".Namespaces.", "."), heading=not parsed["noheading"])
+    return render_rows(report, rows, form and form.replace(".Namespaces.", "."), heading=not parsed["noheading"])
 
 
 def fields(one: ListedContainer, now: float, *, full: bool) -> Mapping[str, Any]:

@@ -20,6 +20,6 @@ def to_request(parsed: Parsed) -> RemoveRequest:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Remove containers; print them as they were named."""
-    from sonata.engine.containers.remove import remove_many
+    from sonata.engine.containers.removal import remove_many
 
     return outcome(*remove_many(call.engine, to_request(parsed)))

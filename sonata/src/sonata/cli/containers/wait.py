@@ -40,11 +40,6 @@ def command(parsed: Parsed, call: Call) -> int:
     if request.select.latest:
         names = (one(engine, "", latest=True).config.id,)
     pause = seconds(request.interval)
-    if request.exit_first_match and len(names) > 1:
-        from sonata.engine.containers.waiting import wait_for_first
-
-        print(wait_for_first(engine, names, request.condition, pause))
-        return 0
     for name in names:
         try:
             print(wait(engine, name, request.condition, pause), flush=True)

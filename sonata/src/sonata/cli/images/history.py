@@ -43,7 +43,7 @@ def shown(parsed: Parsed, steps: Sequence[HistoryRow], now: float) -> str:
     if parsed["quiet"]:
         return "".join(f"{ident(step.id, full=parsed['no-trunc'])}\n" for step in steps)
     rows = [fields(step, now, full=parsed["no-trunc"], human=parsed["human"]) for step in steps]
-    return render_rows(Report("history", "images.historyReporter", COLUMNS), rows, parsed["format"])
+    return render_rows(Report("history", "images.historyReporter", COLUMNS), rows, parsed.get("format"))
 
 
 def ident(text: str, *, full: bool) -> str:

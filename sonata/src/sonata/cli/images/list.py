@@ -48,8 +48,8 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     """What is printed for the images."""
     from sonata.cli.render.report import Report, is_json, render_rows
 
-    form = parsed["format"]
-    if is_json(form):
+    form = parsed.get("format")
+    if form is not None and is_json(form):
         from sonata.cli.render.json import dumps
 
         return dumps([as_json(one) for one in found], indent=4) + "\n"

@@ -35,11 +35,18 @@ def client() -> dict[str, object]:
 def command(parsed: Parsed, _call: Call) -> int:
     """Print the version as a table, as JSON or through a template."""
     fields = client()
-    template = parsed["format"]
-    if template:
-        from sonata.cli.render.output import formatted
+    form = parsed["format"]
+    if form:
+        from sonata.cli.render.json import dumps
+        from sonata.cli.render.report import is_json, render_object
 
-        print(formatted({"Client": fields, "Server": None}, template), end="")
+        if is_json(form):
+            print(dumps({"Client": fields}))
+        else:
+            from sonata.cli.render.gotemplate.values import Struct
+
+            report = {"Client": Struct("define.Version", fields), "Server": None}
+            print(render_object("version", Struct("entities.SystemVersionReport", report), form), end="")
         return 0
     print(f"Client:          Sonata Engine\nVersion:         {fields['Version']}")
     print(f"API Version:     {fields['APIVersion']}\nPython Version:  {str(fields['GoVersion'])[6:]}")

@@ -1,0 +1,74 @@
+"""`sonata inspect`: containers, images, networks and volumes by name."""
+
+from __future__ import annotations
+
+from sonata.cli.inspecting import inspect_all
+from sonata_core.errors import NotFound, UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+KINDS = ("all", "container", "image", "network", "volume")
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Print objects as JSON, or through a template; each name is looked up as container, image, volume, network."""
+    kind = parsed["type"]
+    if kind not in KINDS:
+        raise UsageError(
+            f'invalid type "{kind}": must be one of {", ".join(KINDS)}', hint="pods and artifacts are to come"
+        )
+    if parsed["latest"] and kind not in ("all", "container"):
+        raise UsageError("latest is only supported for containers and pods")
+    if parsed["size"] and kind not in ("all", "container"):
+        raise UsageError("size is only supported for type container")
+    finders = _finders(call, size=parsed["size"])
+    if parsed["latest"]:
+        from sonata.engine.containers.inspect import describe
+        from sonata.engine.containers.select import one
+
+        engine = call.engine
+        return inspect_all(parsed, [""], lambda _: describe(engine, one(engine, "", latest=True), size=parsed["size"]))
+    if kind != "all":
+        return inspect_all(parsed, parsed.args, finders[kind])
+    return inspect_all(parsed, parsed.args, lambda name: _first(finders, name))
+
+
+def _first(finders: dict[str, Callable[[str], dict[str, Any]]], name: str) -> dict[str, Any]:
+    for find in finders.values():
+        try:
+            return find(name)
+        except NotFound:
+            continue
+    raise NotFound(f'no such object: "{name}"', name=name)
+
+
+def _finders(call: Call, *, size: bool) -> dict[str, Callable[[str], dict[str, Any]]]:
+    """How to find each kind, in the order in which `all` tries them."""
+
+    def container(name: str) -> dict[str, Any]:
+        from sonata.engine.containers.inspect import inspect
+
+        return inspect(call.engine, name, size=size)
+
+    def image(name: str) -> dict[str, Any]:
+        from sonata.engine.images.inspect import inspect
+
+        return inspect(call.engine, name)
+
+    def volume(name: str) -> dict[str, Any]:
+        from sonata.cli.volumes.inspect import shown
+        from sonata.engine.volumes.create import get
+
+        return shown(call.engine, get(call.engine, name))
+
+    def network(name: str) -> dict[str, Any]:
+        from sonata.cli.networks.inspect import find
+
+        return find(call.engine, name)
+
+    return {"container": container, "image": image, "volume": volume, "network": network}

@@ -1,0 +1,220 @@
+"""`top`: the processes in a container, read from /proc; no program is run for it.
+
+Descriptors, their headings and the way values are written are those of psgo, which Podman uses.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sonata.engine.containers.small import processes
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+
+DEFAULT = ("user", "pid", "ppid", "pcpu", "etime", "tty", "time", "args")
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """One process, as /proc has it. Raises FileNotFoundError where it has ended."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        text = _read(f"/proc/{pid}/stat")
+        self.comm = text[text.index("(") + 1 : text.rindex(")")]
+        self.stat = text[text.rindex(")") + 2 :].split()
+        lines = (line.partition(":") for line in _read(f"/proc/{pid}/status").splitlines())
+        self.status = {key: value.strip() for key, _, value in lines}
+        self.args = _read(f"/proc/{pid}/cmdline").replace("\0", " ")
+
+    def field(self, number: int) -> str:
+        """A field of /proc/PID/stat by its number in proc(5)."""
+        return self.stat[number - 3]
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(self.field(22)) / _TICKS
+
+    def cpu(self) -> float:
+        """Seconds of processor time."""
+        return (int(self.field(14)) + int(self.field(15))) / _TICKS
+
+    def inner(self, name: str) -> str:
+        """A pid as the innermost namespace has it: NSpid, NSpgid."""
+        return self.status.get(name, "0").split()[-1]
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read(1 << 20)
+
+
+def go_seconds(seconds: float) -> str:
+    """As Go prints a duration: `1h2m3.5s`, `0s`."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, last = divmod(rest, 60)
+    fraction = f"{seconds - whole:.9f}"[1:].rstrip("0").rstrip(".")
+    text = f"{last}{fraction}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def _capabilities(one: Process, key: str) -> str:
+    from sonata.plan.caps import ALL
+
+    mask = int(one.status.get(key, "0"), 16)
+    names = [name.removeprefix("CAP_") for number, name in enumerate(_by_number(ALL)) if mask >> number & 1]
+    if not names:
+        return "none"
+    return "full" if len(names) >= len(ALL) else ",".join(names)
+
+
+def _by_number(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Capability names in the order of their numbers (linux/capability.h)."""
+    order = (
+        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+        "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT "
+        "SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE "
+        "AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ "
+        "PERFMON BPF CHECKPOINT_RESTORE"
+    )
+    known = tuple(f"CAP_{name}" for name in order.split())
+    return known if set(names) <= set(known) else tuple(names)
+
+
+def _user(one: Process, key: str, column: int) -> str:
+    return _name_in("/etc/passwd", one, one.status.get(key, "0").split()[column])
+
+
+def _group(one: Process, key: str, column: int) -> str:
+    return _name_in("/etc/group", one, one.status.get(key, "0").split()[column])
+
+
+def _name_in(path: str, one: Process, number: str) -> str:
+    """A name by its number, in the process's own root; the number itself where it has none."""
+    from sonata_core.sdk.safepath import read_in_root
+
+    try:
+        root = os.open(f"/proc/{one.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return number
+    try:
+        text = read_in_root(root, path, 1 << 20).decode("utf-8", "surrogateescape")
+    except OSError:
+        return number
+    finally:
+        os.close(root)
+    for line in text.splitlines():
+        parts = line.split(":")
+        if len(parts) > 2 and parts[2] == number:
+            return parts[0]
+    return number
+
+
+def _tty(one: Process) -> str:
+    number = int(one.field(7))
+    if not number:
+        return "?"
+    major, minor = number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00
+    if 136 <= major <= 143:
+        return f"pts/{minor + (major - 136) * 256}"
+    return f"tty{minor}" if major == 4 and minor < 64 else "?"
+
+
+def _pcpu(one: Process) -> str:
+    elapsed = one.elapsed()
+    return f"{100 * one.cpu() / elapsed if elapsed else 0:.3f}"
+
+
+def _seccomp(one: Process) -> str:
+    return {"0": "disabled", "1": "strict", "2": "filter"}.get(one.status.get("Seccomp", "0"), "unsupported")
+
+
+def _inner_parent(one: Process) -> str:
+    parent = int(one.field(4))
+    try:
+        text = _read(f"/proc/{parent}/status")
+    except OSError:
+        return "0"
+    levels = [line for line in text.splitlines() if line.startswith("NSpid:")]
+    own = len(one.status.get("NSpid", "0").split())
+    above = levels[0].split()[1:] if levels else []
+    return above[own - 1] if len(above) >= own else "0"
+
+
+DESCRIPTORS: dict[str, tuple[str, Callable[[Process], str]]] = {
+    "args": ("COMMAND", lambda one: one.args or f"[{one.comm}]"),
+    "capamb": ("AMBIENT CAPS", lambda one: _capabilities(one, "CapAmb")),
+    "capbnd": ("BOUNDING CAPS", lambda one: _capabilities(one, "CapBnd")),
+    "capeff": ("EFFECTIVE CAPS", lambda one: _capabilities(one, "CapEff")),
+    "capinh": ("INHERITED CAPS", lambda one: _capabilities(one, "CapInh")),
+    "capprm": ("PERMITTED CAPS", lambda one: _capabilities(one, "CapPrm")),
+    "comm": ("COMMAND", lambda one: one.comm),
+    "etime": ("ELAPSED", lambda one: go_seconds(one.elapsed())),
+    "group": ("GROUP", lambda one: _group(one, "Gid", 1)),
+    "groups": ("GROUPS", lambda one: ",".join(_name_in("/etc/group", one, n) for n in one.status["Groups"].split())),
+    "hgroup": ("HGROUP", lambda one: one.status["Gid"].split()[1]),
+    "hpid": ("HPID", lambda one: str(one.pid)),
+    "huser": ("HUSER", lambda one: one.status["Uid"].split()[1]),
+    "nice": ("NI", lambda one: one.field(19)),
+    "pcpu": ("%CPU", _pcpu),
+    "pgid": ("PGID", lambda one: one.inner("NSpgid")),
+    "pid": ("PID", lambda one: one.inner("NSpid")),
+    "ppid": ("PPID", _inner_parent),
+    "rgroup": ("RGROUP", lambda one: _group(one, "Gid", 0)),
+    "rss": ("RSS", lambda one: one.status.get("VmRSS", "0 kB").split()[0]),
+    "ruser": ("RUSER", lambda one: _user(one, "Uid", 0)),
+    "seccomp": ("SECCOMP", _seccomp),
+    "state": ("STATE", lambda one: one.field(3)),
+    "stime": ("STIME", lambda one: time.strftime("%H:%M", time.localtime(time.time() - one.elapsed()))),
+    "time": ("TIME", lambda one: go_seconds(int(one.cpu()))),
+    "tty": ("TTY", _tty),
+    "user": ("USER", lambda one: _user(one, "Uid", 1)),
+    "vsz": ("VSZ", lambda one: str(int(one.field(23)) // 1024)),
+}
+
+ALIASES = {
+    "%cpu": "pcpu",
+    "%C": "pcpu",
+    "%G": "rgroup",
+    "%P": "ppid",
+    "%U": "user",
+    "%a": "args",
+    "%c": "comm",
+    "%g": "group",
+    "%n": "nice",
+    "%p": "pid",
+    "%r": "pgid",
+    "%t": "etime",
+    "%u": "ruser",
+    "%x": "time",
+    "%y": "tty",
+    "%z": "vsz",
+}
+
+
+def top(engine: Engine, container: str, wanted: tuple[str, ...]) -> list[list[str]]:
+    """Headings and one row a process. Raises NotFound, Conflict, UsageError for an unknown descriptor."""
+    names = [ALIASES.get(name, name) for name in wanted or DEFAULT]
+    for name in names:
+        if name not in DESCRIPTORS:
+            raise UsageError(f"unknown descriptor: {name}", hint="`sonata top --help` lists the descriptors")
+    _, pids = processes(engine, container)
+    rows = [[DESCRIPTORS[name][0] for name in names]]
+    for pid in sorted(pids):
+        try:
+            one = Process(pid)
+            rows.append([DESCRIPTORS[name][1](one) for name in names])
+        except (OSError, ValueError, IndexError):
+            # It ended while it was looked at.
+            continue
+    return rows
