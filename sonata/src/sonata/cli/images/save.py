@@ -1,0 +1,37 @@
+"""`sonata save`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+FORMATS = ("docker-archive", "oci-archive", "docker-dir", "oci-dir")
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Save images into an archive, by default onto standard output. Raises UsageError for formats and places."""
+    from sonata.cli.render.progress import Progress
+    from sonata.engine.images.save import save
+
+    form, path = parsed["format"] or "docker-archive", parsed["output"]
+    if form not in FORMATS:
+        raise UsageError(f'unsupported format "{form}": choose from {", ".join(FORMATS)}')
+    if not path and form.endswith("-dir"):
+        raise UsageError(f"format {form} needs --output")
+    if not path and os.isatty(1):
+        raise UsageError("refusing to save to terminal. Use -o flag or redirect")
+    if len(parsed.args) > 1 and not parsed["multi-image-archive"] and form != "docker-archive":
+        raise UsageError("more than one image needs --multi-image-archive and the format docker-archive")
+    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    try:
+        save(call.engine, parsed.args, path, form, multiple=parsed["multi-image-archive"], progress=progress)
+    finally:
+        progress.close()
+    return 0

@@ -1,0 +1,71 @@
+"""`sonata volume ls`."""
+
+from __future__ import annotations
+
+from sonata.cli.volumes.inspect import shown as as_json
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+    from sonata.engine.engine import Engine
+    from sonata.state.objects import Volume
+
+COLUMNS = (("Driver", "DRIVER"), ("Name", "VOLUME NAME"))
+HEADINGS = {"Name": "VOLUME NAME"}
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """List volumes, sorted by name."""
+    from sonata.engine.volumes.listing import listing
+
+    engine = call.engine
+    print(shown(parsed, engine, listing(engine, tuple(parsed["filter"]))), end="")
+    return 0
+
+
+def shown(parsed: Parsed, engine: Engine, volumes: list[Volume]) -> str:
+    """What is printed for the volumes."""
+    form = parsed.get("format")
+    if parsed["quiet"] and form is None:
+        return "".join(f"{volume.name}\n" for volume in volumes)
+    from sonata.cli.render.report import Report, is_json, render_rows
+
+    if form is not None and is_json(form):
+        from sonata.cli.render.json import dumps
+
+        return dumps([as_json(engine, volume) for volume in volumes], indent=2) + "\n"
+    rows = [fields(volume) for volume in volumes]
+    report = Report("volume ls", "volumes.volumeReporter", COLUMNS, HEADINGS)
+    return render_rows(report, rows, form, heading=not parsed["noheading"])
+
+
+def fields(volume: Volume) -> Mapping[str, Any]:
+    """The members of a row, as templates name them."""
+    return {
+        "Anonymous": volume.anonymous,
+        "CreatedAt": lambda: _time(volume.created),
+        "Driver": volume.driver,
+        "GID": volume.gid,
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(volume.labels.items())),
+        "LockNumber": 0,
+        "MountCount": 0,
+        "Mountpoint": volume.mountpoint,
+        "Name": volume.name,
+        "NeedsChown": volume.fresh,
+        "NeedsCopyUp": volume.fresh,
+        "Options": dict(volume.options),
+        "Scope": "local",
+        "Status": {},
+        "StorageID": "",
+        "Timeout": 0,
+        "UID": volume.uid,
+    }
+
+
+def _time(moment: int) -> Any:
+    from sonata.cli.render.gotemplate.times import Time
+
+    return Time(moment)

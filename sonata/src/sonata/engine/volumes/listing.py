@@ -1,0 +1,57 @@
+"""`volume ls`: volumes that meet every filter."""
+
+from __future__ import annotations
+
+from sonata.engine.containers.filters import grouped, has_label, matches, moment
+from sonata.state import objects
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+
+    Condition = Callable[[objects.Volume], bool]
+
+
+def listing(engine: Engine, filters: tuple[str, ...] = ()) -> list[objects.Volume]:
+    """Volumes by name. Raises UsageError for a filter that makes no sense."""
+    conditions = []
+    for key, values in grouped(filters).items():
+        if key not in _MAKERS:
+            raise UsageError(f'"{key}" is an invalid volume filter', hint=f"filters are {', '.join(sorted(_MAKERS))}")
+        conditions.append(_MAKERS[key](engine, values))
+    found = objects.volumes(engine.database)
+    return [volume for volume in found if all(condition(volume) for condition in conditions)]
+
+
+def _unused(engine: Engine, values: list[str]) -> Condition:
+    wanted = {"true": True, "1": True, "false": False, "0": False}.get(values[-1].lower())
+    if wanted is None:
+        raise UsageError(f'"{values[-1]}" is not a valid value for the "dangling" filter - must be true or false')
+    return lambda volume: (not objects.volume_users(engine.database, volume.name)) is wanted
+
+
+def _until(_engine: Engine, values: list[str]) -> Condition:
+    limit = moment(values[-1])
+    return lambda volume: volume.created < limit
+
+
+def _after(engine: Engine, values: list[str]) -> Condition:
+    limit = objects.find_volume(engine.database, values[-1]).created
+    return lambda volume: volume.created > limit
+
+
+_MAKERS: dict[str, Callable[[Engine, list[str]], Condition]] = {
+    "after": _after,
+    "dangling": _unused,
+    "driver": lambda _engine, values: lambda volume: volume.driver in values,
+    "label": lambda _engine, values: lambda volume: all(has_label(volume.labels, value) for value in values),
+    "label!": lambda _engine, values: lambda volume: not all(has_label(volume.labels, value) for value in values),
+    "name": lambda _engine, values: lambda volume: any(matches(volume.name, value) for value in values),
+    "opt": lambda _engine, values: lambda volume: any(has_label(volume.options, value) for value in values),
+    "scope": lambda _engine, values: lambda _volume: "local" in values,
+    "since": _after,
+    "until": _until,
+}
