@@ -8,6 +8,7 @@ from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
 
@@ -23,7 +24,9 @@ def policy_named(text: str | None, default: str) -> str:
     return name
 
 
-def ensure(engine: Engine, text: str, policy: str, options: PullOptions) -> tuple[ImageRecord, str]:
+def ensure(
+    engine: Engine, text: str, policy: str, options: PullOptions, progress: Progress | None = None
+) -> tuple[ImageRecord, str]:
     """The image named `text` and its full name. Raises NotFound, and what a pull raises."""
     found = None if policy == "always" else lookup.find(engine, text)
     if found is not None and policy != "newer":
@@ -33,7 +36,7 @@ def ensure(engine: Engine, text: str, policy: str, options: PullOptions) -> tupl
     from sonata.engine.images.pull import pull_one
 
     try:
-        return pull_one(engine, text, options)
+        return pull_one(engine, text, options, progress)
     except SonataError:
         if found is not None:
             return found

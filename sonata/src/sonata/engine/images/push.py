@@ -1,0 +1,97 @@
+"""Pushing images from the store to wherever they are to lie."""
+
+from __future__ import annotations
+
+from sonata.engine import events
+from sonata.engine.images import lookup
+from sonata.engine.images.pull import credentials_for, transport_options
+from sonata.engine.images.stored import stored_image
+from sonata.image.layers.compress import Compression
+from sonata.image.push import PushOptions, push_image
+from sonata.image.reference import split_transport
+from sonata_core.errors import UsageError
+from sonata_core.groups import TRANSPORT
+from sonata_core.hookspecs.transport import TransportWrite
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
+    from sonata.model.image_request import PullOptions
+    from sonata_core.models.image import ImageReference, TransportOptions
+
+_DEFAULT_PARALLEL = 3
+
+
+class PushChoices(Record):
+    """How an image is to arrive. Empty fields: as the destination likes it best."""
+
+    manifest_type: str = ""
+    compression: str = ""
+    level: int | None = None
+
+
+def push(
+    engine: Engine,
+    name: str,
+    destination: str,
+    options: PullOptions,
+    choices: PushChoices | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Push the image `name` to `destination` (empty: to its own name); the digest of the manifest there.
+
+    Raises NotFound, UsageError, Denied, RegistryFailure, Unsupported.
+    """
+    image, full = lookup.get(engine, name)
+    target = destination or full
+    if not target:
+        raise UsageError(f"{name} has no name to push to", hint="sonata push IMAGE DESTINATION")
+    scheme, rest = split_transport(target, engine.catalog.names(TRANSPORT))
+    if scheme in ("", "docker"):
+        scheme, rest, opened = "docker", *_registry(engine, rest, options)
+    else:
+        opened = transport_options(engine, options)
+    reference = engine.transport(scheme).hook.transport_parse(text=rest)
+    digest = send(engine, image.id, reference, opened, choices or PushChoices(), progress)
+    events.thing(engine, "image", "push", full or image.id, image.id)
+    return digest
+
+
+def _registry(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
+    from sonata.config.certs import cert_dirs
+    from sonata_core.naming import parse_name
+
+    name = str(parse_name(text.removeprefix("//")).with_default_tag())
+    endpoint = lookup.registries(engine).push_endpoint(name)
+    host = endpoint.reference.partition("/")[0]
+    endpoint = endpoint.replace(
+        credentials=credentials_for(engine, endpoint.reference, options),
+        cert_dirs=cert_dirs(engine.config.places, host, options.cert_dir),
+    )
+    return f"//{name}", transport_options(engine, options, (endpoint,))
+
+
+def send(
+    engine: Engine,
+    image: str,
+    reference: ImageReference,
+    opened: TransportOptions,
+    choices: PushChoices,
+    progress: Progress | None,
+) -> str:
+    """Write one image of the store to a parsed reference; the digest of its manifest there."""
+    record, _ = lookup.get(engine, image)
+    stored = stored_image(engine.store, lambda layer: engine.storage.hook.storage_contents(layer=layer), record)
+    slot = engine.transport(reference.transport)
+    settings = PushOptions(
+        facts=slot.hook.transport_facts(),
+        spool=engine.config.paths.tmp_dir,
+        compression=Compression(choices.compression) if choices.compression else Compression.GZIP,
+        level=choices.level,
+        manifest_type=choices.manifest_type,
+        parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
+    )
+    with slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened) as sink:
+        return push_image(stored, sink, settings, progress).digest
