@@ -1,0 +1,167 @@
+"""What every test gets: needs that are said aloud, a place of its own, and a check that it left nothing behind.
+
+Needs are markers. A test that cannot run here is skipped with the need that is lacking; a marker that nobody
+knows is an error (`--strict-markers`), and so is a need that is misspelt or misused.
+
+    needs_root              changes namespaces, mounts or the network of this host
+    needs_userns            needs a user namespace of its own
+    needs_peer              compares with Podman, Buildah or Skopeo
+    needs_peer("skopeo")    ... with these programs, all of them
+    needs_kernel("5.11")    needs this kernel or a newer one
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CLONE_NEWUSER = 0x10000000
+SERIAL = ("netns", "network", "live", "wheels", "weight", "try", "interop", "store_pull", "netavark", "e2e", "slirp")
+"""Words in the name of a test file whose tests share what the host has only once; under xdist they go one by one."""
+
+_capable: dict[str, bool] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A fresh base folder for every run, short enough for the names of sockets below it."""
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="sonata-t-", dir="/tmp")
+        config.stash[_OURS] = config.option.basetemp
+
+
+_OURS = pytest.StashKey[str]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After a run that went well its folder goes; after any other it stays, to be looked at."""
+    made = session.config.stash.get(_OURS, None)
+    if made and exitstatus == 0:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what lacks a need, and keep together what must not run side by side."""
+    for item in items:
+        for lacking in _lacks(item):
+            item.add_marker(pytest.mark.skip(reason=lacking))
+        name = item.path.name
+        if any(word in name for word in SERIAL) or "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("host"))
+
+
+def _lacks(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers():
+        if not mark.name.startswith("needs_"):
+            continue
+        need = NEEDS.get(mark.name)
+        if need is None:
+            raise pytest.UsageError(f"{item.nodeid}: nobody knows the need {mark.name!r}")
+        reason = need(*mark.args)
+        if reason:
+            yield reason
+
+
+def _root() -> str:
+    return "" if os.geteuid() == 0 else "needs_root: run as root"
+
+
+def _peer(*programs: str) -> str:
+    missing = [name for name in programs or ("skopeo",) if shutil.which(name) is None]
+    return f"needs_peer: {', '.join(missing)} not installed" if missing else ""
+
+
+def _userns() -> str:
+    if "userns" not in _capable:
+        child = os.fork()
+        if child == 0:
+            os._exit(1 if ctypes.CDLL(None).unshare(CLONE_NEWUSER) else 0)
+        _capable["userns"] = os.waitpid(child, 0)[1] == 0
+    return "" if _capable["userns"] else "needs_userns: user namespaces are switched off here"
+
+
+def _kernel(version: str) -> str:
+    have = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    want = tuple(int(part) for part in version.split(".")[:2])
+    return "" if have >= want else f"needs_kernel: {version}, this is {os.uname().release}"
+
+
+NEEDS = {"needs_root": _root, "needs_peer": _peer, "needs_userns": _userns, "needs_kernel": _kernel}
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail a test that leaks an environment variable, a descriptor, a mount or a process."""
+    base = str(tmp_path_factory.getbasetemp())
+    environ, descriptors, mounts = dict(os.environ), _descriptors(), _mounts(base)
+    rooted = request.node.get_closest_marker("needs_root") is not None
+    processes = _processes(base) if rooted else set()
+    yield
+    trouble = [*_changed(environ, dict(os.environ)), *_new_descriptors(descriptors)]
+    trouble += [f"mount {place}" for place in sorted(_mounts(base) - mounts)]
+    if rooted:
+        trouble += _new_processes(base, processes)
+    if trouble:
+        pytest.fail("left behind: " + "; ".join(trouble), pytrace=False)
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return [f"environment variable {name}" for name in sorted(names) if not name.startswith("PYTEST_")]
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:  # the listing's own descriptor
+            continue
+    return found
+
+
+def _new_descriptors(before: dict[str, str]) -> list[str]:
+    new = _descriptors().items() - before.items()
+    if new:
+        gc.collect()
+        new = _descriptors().items() - before.items()
+    return [f"descriptor {number} → {target}" for number, target in sorted(new) if not target.startswith("/dev/")]
+
+
+def _mounts(base: str) -> set[str]:
+    places = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return {place for place in places if place.startswith(base)}
+
+
+def _processes(base: str) -> set[tuple[int, str]]:
+    """Processes whose command line names this run's folder: monitors, helpers, registries."""
+    found = set()
+    mark = base.encode()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if mark in words and b"pytest" not in words and b"execnet" not in words:
+            found.add((int(name), words.replace(b"\0", b" ").decode(errors="replace")[:160]))
+    return found
+
+
+def _new_processes(base: str, before: set[tuple[int, str]]) -> list[str]:
+    """Helpers may take a moment to end; two seconds are enough for any of them."""
+    deadline = time.monotonic() + 2
+    while new := _processes(base) - before:
+        if time.monotonic() > deadline:
+            return [f"process {pid}: {words}" for pid, words in sorted(new)]
+        time.sleep(0.05)
+    return []

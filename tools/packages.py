@@ -1,0 +1,35 @@
+"""Debian packages by the program that each is wanted for."""
+
+RUN = {
+    "conmon": "conmon",
+    "crun": "crun",
+    "runc": "runc",
+    "netavark": "netavark",
+    "aardvark-dns": "aardvark-dns",
+    "slirp4netns": "slirp4netns",
+    "catatonit": "catatonit",
+    "iptables": "iptables",
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+"""What containers need."""
+
+TOUR = {"/bin/busybox": "busybox-static", "docker-registry": "docker-registry", "curl": "curl"}
+"""What `./try` needs beside that."""
+
+PEERS = {
+    "podman": "podman",
+    "buildah": "buildah",
+    "skopeo": "skopeo",
+    "openssl": "openssl",
+    "strace": "strace",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "newuidmap": "uidmap",
+    "git": "git",
+    "zstd": "zstd",
+    "setfattr": "attr",
+    "setcap": "libcap2-bin",
+    "ncat": "ncat",
+    "man": "man-db",
+}
+"""What the tests compare with and look with."""
