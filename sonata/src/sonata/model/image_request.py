@@ -27,3 +27,26 @@ class PullRequest(PullOptions):
     all_tags: bool = False
     policy: str = "always"
     quiet: bool = False
+
+
+class PushRequest(PullOptions):
+    """`push`: `destination` as typed, empty for the image's own name. `format`: oci, v2s2 or empty for as it is."""
+
+    image: str
+    destination: str = ""
+    compression_format: str = ""
+    compression_level: int | None = None
+    digestfile: str = ""
+    force_compression: bool = False
+    format: str = ""
+    quiet: bool = False
+
+
+class SaveRequest(Record):
+    """`save`: one image to `output`. `format`: docker-archive, oci-archive, oci-dir, docker-dir."""
+
+    image: str
+    output: str
+    format: str = "docker-archive"
+    compress: bool = False
+    uncompressed: bool = False
