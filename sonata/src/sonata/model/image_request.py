@@ -37,16 +37,5 @@ class PushRequest(PullOptions):
     compression_format: str = ""
     compression_level: int | None = None
     digestfile: str = ""
-    force_compression: bool = False
     format: str = ""
     quiet: bool = False
-
-
-class SaveRequest(Record):
-    """`save`: one image to `output`. `format`: docker-archive, oci-archive, oci-dir, docker-dir."""
-
-    image: str
-    output: str
-    format: str = "docker-archive"
-    compress: bool = False
-    uncompressed: bool = False

@@ -5,57 +5,33 @@ from __future__ import annotations
 import os
 import sys
 
-from sonata.cli.request import fill
-from sonata.model.image_request import SaveRequest
-from sonata_core.errors import Unsupported, UsageError
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
 
-_CHUNK = 1 << 24
-
-
-def to_request(parsed: Parsed) -> SaveRequest:
-    """The request that the command line makes. Raises UsageError, Unsupported."""
-    request = fill(SaveRequest, parsed, image=parsed.args[0], output=parsed["output"])
-    if len(parsed.args) > 1 or parsed["multi-image-archive"]:
-        raise Unsupported("several images in one archive are not supported yet", hint="save one at a time")
-    if not request.output and request.format.endswith("-dir"):
-        raise UsageError(f"format {request.format} needs --output")
-    return request
+FORMATS = ("docker-archive", "oci-archive", "docker-dir", "oci-dir")
 
 
 def command(parsed: Parsed, call: Call) -> int:
-    """Save an image into an archive, by default onto standard output."""
+    """Save images into an archive, by default onto standard output. Raises UsageError for formats and places."""
     from sonata.cli.render.progress import Progress
-    from sonata.engine.images.push import save
+    from sonata.engine.images.save import save
 
-    request = to_request(parsed)
-    if not request.output and os.isatty(1):
+    form, path = parsed["format"] or "docker-archive", parsed["output"]
+    if form not in FORMATS:
+        raise UsageError(f'unsupported format "{form}": choose from {", ".join(FORMATS)}')
+    if not path and form.endswith("-dir"):
+        raise UsageError(f"format {form} needs --output")
+    if not path and os.isatty(1):
         raise UsageError("refusing to save to terminal. Use -o flag or redirect")
-    engine = call.engine
+    if len(parsed.args) > 1 and not parsed["multi-image-archive"] and form != "docker-archive":
+        raise UsageError("more than one image needs --multi-image-archive and the format docker-archive")
     progress = Progress(sys.stderr, quiet=parsed["quiet"])
     try:
-        if request.output:
-            save(engine, request, progress)
-            return 0
-        import tempfile
-
-        # An archive is there whole or not at all, so it is made beside and then copied out.
-        with tempfile.TemporaryDirectory(prefix="sonata-save-", dir=engine.config.paths.tmp_dir) as folder:
-            request = request.replace(output=f"{folder}/archive.tar")
-            save(engine, request, progress)
-            _copy_out(request.output)
+        save(call.engine, parsed.args, path, form, multiple=parsed["multi-image-archive"], progress=progress)
     finally:
         progress.close()
     return 0
-
-
-def _copy_out(path: str) -> None:
-    sys.stdout.flush()
-    with open(path, "rb") as file:
-        while data := file.read(_CHUNK):
-            sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

@@ -47,7 +47,7 @@ def pull_one(
     for candidate in lookup.registries(engine).resolve_pull(rest.removeprefix("//")):
         asked = drop_tag_of_digest(parse_name(candidate.reference))
         reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}")
-        endpoints = tuple(endpoint_for(engine, one, options) for one in candidate.endpoints)
+        endpoints = tuple(_endpoint(engine, one, options) for one in candidate.endpoints)
         try:
             return pull_reference(engine, reference.replace(name=str(asked)), options, endpoints, progress)
         except (NotFound, RegistryFailure, Unavailable) as error:
@@ -62,7 +62,7 @@ def _none_of(text: str, troubles: list[SonataError]) -> SonataError:
     return NotFound(f"{len(troubles)} errors occurred while pulling {text}:\n{told}", name=text)
 
 
-def endpoint_for(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
+def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
     """The endpoint with what is needed to talk to it: credentials and certificates."""
     from sonata.config.certs import cert_dirs
 
