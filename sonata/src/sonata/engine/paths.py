@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import zlib
+
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId
 from sonata_core.models.runtime import ContainerRef
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+
+
+def store_tag(graph_root: str) -> str:
+    """Eight hex digits that a store's network namespaces begin with, so that a lost one is known as ours."""
+    return f"{zlib.crc32(os.path.abspath(graph_root).encode()):08x}"
 
 
 class ContainerPaths:

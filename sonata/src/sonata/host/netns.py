@@ -40,9 +40,9 @@ def pin(kernel: Kernel, pid: int, path: str) -> None:
     _pin(kernel, path, lambda: kernel.mount(source, path, "", k.MS_BIND, ""))
 
 
-def new_path(folder: str = FOLDER) -> str:
-    """A name that no namespace has yet; nothing is made."""
-    text = os.urandom(16).hex()
+def new_path(tag: str = "", folder: str = FOLDER) -> str:
+    """A name that no namespace has yet; nothing is made. `tag`, eight hex digits, comes first: whose it is."""
+    text = tag + os.urandom(16).hex()[len(tag) :]
     return f"{folder}/netns-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -27,6 +27,18 @@ def put(database: Database, intent: Intent) -> None:
         database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", row)
 
 
+def of(database: Database, ident: str) -> list[Intent]:
+    """What was begun with one thing and not finished."""
+    rows = database.query("SELECT id, kind, detail, boot FROM intent WHERE id = ?", (ident,))
+    return [Intent(id=row[0], kind=row[1], detail=json.loads(row[2]), boot=row[3]) for row in rows]
+
+
+def forget(database: Database, ident: str) -> None:
+    """Nothing is under way with it any more."""
+    with database.transaction():
+        database.execute("DELETE FROM intent WHERE id = ?", (ident,))
+
+
 def done(database: Database, ident: str, kind: str) -> None:
     """It has happened, or was undone."""
     with database.transaction():

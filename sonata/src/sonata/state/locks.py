@@ -29,6 +29,9 @@ class Locks:
         except BlockingIOError:
             os.close(handle)
             return None
+        if not self._current(handle, name):
+            os.close(handle)
+            return None
         held = Held(self, [name])
         held.handles.append(handle)
         return held

@@ -20,6 +20,7 @@ from sonata.plan import ports as plan_ports
 from sonata.plan.container import plan_container
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
+from sonata.state import intents
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
 from sonata_core import trace
@@ -39,6 +40,7 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     Raises UsageError, NotFound (image, network, another container), AlreadyExists (its name), and
     what a pull raises. A failed create leaves nothing behind.
     """
+    present.recover(engine)
     image: ImageRecord | None = None
     facts = ImageFacts()
     if not request.rootfs:
@@ -58,12 +60,15 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
             undo.push("cidfile", lambda: os.unlink(request.cidfile))
         with trace.span("record"):
             row = _insert(engine, config)
+        undo.push("intent", lambda: intents.forget(engine.database, config.id))
         undo.push("row", lambda: rows.remove(engine.database, config.id, None))
         undo.push("files", lambda: remove_files(engine, config.backends.storage, config.id))
         with trace.span("layer"):
             _make_layer(engine, config, image)
         row = row.replace(state=row.state.replace(phase=Phase.CONFIGURED))
-        rows.put_state(engine.database, config.id, row.state)
+        with engine.database.transaction():
+            rows.put_state(engine.database, config.id, row.state)
+            intents.done(engine.database, config.id, "create")
         undo.keep()
     events.container(engine, config, "create")
     return row
@@ -106,7 +111,10 @@ def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
         ensure_volume(engine, use)
     state = ContainerState(phase=Phase.CREATING, boot=engine.facts.boot_id)
     needs = [*config.requires, *_joined(config)]
-    rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
+    begun = intents.Intent(id=config.id, kind="create", detail={"driver": config.backends.storage})
+    with engine.database.transaction():
+        rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
+        intents.put(engine.database, begun)
     return ContainerRow(config=config, state=state)
 
 

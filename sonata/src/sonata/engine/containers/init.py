@@ -9,7 +9,7 @@ from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import cleanup, files, network, rootfs
 from sonata.engine.containers import spec as specs
-from sonata.engine.paths import ContainerPaths
+from sonata.engine.paths import ContainerPaths, store_tag
 from sonata.engine.undo import Undo
 from sonata.host import cgroups, netns, ports, process
 from sonata.model.container import NetworkMode
@@ -112,7 +112,7 @@ def _begin(start: Start) -> None:
     start.request = network.request_for(engine, config)
     path = ""
     if config.network.mode in _OWN:
-        path = netns.new_path()
+        path = netns.new_path(store_tag(engine.config.storage.graph_root))
     elif config.network.mode in (NetworkMode.CONTAINER, NetworkMode.PATH, NetworkMode.POD):
         path = specs.network_namespace(engine, config)
     start.state = start.state.replace(

@@ -30,6 +30,7 @@ _NAMESPACES = (
 def listing(engine: Engine, request: ListRequest) -> list[ListedContainer]:
     """The containers that the request asks for, in its order. Raises UsageError for a filter that makes no sense."""
     last = 1 if request.latest else request.last
+    present.recover(engine)
     conditions = filters.conditions(engine, request.filter)
     everything = request.all or last > 0 or any(text.startswith("status") for text in request.filter)
     found = [present.corrected(engine, row) for row in rows.listed(engine.database)]

@@ -8,6 +8,7 @@ from sonata.engine.paths import ContainerPaths
 from sonata.host import process
 from sonata.plan.lifecycle import Phase, after_reboot
 from sonata.state import containers as rows
+from sonata.state import intents
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _LIVE = (Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 """Phases in which there is a process."""
+_UNFINISHED = (Phase.CREATING, Phase.INITIALISING, Phase.INITIALISED, Phase.REMOVING)
+"""Phases in which either a command is at work, or one was killed."""
 
 LOST = 255
 """Exit code of a container whose end nobody saw: the host was restarted, or its monitor killed."""
@@ -23,7 +26,21 @@ LOST = 255
 
 def load(engine: Engine, text: str) -> ContainerRow:
     """A container by name, id or id prefix, as it is now."""
-    return corrected(engine, rows.find(engine.database, text))
+    row = rows.find(engine.database, text)
+    if row.state.phase in _UNFINISHED and intents.of(engine.database, row.config.id):
+        from sonata.engine.system.recover import recover_one
+
+        recover_one(engine, row.config.id)
+        row = rows.get(engine.database, row.config.id)
+    return corrected(engine, row)
+
+
+def recover(engine: Engine) -> None:
+    """Deal with what killed commands left, so that their names, addresses and ports are free. Mostly one query."""
+    if intents.pending(engine.database):
+        from sonata.engine.system.recover import recover_pending
+
+        recover_pending(engine)
 
 
 def corrected(engine: Engine, row: ContainerRow) -> ContainerRow:

@@ -84,11 +84,11 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     """
     config = row.config
     code = row.state.exit_code if row.state.exited else None
-    intents.put(
-        engine.database,
-        intents.Intent(id=config.id, kind="remove", detail={"volumes": volumes, "driver": config.backends.storage}),
-    )
-    rows.put_state(engine.database, config.id, row.state.replace(phase=Phase.REMOVING))
+    anonymous = [use.source for use in config.mounts if use.anonymous] if volumes else []
+    detail = {"volumes": volumes, "driver": config.backends.storage, "anonymous": anonymous}
+    with engine.database.transaction():
+        intents.put(engine.database, intents.Intent(id=config.id, kind="remove", detail=detail))
+        rows.put_state(engine.database, config.id, row.state.replace(phase=Phase.REMOVING))
     if row.state.phase != Phase.EXITED or row.state.netns or row.state.mountpoint:
         if row.state.phase == Phase.STOPPED:
             events.container(engine, config, "died", code=row.state.exit_code)
@@ -97,11 +97,9 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
             engine.log.info("removing_after_trouble", container=config.id, error=trouble.message)
     with trace.span("remove files"):
         remove_files(engine, config.backends.storage, config.id)
-    anonymous = [use.source for use in config.mounts if use.anonymous] if volumes else []
     rows.remove(engine.database, config.id, code)
-    _remove_volumes(engine, anonymous)
-    intents.done(engine.database, config.id, "remove")
-    intents.done(engine.database, config.id, "init")
+    remove_volumes(engine, anonymous)
+    intents.forget(engine.database, config.id)
     events.container(engine, config, "remove")
 
 
@@ -114,7 +112,8 @@ def remove_files(engine: Engine, driver: str, container: str) -> None:
     cleanup.forget_exit(paths)
 
 
-def _remove_volumes(engine: Engine, names: list[str]) -> None:
+def remove_volumes(engine: Engine, names: list[str]) -> None:
+    """Remove the anonymous volumes of a container that is gone; one that another took over stays."""
     if not names:
         return
     from sonata.engine.volumes.remove import remove as remove_volume

@@ -12,6 +12,7 @@ from sonata.host import process
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
+from sonata.state import intents
 from sonata_core.errors import Conflict, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def start(engine: Engine, container: str) -> str:
 
     Raises NotFound, Conflict, and what `init` raises.
     """
+    present.recover(engine)
     row = present.load(engine, container)
     start_needed(engine, row)
     with engine.locks.hold(row.config.id):
@@ -87,7 +89,9 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
         _undo(engine, row, error)
         raise
     state = row.state.replace(phase=Phase.RUNNING, started=time.time_ns(), finished=0)
-    rows.put_state(engine.database, config.id, state)
+    with engine.database.transaction():
+        rows.put_state(engine.database, config.id, state)
+        intents.done(engine.database, config.id, "init")
     if config.pid_file:
         _write_pid(config.pid_file, state.pid)
     events.container(engine, config, "start")

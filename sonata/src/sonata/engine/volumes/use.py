@@ -6,7 +6,7 @@ import os
 import time
 
 from sonata.engine import events
-from sonata.state import objects
+from sonata.state import intents, objects
 from sonata_core.errors import AlreadyExists, Conflict
 from sonata_core.lite import TYPE_CHECKING
 
@@ -30,9 +30,20 @@ def ensure_volume(engine: Engine, use: MountUse) -> objects.Volume:
 
 def make(engine: Engine, volume: objects.Volume) -> objects.Volume:
     """Write a new local volume down and make its folder. Raises AlreadyExists, Conflict (another engine's folder)."""
-    home = f"{engine.config.paths.volume_path}/{volume.name}"
-    data = f"{home}/_data"
-    volume = volume.replace(mountpoint=data)
+    key = f"volume-{volume.name}"
+    with engine.locks.hold(key):
+        # A folder without a row is another engine's, unless this note says that it was ours to be.
+        begun = intents.Intent(id=key, kind="volume", detail={"name": volume.name})
+        volume = volume.replace(mountpoint=f"{engine.config.paths.volume_path}/{volume.name}/_data")
+        _make_folder(engine, volume, begun)
+    events.thing(engine, "volume", "create", volume.name)
+    return volume
+
+
+def _make_folder(engine: Engine, volume: objects.Volume, begun: intents.Intent) -> None:
+    data, home = volume.mountpoint, os.path.dirname(volume.mountpoint)
+    if not os.path.exists(home):
+        intents.put(engine.database, begun)
     try:
         os.makedirs(engine.config.paths.volume_path, mode=0o700, exist_ok=True)
         os.mkdir(home, 0o700)
@@ -46,12 +57,13 @@ def make(engine: Engine, volume: objects.Volume) -> objects.Volume:
     try:
         os.mkdir(data, 0o755)
         os.chown(data, volume.uid, volume.gid)
-        objects.add_volume(engine.database, volume)
+        with engine.database.transaction():
+            objects.add_volume(engine.database, volume)
+            intents.forget(engine.database, begun.id)
     except BaseException:
         _forget(home)
+        intents.forget(engine.database, begun.id)
         raise
-    events.thing(engine, "volume", "create", volume.name)
-    return volume
 
 
 def _forget(home: str) -> None:
