@@ -203,13 +203,16 @@ def test_containers_resolve_each_other_until_one_leaves(lab: Lab) -> None:
     assert first.dns_servers == ("10.201.0.1",)
 
     def lookup(name: str) -> str:
-        return two.run("busybox", "nslookup", "-type=a", f"{name}.dns.podman", "10.201.0.1", check=False)
+        return two.run("busybox", "nslookup", "-timeout=1", "-type=a", f"{name}.dns.podman", "10.201.0.1", check=False)
 
     for name in ("ca", "web", "a" * 12):
         assert eventually(lambda n=name: "10.201.0.5" in lookup(n)), name
     lab.backend.net_detach(netns=one.netns, request=one.request(on(net, 5, aliases=("web",))), attached=first)
-    assert eventually(lambda: "10.201.0.5" not in lookup("ca"))
-    assert "10.201.0.6" in lookup("cb")
+    assert eventually(lambda: one.links() == ["lo"])
+    # netavark 1.4 leaves the bridge's hardware address to the kernel, which takes a port's: it may have changed.
+    two.run("ip", "neigh", "flush", "all")
+    assert eventually(lambda: "10.201.0.6" in lookup("cb"), 10)
+    assert "10.201.0.5" not in lookup("ca")
     pid_file = lab.tmp / "networks" / "aardvark-dns" / "aardvark.pid"
     server = int(pid_file.read_text())
     lab.backend.net_detach(netns=two.netns, request=two.request(on(net, 6)), attached=None)

@@ -1,6 +1,5 @@
 """The netavark program: which one, what it can do, and how it is called."""
 
-import json
 import os
 
 from sonata_core.errors import CommandFailed, HostLacks, Unsupported
@@ -8,6 +7,7 @@ from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import Command
 from sonata_core.record import Record
 from sonata_core.sdk.json_command import ask_json, tail
+from sonata_core.sdk.program_facts import program_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,13 +40,7 @@ def probe(context: "PluginContext", path: str) -> Netavark:
 
     Raises HostLacks where the program cannot be run or says nothing that is a version.
     """
-    stat = os.stat(path)
-    key = [path, stat.st_ino, stat.st_size, stat.st_mtime_ns]
-    memo = os.path.join(context.cache, "version.json")
-    known = _recall(memo, key)
-    if known is None:
-        known = _ask(context, path)
-        _remember(memo, {"key": key, **known})
+    known = program_facts(context.cache, path, lambda: _ask(context, path))
     return Netavark(path=path, version=_version(str(known["version"])), firewall=str(known["firewall"]))
 
 
@@ -160,24 +154,3 @@ def _version(text: str) -> Version:
         raise HostLacks(f"netavark says that its version is {text!r}", INSTALL)
     numbers = [int(part) for part in parts[:3]] + [0]
     return numbers[0], numbers[1], numbers[2]
-
-
-def _recall(memo: str, key: "list[object]") -> "dict[str, Any] | None":
-    try:
-        with open(memo, "rb") as file:
-            known = json.loads(file.read(65536))
-    except (OSError, ValueError):
-        return None
-    return known if isinstance(known, dict) and known.get("key") == key else None
-
-
-def _remember(memo: str, known: "dict[str, Any]") -> None:
-    """Keep the answer; where the folder cannot be written, the next command asks again."""
-    draft = f"{memo}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(memo), mode=0o700, exist_ok=True)
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(known, file)
-        os.rename(draft, memo)
-    except OSError:
-        return

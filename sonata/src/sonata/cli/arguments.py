@@ -156,6 +156,11 @@ def _completion(path: str, parsed: Parsed) -> None:
         raise UsageError(f'invalid argument {quote(parsed.args[0])} for "sonata {path}"')
 
 
+def _one_or_two(_path: str, parsed: Parsed) -> None:
+    if len(parsed.args) not in (1, 2):
+        raise UsageError(f"accepts between 1 and 2 arg(s), received {len(parsed.args)}")
+
+
 _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "attach": _attach,
     "completion": _completion,
@@ -163,6 +168,7 @@ _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "inspect": _inspect,
     "logs": _logs,
     "names": _names,
+    "one or two": _one_or_two,
     "port": _port,
     "rmi": _rmi,
     "save": _save,

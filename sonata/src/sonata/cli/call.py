@@ -10,6 +10,7 @@ from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sonata.cli.pflag import Parsed
+    from sonata.cli.render.progress import Progress
     from sonata.engine.engine import Engine
 
 SETTINGS = {
@@ -34,13 +35,14 @@ _NOT_REPEATED = ("help", "log-level", "trace")
 class Call:
     """One invocation. `path` is the command's name (`container rm`), `words` the command line as typed."""
 
-    __slots__ = ("_engine", "globals", "path", "words")
+    __slots__ = ("_engine", "_progress", "globals", "path", "words")
 
     def __init__(self, path: str, words: tuple[str, ...], options: Parsed) -> None:
         self.path = path
         self.words = words
         self.globals = options
         self._engine: Engine | None = None
+        self._progress = LateProgress()
 
     @property
     def engine(self) -> Engine:
@@ -48,6 +50,10 @@ class Call:
         if self._engine is None:
             self._engine = self._assemble()
         return self._engine
+
+    def silence(self) -> None:
+        """Say nothing of pulls on the way: `--quiet`."""
+        self._progress.quiet = True
 
     def _assemble(self) -> Engine:
         from sonata.assemble import open_engine
@@ -66,12 +72,36 @@ class Call:
             arguments=repeated(given),
         )
         environ = {**os.environ, "DOCKER_CONFIG": given["config"]} if "config" in given else os.environ
-        return open_engine(settings, overrides, notify=warn, environ=environ)
+        engine = open_engine(settings, overrides, notify=warn, environ=environ)
+        engine.progress = self._progress
+        return engine
 
     def close(self) -> None:
         """Let go of what the engine holds. Does nothing where no engine was asked for."""
         if self._engine is not None:
+            self._progress.close()
             self._engine.close()
+
+
+class LateProgress:
+    """Progress on standard error for pulls on the way, made when the first one begins. `quiet` silences it."""
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self._real: Progress | None = None
+
+    def blob(self, digest: str, state: str, done: int, total: int) -> None:
+        """As the transfer tells it."""
+        if self._real is None:
+            from sonata.cli.render.progress import Progress
+
+            self._real = Progress(sys.stderr, quiet=self.quiet)
+        self._real.blob(digest, state, done, total)
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        if self._real is not None:
+            self._real.close()
 
 
 def settled(value: Any) -> Any:

@@ -81,6 +81,7 @@ _HISTORY = _image("history", "Show history of a specified image", "images:HISTOR
 _IMAGES = _image("list", "List images in local storage", "images:IMAGES", "max 1", "[IMAGE]")
 _LOAD = _image("load", "Load image(s) from a tar archive", "images:LOAD", "none", "")
 _PULL = _image("pull", "Pull an image from a registry", "images:PULL_IMAGE", "min 1", _MORE_I)
+_PUSH = _image("push", "Push an image to a specified destination", "images:PUSH", "one or two", "IMAGE [DESTINATION]")
 _RMI = _image("rm", "Remove one or more images from local storage", "images:REMOVE", "rmi", _MORE_I)
 _SAVE = _image("save", "Save image(s) to an archive", "images:SAVE", "save", _MORE_I)
 _TAG = _image("tag", "Add an additional name to a local image", "", "min 2", "IMAGE TARGET_NAME [TARGET_NAME...]")
@@ -153,6 +154,7 @@ TABLE: dict[str, Row] = {
     "image list": _IMAGES,
     "image load": _LOAD,
     "image pull": _PULL,
+    "image push": _PUSH,
     "image rm": _RMI,
     "image save": _SAVE,
     "image tag": _TAG,
@@ -216,6 +218,7 @@ TABLE: dict[str, Row] = {
     "port": _PORT,
     "ps": _PS,
     "pull": _PULL,
+    "push": _PUSH,
     "rename": _RENAME,
     "restart": _RESTART,
     "rm": _RM,
@@ -290,13 +293,13 @@ TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp", "diff"),
         *("events", "export", "farm", "generate", "healthcheck", "import", "init", "kube", "login", "logout"),
-        *("machine", "manifest", "mount", "pause", "play", "pod", "push", "quadlet", "search", "secret", "stats"),
+        *("machine", "manifest", "mount", "pause", "play", "pod", "quadlet", "search", "secret", "stats"),
         *("umount", "unmount", "unpause", "unshare", "update"),
         *("container checkpoint", "container clone", "container commit", "container cp", "container diff"),
         *("container export", "container init", "container mount", "container pause", "container prune"),
         *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
         *("container unpause", "container update"),
-        *("image build", "image diff", "image import", "image mount", "image prune", "image push", "image scp"),
+        *("image build", "image diff", "image import", "image mount", "image prune", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network prune", "network reload", "network update"),
         *("system connection", "system dial-stdio", "system events", "system hyperv-prep", "system locks"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sonata.config.values import EngineConfig
     from sonata.host.kernel import Kernel
+    from sonata.image.transfer import Progress
     from sonata.model.defaults import Defaults
     from sonata.store.store import Store
     from sonata_core.hookspecs.net import NetHooks
@@ -63,6 +64,8 @@ class Engine:
         self.kernel = kernel
         self.overrides = overrides
         self.notify = notify
+        self.progress: Progress | None = None
+        """Told of pulls that a command makes on its way, if a door sets it."""
         self.memo = Memo(f"{config.paths.cache_dir}/memo")
         self.catalog = Catalog(self.memo, self._border)
         self.database = Database(

@@ -27,3 +27,15 @@ class PullRequest(PullOptions):
     all_tags: bool = False
     policy: str = "always"
     quiet: bool = False
+
+
+class PushRequest(PullOptions):
+    """`push`: `destination` as typed, empty for the image's own name. `format`: oci, v2s2 or empty for as it is."""
+
+    image: str
+    destination: str = ""
+    compression_format: str = ""
+    compression_level: int | None = None
+    digestfile: str = ""
+    format: str = ""
+    quiet: bool = False

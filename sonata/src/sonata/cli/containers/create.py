@@ -41,5 +41,7 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.containers.create import create
 
     request = to_request(parsed, call.words, os.environ, working_folder())
+    if request.quiet:
+        call.silence()
     print(create(call.engine, request).config.id)
     return 0

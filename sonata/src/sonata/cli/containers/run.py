@@ -18,6 +18,8 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.containers import run
 
     request = to_request(parsed, call.words, os.environ, working_folder())
+    if request.quiet:
+        call.silence()
     warn_without_terminal(tty=request.tty, interactive=request.interactive)
     if request.detach:
         print(run.run_detached(call.engine, request))

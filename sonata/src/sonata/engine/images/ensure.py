@@ -27,7 +27,10 @@ def policy_named(text: str | None, default: str) -> str:
 def ensure(
     engine: Engine, text: str, policy: str, options: PullOptions, progress: Progress | None = None
 ) -> tuple[ImageRecord, str]:
-    """The image named `text` and its full name. Raises NotFound, and what a pull raises."""
+    """The image named `text` and its full name. `progress` is told of a pull, by default the engine's own.
+
+    Raises NotFound, and what a pull raises.
+    """
     found = None if policy == "always" else lookup.find(engine, text)
     if found is not None and policy != "newer":
         return found
@@ -36,7 +39,7 @@ def ensure(
     from sonata.engine.images.pull import pull_one
 
     try:
-        return pull_one(engine, text, options, progress)
+        return pull_one(engine, text, options, progress or engine.progress)
     except SonataError:
         if found is not None:
             return found

@@ -1,0 +1,88 @@
+"""Forwarding ports through slirp4netns's API socket: one JSON document each way per connection."""
+
+from __future__ import annotations
+
+import _socket
+import json
+import os
+import time
+
+from sonata_core.errors import CommandFailed, TimedOut
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sonata_core.models.net import PortMapping
+
+TIMEOUT = 5.0
+"""Seconds that the helper may take over one answer."""
+ANSWER_LIMIT = 1 << 20
+
+
+def forward(path: str, ports: Iterable[PortMapping], guest: str) -> None:
+    """Forward every port of every mapping to `guest`. Raises CommandFailed naming the port that is refused."""
+    for port in ports:
+        for step in range(port.range):
+            host = port.host_ip or "0.0.0.0"  # noqa: S104 - every address is what was asked for
+            asked = {
+                "proto": port.protocol,
+                "host_addr": host,
+                "host_port": port.host_port + step,
+                "guest_addr": guest,
+                "guest_port": port.container_port + step,
+            }
+            answer = ask(path, {"execute": "add_hostfwd", "arguments": asked})
+            if "error" in answer:
+                said = str((answer["error"] or {}).get("desc", answer["error"]))
+                raise CommandFailed(
+                    f"slirp4netns: cannot listen on {port.protocol} {host}:{port.host_port + step}: {said}",
+                    "another program may have the port: `ss -lntup` shows which",
+                )
+
+
+def ask(path: str, question: dict[str, Any]) -> dict[str, Any]:
+    """One question to the helper's socket. Raises TimedOut, CommandFailed."""
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        channel.settimeout(TIMEOUT)
+        # A socket's address has room for 107 bytes; a folder's path may be longer.
+        _connect(channel, f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+        channel.send(json.dumps(question).encode())
+        channel.shutdown(_socket.SHUT_WR)
+        answer = _read(channel)
+    except TimeoutError as error:
+        raise TimedOut(f"slirp4netns did not answer {question['execute']} in {TIMEOUT:g} s") from error
+    except OSError as error:
+        raise CommandFailed(f"slirp4netns: API socket {path}: {error.strerror}") from error
+    finally:
+        channel.close()
+        os.close(folder)
+    try:
+        document = json.loads(answer)
+    except ValueError as error:
+        raise CommandFailed(f"slirp4netns answered {answer[:200]!r}") from error
+    return document if isinstance(document, dict) else {"error": {"desc": repr(document)}}
+
+
+def _connect(channel: _socket.socket, address: str) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            channel.connect(address)
+            return
+        except (FileNotFoundError, ConnectionRefusedError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+
+
+def _read(channel: _socket.socket) -> bytes:
+    found = b""
+    while len(found) < ANSWER_LIMIT:
+        piece = channel.recv(65536)
+        if not piece:
+            break
+        found += piece
+    return found

@@ -1,0 +1,47 @@
+"""`sonata push`."""
+
+from __future__ import annotations
+
+import sys
+
+from sonata.cli.request import fill
+from sonata.model.image_request import PushRequest
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.media import DOCKER_MANIFEST, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+_MANIFESTS = {"": "", "oci": OCI_MANIFEST, "v2s2": DOCKER_MANIFEST}
+
+
+def to_request(parsed: Parsed) -> PushRequest:
+    """The request that the command line makes."""
+    return fill(PushRequest, parsed, image=parsed.args[0], destination=parsed.args[1] if len(parsed.args) > 1 else "")
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Push an image to where it was asked to go, by default to where its name says."""
+    from sonata.cli.render.progress import Progress
+    from sonata.engine.images.push import PushChoices, push
+
+    request = to_request(parsed)
+    if request.format not in _MANIFESTS:
+        raise UsageError(f'unknown format "{request.format}": choose on of the supported formats: oci, v2s2')
+    choices = PushChoices(
+        manifest_type=_MANIFESTS[request.format],
+        compression=request.compression_format,
+        level=request.compression_level,
+    )
+    progress = Progress(sys.stderr, quiet=request.quiet)
+    try:
+        digest = push(call.engine, request.image, request.destination, request, choices, progress)
+        progress.message("Writing manifest to image destination")
+    finally:
+        progress.close()
+    if request.digestfile:
+        with open(request.digestfile, "w", encoding="ascii") as file:
+            file.write(digest)
+    return 0
