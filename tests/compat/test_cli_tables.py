@@ -105,3 +105,9 @@ def test_rows_are_well_formed():
             assert row[2] in pflag._SCALARS or row[2] in pflag._LISTS or row[2] in ("choice", "stringToString"), row
             assert set(extras(row)) <= set(pflag.EXTRAS), row
             assert row[5], row
+
+
+def test_every_target_exists():
+    for path, row in table.TABLE.items():
+        if row[0]:
+            assert callable(root.target(path)), path

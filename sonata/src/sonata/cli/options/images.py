@@ -185,6 +185,7 @@ PUSH = (
             "Use the specified compression algorithm even if the destination contains a "
             "differently-compressed variant already"
         ),
+        {"later": True},
     ),
     (
         "format",

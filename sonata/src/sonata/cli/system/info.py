@@ -1,0 +1,61 @@
+"""`sonata info`."""
+
+from __future__ import annotations
+
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Print what there is of host, store, registries and plugins: YAML, JSON, or through a template."""
+    from sonata.cli.render.report import is_json, render_object
+    from sonata.engine.system.info import info
+
+    found = info(call.engine)
+    form = parsed.get("format")
+    if form is None:
+        from sonata.cli.render.yaml import dump
+
+        print(dump(found), end="")
+    elif is_json(form):
+        from sonata.cli.render.json import dumps
+
+        print(dumps(found, indent=2))
+    else:
+        print(render_object("info", templated(found), form), end="")
+    return 0
+
+
+def templated(value: Any) -> Any:
+    """The report as a template meets it: Go's names have capitals, `OCIRuntime` and their like written out."""
+    from sonata.cli.render.gotemplate.values import Struct
+
+    if isinstance(value, list):
+        return [templated(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return Struct("define.Info", {go_name(key): templated(item) for key, item in value.items()}, json=value)
+
+
+_WORDS = {
+    "apparmorEnabled": "AppArmorEnabled",
+    "cpus": "CPUs",
+    "freeLocks": "FreeLocks",
+    "idMappings": "IDMappings",
+    "ociRuntime": "OCIRuntime",
+    "os": "OS",
+    "osArch": "OsArch",
+    "seccompProfilePath": "SECCOMPProfilePath",
+    "seccompEnabled": "SECCOMPEnabled",
+    "selinuxEnabled": "SELinuxEnabled",
+    "gidmap": "GIDMap",
+    "uidmap": "UIDMap",
+}
+
+
+def go_name(key: str) -> str:
+    """The Go member that JSON calls `key`."""
+    return _WORDS.get(key, key[:1].upper() + key[1:])
