@@ -304,6 +304,29 @@ def test_rules_that_are_not_as_netavark_made_them_are_left_to_netavark(lab: Lab)
     assert any(event == "swift_teardown_declined" for _, event, _ in lab.recorder.events)
 
 
+def test_rules_in_the_old_tables_are_left_to_netavark(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = lab.tmp / "old"
+    old.mkdir()
+    for name in ("iptables", "ip6tables"):
+        if not os.path.exists(f"/usr/sbin/{name}-legacy"):
+            pytest.skip("needs iptables-legacy")
+        (old / name).symlink_to(f"/usr/sbin/{name}-legacy")
+    context = plugin_context(lab.tmp, lab.recorder)
+    lab.backend = NetavarkNet(context.replace(facts=context.facts.replace(path=f"{old}:{context.facts.path}")))
+    box = lab.container("a")
+    request = box.request(
+        on(network("old", 1), 5), ports=(PortMapping(host_ip="", host_port=18080, container_port=80),)
+    )
+    try:
+        lab.backend.net_attach(netns=box.netns, request=request)
+    except CommandFailed as error:
+        pytest.skip(f"this kernel has no old tables: {error}")
+    assert "NETAVARK-DN-" in tool("iptables-legacy-save")
+    lab.backend.net_detach(netns=box.netns, request=request, attached=None)
+    assert "NETAVARK-DN-" not in tool("iptables-legacy-save")
+    assert "teardown" in lab.recorder.verbs()
+
+
 def test_reload_makes_flushed_rules_again_with_the_same_addresses(lab: Lab) -> None:
     net = network("again", 1)
     box = lab.container("a")

@@ -88,6 +88,13 @@ class Removal:
         self._rules: dict[tuple[int, str, bytes], Rule] = {}
         self._chains: list[tuple[int, str, str]] = []
 
+    def expect(self, network: NetworkDefinition, *, attached: bool) -> None:
+        """Raise Unexpected if the rules may lie elsewhere: in the old tables, with firewalld, elsewhere."""
+        if any(chain[1:] == ("nat", chain_names(network.name)[0]) for chain in self._set.chains):
+            return
+        if attached or _has_old_tables():
+            raise Unexpected(f"no chain of network {network.name} in nftables' ip nat")
+
     def container(self, network: NetworkDefinition, container: str, addresses: tuple[bytes, ...]) -> None:
         """The container's port rules on one network. Raises Unexpected where they are not three by three."""
         _masquerade, forward = chain_names(network.name)
@@ -141,6 +148,14 @@ class Removal:
 
     def _take(self, rule: Rule) -> None:
         self._rules[rule.family, rule.table, rule.handle] = rule
+
+
+def _has_old_tables() -> bool:
+    try:
+        with open("/proc/net/ip_tables_names", encoding="ascii") as file:
+            return "nat" in file.read(4096).split()
+    except OSError:
+        return False
 
 
 def _family(family: int) -> bytes:

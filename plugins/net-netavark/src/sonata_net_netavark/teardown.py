@@ -50,6 +50,10 @@ class Record:
             answer[name] = entry["answer"]
         return answer
 
+    def has(self, network: str) -> bool:
+        """Whether an attachment to that network was made and not taken away."""
+        return network in self._load()
+
     def drop(self, attachments: tuple[Attachment, ...]) -> None:
         """Forget networks; the file goes with the last."""
         known = self._load()
@@ -127,8 +131,12 @@ class Swift:
                     empty.append(each.network)
                     doomed += [] if bridge is None else [bridge]
 
+            record = Record(self._context.run, request.container, netns.path)
+
             def choose(removal: rules.Removal) -> None:
                 for each in attachments:
+                    if not each.network.internal:
+                        removal.expect(each.network, attached=record.has(each.network.name))
                     if each.network in empty:
                         removal.network(each.network)
                     elif request.ports:
