@@ -64,17 +64,37 @@ def fill(engine: Engine, config: ContainerConfig, prepared: Prepared, attached: 
     if config.network.mode in (NetworkMode.CONTAINER, NetworkMode.POD):
         return
     if made.hosts:
-        addresses = tuple(one.address.partition("/")[0] for part in attached.interfaces for one in part.addresses)
-        given = HostsInput(
-            add=config.network.add_hosts,
-            base=_base_hosts(config, prepared.root),
-            gateway=_host_internal(engine, config, attached),
-            addresses=addresses or (("127.0.0.1",) if config.network.mode is NetworkMode.NONE else ()),
-            names=(prepared.hostname, config.name),
-        )
-        write(made.hosts, texts.hosts(given))
+        base = _base_hosts(config, prepared.root)
+        write(made.hosts, texts.hosts(_hosts_input(engine, config, prepared.hostname, attached, base)))
     if made.resolv_conf:
         write(made.resolv_conf, texts.resolv_conf(_resolv_input(config, attached)))
+
+
+def rewrite(
+    engine: Engine, config: ContainerConfig, paths: ContainerPaths, mountpoint: str, attached: AttachResult
+) -> None:
+    """Write hosts and resolv.conf of a running container again, after its networks have changed."""
+    if config.network.manage_hosts:
+        root = os.open(mountpoint, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            base = _base_hosts(config, root)
+        finally:
+            os.close(root)
+        name = config.hostname or config.id[:12]
+        write(f"{paths.run_dir}/hosts", texts.hosts(_hosts_input(engine, config, name, attached, base)))
+    if wants_resolv(config):
+        write(f"{paths.run_dir}/resolv.conf", texts.resolv_conf(_resolv_input(config, attached)))
+
+
+def _hosts_input(engine: Engine, config: ContainerConfig, name: str, attached: AttachResult, base: str) -> HostsInput:
+    addresses = tuple(one.address.partition("/")[0] for part in attached.interfaces for one in part.addresses)
+    return HostsInput(
+        add=config.network.add_hosts,
+        base=base,
+        gateway=_host_internal(engine, config, attached),
+        addresses=addresses or (("127.0.0.1",) if config.network.mode is NetworkMode.NONE else ()),
+        names=(name, config.name),
+    )
 
 
 def _resolv_input(config: ContainerConfig, attached: AttachResult) -> ResolvInput:

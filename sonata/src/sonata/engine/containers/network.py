@@ -64,7 +64,7 @@ def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDef
                 Attachment(
                     network=definition,
                     interface=use.interface or f"eth{number}",
-                    addresses=_addresses(engine, config.id, definition, use.static_ips),
+                    addresses=lease_addresses(engine, config.id, definition, use.static_ips),
                     aliases=use.aliases,
                     mac=use.mac,
                 )
@@ -72,7 +72,7 @@ def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDef
     return found
 
 
-def _addresses(
+def lease_addresses(
     engine: Engine, container: str, definition: NetworkDefinition, static: tuple[str, ...]
 ) -> tuple[str, ...]:
     """One address per subnet, taken inside the open transaction."""

@@ -6,7 +6,7 @@ import json
 import os
 
 from sonata.state import objects
-from sonata_core.errors import NotFound, UsageError
+from sonata_core.errors import AlreadyExists, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.net import NetworkDefinition, Route, Subnet
 
@@ -20,8 +20,12 @@ _FILE_LIMIT = 1 << 20
 
 def definition_of(engine: Engine, name: str) -> NetworkDefinition:
     """A network by name, id or unique id prefix; `""` is the default one. Raises NotFound, UsageError."""
-    wanted = name or engine.config.network.default_network
+    default = engine.config.network.default_network
+    wanted = name or default
     known = definitions(engine)
+    if wanted == default and not any(one.name == default for one in objects.networks(engine.database)):
+        mine = [one for one in foreign(engine) if one.name == default]
+        return mine[0] if mine else settle_default(engine)
     for definition in known:
         if wanted in (definition.name, definition.id):
             return definition
@@ -44,19 +48,41 @@ def definitions(engine: Engine) -> list[NetworkDefinition]:
 
 
 def default_definition(engine: Engine) -> NetworkDefinition:
-    """The network that a container joins unless it says otherwise."""
+    """The network that a container joins unless it says otherwise: its usual subnet and bridge, if nobody has them.
+
+    Another engine's bridge is never shared, because no two engines know of each other's leases.
+    """
+    from sonata.engine.networks.host import live_interfaces, live_subnets
+    from sonata.plan import addresses
+
     network = engine.config.network
-    base, _, prefix = network.default_subnet.partition("/")
-    octets = [int(part) for part in base.split(".")]
-    gateway = ".".join(str(part) for part in (*octets[:3], octets[3] + 1))
+    interface = f"{network.default_network}0"
+    others = foreign(engine)
+    used = {*live_interfaces(), *(one.interface for one in others)}
+    taken = [*live_subnets(), *(subnet.subnet for one in others for subnet in one.subnets)]
+    if interface in used:
+        stem = network.default_network
+        interface = next(f"{stem}{number}" for number in range(1, 1000) if f"{stem}{number}" not in used)
+    subnet = addresses.first_free((network.default_subnet,), network.default_subnet_pools, taken)
     return NetworkDefinition(
         name=network.default_network,
         id=DEFAULT_ID,
-        interface=f"{network.default_network}0",
+        interface=interface,
         created="2020-01-01T00:00:00Z",
-        subnets=(Subnet(subnet=f"{base}/{prefix}", gateway=gateway),),
+        subnets=(Subnet(subnet=subnet, gateway=addresses.first_host(subnet)),),
         ipam_driver="host-local",
     )
+
+
+def settle_default(engine: Engine) -> NetworkDefinition:
+    """The default network as it was decided at its first use."""
+    definition = default_definition(engine)
+    try:
+        objects.add_network(engine.database, definition)
+    except AlreadyExists:
+        # Another command decided at the same moment.
+        return next(one for one in objects.networks(engine.database) if one.name == definition.name)
+    return definition
 
 
 def foreign(engine: Engine) -> list[NetworkDefinition]:
