@@ -53,7 +53,7 @@ def first_host(subnet: str) -> str:
 
 
 def first_free(wanted: Iterable[str], pools: Iterable[tuple[str, int]], taken: Iterable[str]) -> str:
-    """The first of `wanted`, then of what can be cut from `pools`, that overlaps nothing in `taken`. Raises Conflict."""
+    """The first of `wanted`, then of cuts from `pools`, that overlaps nothing in `taken`. Raises Conflict."""
     used = [span for span in (parse_subnet(text) for text in taken) if span is not None]
     for text in wanted:
         span = _parsed(text)
