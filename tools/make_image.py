@@ -55,7 +55,12 @@ def archive(name: str) -> bytes:
         "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(_machine(), _machine()),
         "os": "linux",
         "created": "2024-01-01T00:00:00Z",
-        "config": {"Cmd": ["sh", "-c", SERVE], "Env": ["PATH=/bin"], "ExposedPorts": {"80/tcp": {}}},
+        "config": {
+            "Cmd": ["sh", "-c", SERVE],
+            "Env": ["PATH=/bin"],
+            "ExposedPorts": {"80/tcp": {}},
+            "StopSignal": "SIGKILL",
+        },
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         "history": [{"created": "2024-01-01T00:00:00Z", "created_by": "tools/make_image.py"}],
     }
