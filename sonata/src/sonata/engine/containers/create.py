@@ -80,6 +80,7 @@ def decide(engine: Engine, request: RunRequest, facts: ImageFacts) -> ContainerC
 
     materials = gather(engine, request)
     config = plan_container(request, facts, materials, engine.facts, engine.defaults)
+    _require_sources(config)
     wanted = plan_ports.wanted(config.network.ports)
     if wanted:
         free = [host_ports.find_free(one.protocol, one.host_ip, one.range) for one in wanted]
@@ -87,6 +88,13 @@ def decide(engine: Engine, request: RunRequest, facts: ImageFacts) -> ContainerC
         config = config.replace(network=config.network.replace(ports=ports))
     backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
     return config.replace(backends=backends)
+
+
+def _require_sources(config: ContainerConfig) -> None:
+    """A bind mount's source must be there already: nothing is made on the host by a slip of the pen."""
+    for use in config.mounts:
+        if use.kind in (MountKind.BIND, MountKind.OVERLAY) and not os.path.lexists(use.source):
+            raise NotFound(f"statfs {use.source}: no such file or directory", name=use.source)
 
 
 def _remove_named(engine: Engine, name: str) -> None:

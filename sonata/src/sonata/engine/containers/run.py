@@ -14,7 +14,7 @@ from sonata.monitor.terminal import parse_detach_keys
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata_core import trace
-from sonata_core.errors import Conflict, NotFound
+from sonata_core.errors import Conflict, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 
@@ -56,8 +56,8 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
         start.start_needed(engine, row)
         with engine.locks.hold(row.config.id):
             row = start.bring_up(engine, row, preserved_of(request))
-    except BaseException:
-        _give_up(engine, row)
+    except BaseException as error:
+        _give_up(engine, row, error)
         raise
     return row.config.id
 
@@ -68,8 +68,8 @@ def run_attached(engine: Engine, request: RunRequest, sides: Sides) -> Ended:
     try:
         start.start_needed(engine, row)
         return _follow(engine, row, sides, preserved_of(request))
-    except BaseException:
-        _give_up(engine, row)
+    except BaseException as error:
+        _give_up(engine, row, error)
         raise
 
 
@@ -179,17 +179,18 @@ def settle_ended(engine: Engine, row: ContainerRow) -> int | None:
     return None if settled is None or not settled.state.exited else settled.state.exit_code
 
 
-def _give_up(engine: Engine, row: ContainerRow) -> None:
-    """A container of `run --rm` that could not be started does not stay."""
+def _give_up(engine: Engine, row: ContainerRow, error: BaseException) -> None:
+    """A container of `run --rm` that could not be started does not stay; the error says that it came that late."""
+    if isinstance(error, SonataError):
+        error.details["stage"] = "start"
     if not row.config.auto_remove:
         return
     from sonata.engine.containers.remove import remove
-    from sonata_core.errors import SonataError
 
     try:
         remove(engine, row.config.id, force=True, timeout=0)
-    except SonataError as error:
-        engine.log.debug("giving_up_failed", container=row.config.id, error=error.message)
+    except SonataError as trouble:
+        engine.log.debug("giving_up_failed", container=row.config.id, error=trouble.message)
 
 
 def keep_umask() -> None:
