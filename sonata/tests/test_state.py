@@ -113,7 +113,7 @@ def test_no_address_and_no_port_twice_within_a_boot(database) -> None:
     with pytest.raises(Conflict, match="address already in use"):
         leases.hold_ports(database, "c", "b1", [("tcp", "127.0.0.1", 80)])
     leases.hold_ports(database, "c", "b1", [("udp", "127.0.0.1", 80)])
-    leases.release_ports(database, "a")
+    leases.release_all(database, "a")
     leases.hold_ports(database, "d", "b1", [("tcp", "127.0.0.1", 80)])
 
 

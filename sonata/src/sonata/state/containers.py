@@ -27,7 +27,7 @@ def insert(database: Database, config: ContainerConfig, state: ContainerState, u
     """A new container. Raises AlreadyExists for its name, NotFound for a container or volume that it needs."""
     text = json.dumps(freeze(config))
     try:
-        with database.transaction():
+        with database.transaction(durable=not config.auto_remove):
             database.execute("INSERT INTO name VALUES (?, 'container', ?)", (config.name, config.id))
             database.execute(
                 "INSERT INTO container VALUES (?, ?, ?, ?, ?, ?)",
@@ -92,9 +92,12 @@ def ids(database: Database) -> list[str]:
     return [row[0] for row in database.query("SELECT id FROM container ORDER BY created, id")]
 
 
-def put_state(database: Database, container: str, state: ContainerState) -> None:
-    """Replace what a container does now. Raises NotFound if it was removed meanwhile."""
-    with database.transaction():
+def put_state(database: Database, container: str, state: ContainerState, *, durable: bool = True) -> None:
+    """Replace what a container does now. Raises NotFound if it was removed meanwhile.
+
+    Not `durable`: what is void after a power cut anyway, and what is on the way to something else.
+    """
+    with database.transaction(durable=durable):
         _put_state(database, container, state)
 
 
@@ -128,11 +131,11 @@ def set_networks(database: Database, container: str, networks: Iterable[str]) ->
             database.execute("INSERT INTO uses_network VALUES (?, ?)", (container, network))
 
 
-def remove(database: Database, container: str, exit_code: int | None) -> None:
+def remove(database: Database, container: str, exit_code: int | None, *, durable: bool = True) -> None:
     """Forget a container; its exit code can be asked for a while longer. Raises InUse if another needs it."""
     now = time.time_ns()
     try:
-        with database.transaction():
+        with database.transaction(durable=durable):
             database.execute("DELETE FROM name WHERE id = ?", (container,))
             database.execute("DELETE FROM lease WHERE container = ?", (container,))
             database.execute("DELETE FROM port WHERE container = ?", (container,))

@@ -1,12 +1,15 @@
 """The state database: one SQLite file per graph root, in write-ahead mode.
 
-Write transactions begin IMMEDIATE and last milliseconds; no hook is called inside one. Opening
+Write transactions begin IMMEDIATE and last milliseconds; no hook is called inside one. What a
+command has acknowledged is on the disk (`synchronous = FULL`); what only has to outlive the command
+itself, and not a power cut, is not waited for. Opening
 creates or migrates the file under a lock of its own, because switching to write-ahead mode is the
 one thing for which SQLite does not wait.
 """
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import os
 import sqlite3
@@ -35,6 +38,8 @@ class Database:
         self._facts = facts
         self._connection: sqlite3.Connection | None = None
         self._depth = 0
+        self._writer = 0
+        self._waits = True
 
     @property
     def busy(self) -> bool:
@@ -42,8 +47,8 @@ class Database:
         return self._depth > 0
 
     def assert_idle(self) -> None:
-        """Raise Conflict inside a transaction: nothing slow may happen there."""
-        if self._depth:
+        """Raise Conflict inside this thread's transaction: nothing slow may happen there."""
+        if self._depth and self._writer == _thread.get_ident():
             raise Conflict("a hook was called inside a state transaction")
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> list[Row]:
@@ -71,9 +76,13 @@ class Database:
         except sqlite3.Error as error:
             raise self._explain(error) from error
 
-    def transaction(self) -> Transaction:
-        """A write transaction, as a context manager: committed at the end, rolled back on any error."""
-        return Transaction(self)
+    def transaction(self, *, durable: bool = True) -> Transaction:
+        """A write transaction, as a context manager: committed at the end, rolled back on any error.
+
+        One that is not `durable` outlives the process, but not a power cut until a later one is.
+        Inside another transaction it shares that one's fate.
+        """
+        return Transaction(self, durable=durable)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -81,13 +90,18 @@ class Database:
             self._connection.close()
             self._connection = None
 
-    def begin(self) -> None:
+    def begin(self, *, durable: bool) -> None:
         """Enter a transaction (the outermost one begins it)."""
         if self._depth == 0:
             try:
-                self._open().execute("BEGIN IMMEDIATE")
+                connection = self._open()
+                if durable != self._waits:
+                    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                    self._waits = durable
+                connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 raise self._explain(error) from error
+            self._writer = _thread.get_ident()
         self._depth += 1
 
     def end(self, *, keep: bool) -> None:
@@ -172,11 +186,12 @@ class Database:
 class Transaction:
     """`with database.transaction():`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, durable: bool) -> None:
         self._database = database
+        self._durable = durable
 
     def __enter__(self) -> Database:
-        self._database.begin()
+        self._database.begin(durable=self._durable)
         return self._database
 
     def __exit__(

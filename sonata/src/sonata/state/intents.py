@@ -22,7 +22,7 @@ class Intent(Record):
 
 def put(database: Database, intent: Intent) -> None:
     """Write down what is about to happen, before it does."""
-    with database.transaction():
+    with database.transaction(durable=False):
         row = (intent.id, intent.kind, json.dumps(intent.detail), intent.boot)
         database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", row)
 
@@ -35,13 +35,13 @@ def of(database: Database, ident: str) -> list[Intent]:
 
 def forget(database: Database, ident: str) -> None:
     """Nothing is under way with it any more."""
-    with database.transaction():
+    with database.transaction(durable=False):
         database.execute("DELETE FROM intent WHERE id = ?", (ident,))
 
 
 def done(database: Database, ident: str, kind: str) -> None:
     """It has happened, or was undone."""
-    with database.transaction():
+    with database.transaction(durable=False):
         database.execute("DELETE FROM intent WHERE id = ? AND kind = ?", (ident, kind))
 
 

@@ -82,7 +82,7 @@ def hold_ports(database: Database, container: str, boot: str, ports: Iterable[tu
 
     An address of `""` or `0.0.0.0` or `::` takes the port on every address.
     """
-    with database.transaction():
+    with database.transaction(durable=False):
         database.execute("DELETE FROM port WHERE container = ? OR boot <> ?", (container, boot))
         for protocol, address, port in ports:
             rows = database.query(
@@ -98,9 +98,13 @@ def hold_ports(database: Database, container: str, boot: str, ports: Iterable[tu
             database.execute("INSERT INTO port VALUES (?, ?, ?, ?, ?)", (protocol, address, port, container, boot))
 
 
-def release_ports(database: Database, container: str) -> None:
-    """Give a container's host ports back."""
-    with database.transaction():
+def release_all(database: Database, container: str) -> None:
+    """Give a container's addresses and host ports back, if it has any."""
+    query = "SELECT 1 FROM lease WHERE container = ?1 UNION ALL SELECT 1 FROM port WHERE container = ?1"
+    if database.one(query, (container,)) is None:
+        return
+    with database.transaction(durable=False):
+        database.execute("DELETE FROM lease WHERE container = ?", (container,))
         database.execute("DELETE FROM port WHERE container = ?", (container,))
 
 

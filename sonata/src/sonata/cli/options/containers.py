@@ -242,6 +242,7 @@ CLEANUP = (
     ("rm", "", "bool", False, "", "After cleanup, remove the container entirely"),
     ("rmi", "", "bool", False, "", "After cleanup, remove the image entirely", {"later": True}),
     ("stopped-only", "", "bool", False, "", "Clean up only containers that have stopped", {"hidden": True}),
+    ("unless-gone", "", "string", "", "", "Do nothing once this file is gone", {"hidden": True}),
 )
 
 INSPECT = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine import events, storage
+from sonata.engine.background import Background
 from sonata.engine.containers import network, present, rootfs
 from sonata.engine.paths import ContainerPaths
 from sonata.host import mounts
@@ -91,8 +92,9 @@ def finish(engine: Engine, row: ContainerRow) -> ContainerRow:
         mountpoint="",
         error=state.error or (str(trouble) if trouble else ""),
     )
-    rows.put_state(engine.database, config.id, resting)
-    intents.done(engine.database, config.id, "init")
+    with engine.database.transaction():
+        rows.put_state(engine.database, config.id, resting)
+        intents.done(engine.database, config.id, "init")
     events.container(engine, config, "cleanup")
     if trouble is not None:
         raise trouble
@@ -104,16 +106,27 @@ def _leftovers(state: ContainerState) -> bool:
 
 
 def dismantle(engine: Engine, row: ContainerRow) -> SonataError | None:
-    """Take runtime state, network, mounts and files away; the first trouble, after all steps were tried."""
+    """Take runtime state, network, mounts and files away; the first trouble, after all steps were tried.
+
+    The runtime's part goes on beside the others where no process is left that it might have to kill first.
+    """
     config = row.config
     paths = ContainerPaths(engine, config.backends.storage, config.id)
+    runtime = engine.runtime(config.backends.runtime).hook
+
+    def delete() -> None:
+        with trace.span("delete"):
+            runtime.runtime_delete(ref=paths.ref, force=True)
+
     steps: list[tuple[str, Callable[[], object]]] = [
-        ("delete", lambda: engine.runtime(config.backends.runtime).hook.runtime_delete(ref=paths.ref, force=True)),
-        ("poststop", lambda: _poststop(engine, paths)),
         ("disconnect", lambda: network.detach(engine, config, row.state)),
         ("unmount", lambda: rootfs.unmount(engine, config, paths)),
-        ("files", lambda: _forget_files(engine, paths)),
     ]
+    if row.state.phase in _ENDED:
+        steps.append(("wait for delete", Background(delete).result))
+    else:
+        steps.insert(0, ("end", delete))
+    steps += [("poststop", lambda: _poststop(engine, paths)), ("files", lambda: _forget_files(engine, paths))]
     trouble: SonataError | None = None
     for name, step in steps:
         try:

@@ -66,7 +66,7 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
         with trace.span("layer"):
             _make_layer(engine, config, image)
         row = row.replace(state=row.state.replace(phase=Phase.CONFIGURED))
-        with engine.database.transaction():
+        with engine.database.transaction(durable=not config.auto_remove):
             rows.put_state(engine.database, config.id, row.state)
             intents.done(engine.database, config.id, "create")
         undo.keep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 
@@ -13,8 +14,44 @@ from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow
+
+
+class Attended:
+    """A command that will clean up after a container's end itself, for as long as the `with` block lasts.
+
+    The exit command of conmon waits for it (`sonata.launch`), and then finds nothing to do. A lock of the
+    container's run folder says it, so that a killed command attends to nothing any more.
+    """
+
+    def __init__(self, engine: Engine, row: ContainerRow) -> None:
+        self._folder = ContainerPaths(engine, row.config.backends.storage, row.config.id).run_dir
+        self._handle = -1
+
+    def __enter__(self) -> Attended:
+        try:
+            self._handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return self
+        fcntl.flock(self._handle, fcntl.LOCK_SH)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def mark(paths: ContainerPaths, config: ContainerConfig) -> str:
+    """The file whose absence says that an ended container has been cleaned up (and removed, with --rm)."""
+    return f"{paths.run_dir}/" if config.auto_remove else paths.pid_file
+
 
 EXIT_FILE_PATIENCE = 5.0
 """Seconds after a process's death within which conmon must have written its exit file."""

@@ -7,7 +7,7 @@ import time
 
 from sonata.engine import events
 from sonata.engine.background import Background
-from sonata.engine.containers import cleanup, files, network, rootfs
+from sonata.engine.containers import cleanup, ending, files, network, rootfs
 from sonata.engine.containers import spec as specs
 from sonata.engine.paths import ContainerPaths, store_tag
 from sonata.engine.undo import Undo
@@ -98,7 +98,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         undo.keep()
     ports.release(start.keep)
     _close_root(start)
-    rows.put_state(engine.database, start.config.id, start.state)
+    rows.put_state(engine.database, start.config.id, start.state, durable=False)
     events.container(engine, start.config, "init")
     return row.replace(state=start.state)
 
@@ -126,7 +126,7 @@ def _begin(start: Start) -> None:
         oom_killed=False,
         stopped_by_user=False,
     )
-    with engine.database.transaction():
+    with engine.database.transaction(durable=False):
         intents.put(engine.database, intents.Intent(id=config.id, kind="init", boot=engine.facts.boot_id))
         rows.put_state(engine.database, config.id, start.state)
 
@@ -233,16 +233,12 @@ def _monitor_spec(start: Start) -> MonitorSpec:
 
 def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
     """What conmon runs when the container has ended."""
-    tail = ("--rm",) if config.auto_remove else ()
-    return (
-        *engine.overrides.program,
-        *engine.overrides.arguments,
-        "container",
-        "cleanup",
-        "--stopped-only",
-        *tail,
-        config.id,
-    )
+    words = [*engine.overrides.program, *engine.overrides.arguments, "container", "cleanup", "--stopped-only"]
+    if config.auto_remove:
+        words.append("--rm")
+    if config.restart.name == "no":
+        words.append(f"--unless-gone={ending.mark(ContainerPaths(engine, config.backends.storage, config.id), config)}")
+    return (*words, config.id)
 
 
 def monitor_env(engine: Engine) -> dict[str, str]:

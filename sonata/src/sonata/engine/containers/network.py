@@ -57,7 +57,7 @@ def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:
 
 def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDefinition]) -> list[Attachment]:
     found: list[Attachment] = []
-    with engine.database.transaction():
+    with engine.database.transaction(durable=False):
         leases.forget_container(engine.database, config.id)
         for number, (use, definition) in enumerate(zip(config.network.networks, definitions, strict=True)):
             found.append(
@@ -114,8 +114,7 @@ def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> No
             trouble = error
     if state.netns and config.network.mode not in (NetworkMode.PATH, NetworkMode.CONTAINER):
         netns.remove(engine.kernel, state.netns)
-    leases.release(engine.database, config.id)
-    leases.release_ports(engine.database, config.id)
+    leases.release_all(engine.database, config.id)
     if trouble is not None:
         raise trouble
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events, storage
-from sonata.engine.containers import cleanup, present
+from sonata.engine.containers import cleanup, ending, present
 from sonata.engine.containers.stop import end_process
 from sonata.engine.paths import ContainerPaths
 from sonata.plan import lifecycle
@@ -26,9 +26,12 @@ def remove(
     engine: Engine, container: str, *, force: bool = False, volumes: bool = False, timeout: int | None = None
 ) -> str:
     """Remove one container; its id. `force` stops it first. Raises NotFound, Conflict, InUse."""
-    from sonata.engine.containers import ending
-
     row = present.load(engine, container)
+    with ending.Attended(engine, row):
+        return _remove(engine, row, force=force, volumes=volumes, timeout=timeout)
+
+
+def _remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool, timeout: int | None) -> str:
     ident = row.config.id
     with engine.locks.hold(ident) as held:
         row = present.corrected(engine, rows.get(engine.database, ident))
@@ -39,7 +42,7 @@ def remove(
         if phase in _ALIVE:
             state = row.state.replace(phase=Phase.STOPPING, stopped_by_user=True)
             row = row.replace(state=state)
-            rows.put_state(engine.database, ident, state)
+            rows.put_state(engine.database, ident, state, durable=False)
             held.release()
     if phase in _ALIVE:
         seconds = row.config.process.stop_timeout if timeout is None else timeout
@@ -83,23 +86,30 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     An intent is kept until all is gone, so that a killed removal is finished by the next command.
     """
     config = row.config
+    database = engine.database
     code = row.state.exit_code if row.state.exited else None
     anonymous = [use.source for use in config.mounts if use.anonymous] if volumes else []
     detail = {"volumes": volumes, "driver": config.backends.storage, "anonymous": anonymous}
-    with engine.database.transaction():
-        intents.put(engine.database, intents.Intent(id=config.id, kind="remove", detail=detail))
-        rows.put_state(engine.database, config.id, row.state.replace(phase=Phase.REMOVING))
+    with database.transaction(durable=False):
+        intents.put(database, intents.Intent(id=config.id, kind="remove", detail=detail))
+        rows.put_state(database, config.id, row.state.replace(phase=Phase.REMOVING))
     if row.state.phase != Phase.EXITED or row.state.netns or row.state.mountpoint:
         if row.state.phase == Phase.STOPPED:
             events.container(engine, config, "died", code=row.state.exit_code)
         trouble = cleanup.dismantle(engine, row)
+        if row.state.phase == Phase.STOPPED:
+            events.container(engine, config, "cleanup")
         if trouble is not None:
             engine.log.info("removing_after_trouble", container=config.id, error=trouble.message)
     with trace.span("remove files"):
         remove_files(engine, config.backends.storage, config.id)
-    rows.remove(engine.database, config.id, code)
-    remove_volumes(engine, anonymous)
-    intents.forget(engine.database, config.id)
+    with database.transaction(durable=not config.auto_remove):
+        rows.remove(database, config.id, code)
+        if not anonymous:
+            intents.forget(database, config.id)
+    if anonymous:
+        remove_volumes(engine, anonymous)
+        intents.forget(database, config.id)
     events.container(engine, config, "remove")
 
 

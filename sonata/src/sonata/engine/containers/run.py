@@ -105,6 +105,11 @@ def preserved_of(request: RunRequest) -> tuple[int, ...]:
 
 
 def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
+    with ending.Attended(engine, row):
+        return _follow_to_end(engine, row, sides, preserved)
+
+
+def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
     if row.config.log.driver.startswith("passthrough"):
         with engine.locks.hold(row.config.id):
             row = start.bring_up(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)

@@ -89,7 +89,7 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
         _undo(engine, row, error)
         raise
     state = row.state.replace(phase=Phase.RUNNING, started=time.time_ns(), finished=0)
-    with engine.database.transaction():
+    with engine.database.transaction(durable=not config.auto_remove):
         rows.put_state(engine.database, config.id, state)
         intents.done(engine.database, config.id, "init")
     if config.pid_file:

@@ -43,11 +43,12 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
             return
         state = row.state.replace(phase=Phase.STOPPING, stopped_by_user=True)
         row = row.replace(state=state)
-        rows.put_state(engine.database, row.config.id, state)
+        rows.put_state(engine.database, row.config.id, state, durable=False)
         held.release()
-    end_process(engine, row, _patience(row.config, timeout))
-    ending.wait_exit_file(engine, row)
-    settle(engine, row.config.id, "stop")
+    with ending.Attended(engine, row):
+        end_process(engine, row, _patience(row.config, timeout))
+        ending.wait_exit_file(engine, row)
+        settle(engine, row.config.id, "stop")
 
 
 def _by_user(engine: Engine, container: str) -> ContainerState:
@@ -102,11 +103,11 @@ def settle(engine: Engine, container: str, event: str = "") -> ContainerRow | No
         if event:
             events.container(engine, row.config, event)
         if row.state.phase in (Phase.STOPPED, Phase.EXITED, Phase.STOPPING):
-            row = cleanup.finish(engine, row)
             if row.config.auto_remove:
                 from sonata.engine.containers.remove import remove_ended
 
                 remove_ended(engine, row, volumes=True)
                 engine.locks.forget(container)
                 return None
+            row = cleanup.finish(engine, row)
         return row
