@@ -83,12 +83,14 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
     """Let the created container run. If the runtime refuses, nothing of the start stays."""
     config = row.config
     ref = ContainerPaths(engine, config.backends.storage, config.id).ref
+    # Before the runtime is asked: a short-lived container may have ended when the runtime returns.
+    began = time.time_ns()
     try:
         engine.runtime(config.backends.runtime).hook.runtime_start(ref=ref)
     except SonataError as error:
         _undo(engine, row, error)
         raise
-    state = row.state.replace(phase=Phase.RUNNING, started=time.time_ns(), finished=0)
+    state = row.state.replace(phase=Phase.RUNNING, started=began, finished=0)
     with engine.database.transaction(durable=not config.auto_remove):
         rows.put_state(engine.database, config.id, state)
         intents.done(engine.database, config.id, "init")
