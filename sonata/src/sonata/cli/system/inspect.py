@@ -53,7 +53,10 @@ def _finders(call: Call, *, size: bool) -> dict[str, Callable[[str], dict[str, A
     def container(name: str) -> dict[str, Any]:
         from sonata.engine.containers.inspect import inspect
 
-        return inspect(call.engine, name, size=size)
+        try:
+            return inspect(call.engine, name, size=size)
+        except NotFound as error:
+            raise NotFound(f'no such container "{name}"', name=name) from error
 
     def image(name: str) -> dict[str, Any]:
         from sonata.engine.images.inspect import inspect

@@ -49,7 +49,7 @@ def fields(volume: Volume) -> Mapping[str, Any]:
         "CreatedAt": lambda: _time(volume.created),
         "Driver": volume.driver,
         "GID": volume.gid,
-        "Labels": ",".join(f"{key}={value}" for key, value in sorted(volume.labels.items())),
+        "Labels": dict(volume.labels),
         "LockNumber": 0,
         "MountCount": 0,
         "Mountpoint": volume.mountpoint,

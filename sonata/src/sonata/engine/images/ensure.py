@@ -20,7 +20,7 @@ def policy_named(text: str | None, default: str) -> str:
     name = (text or default).lower()
     name = {"true": "always", "false": "never", "ifnotpresent": "missing", "ifnewer": "newer"}.get(name, name)
     if name not in POLICIES:
-        raise UsageError(f'invalid argument "{text}" for "--pull" flag: unsupported pull policy "{text}"')
+        raise UsageError(f'unsupported pull policy "{text}"', hint=f"policies are {', '.join(POLICIES)}")
     return name
 
 

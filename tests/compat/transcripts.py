@@ -1,0 +1,373 @@
+# ruff: noqa: E501  commands stand in one piece
+"""Transcripts: commands, what they print and how they end, with what differs between runs taken out.
+
+`python transcripts.py PODMAN…` records `cli/*.txt` anew from a Podman; the tests replay them with Sonata.
+A transcript holds one session in a fresh store. `$ words` begins an entry, then come standard output,
+`! lines` of standard error, and `= code`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+HERE = Path(__file__).parent
+APPLETS = ("sh", "true", "false", "cat", "echo", "sleep", "ls", "id", "env", "test")
+
+SESSIONS = {
+    "containers": """
+ps
+ps -a
+create --name c1 --label a=b --label c --env X=1 localhost/box:1 sh -c 'echo out; echo err >&2; exit 3'
+ps -a
+ps -aq
+ps -a --noheading
+ps -a --format '{{.Names}} {{.State}} {{.Status}} {{.Command}} {{.Image}} {{.Labels}} {{.Mounts}}|{{.Networks}}|{{.Ports}}|{{.Restarts}}'
+ps -a --format 'table {{.Names}} {{.Image}} {{.Size}}' --size
+ps -a --format '{{.ID}}'
+ps -a --filter name=c1 --format '{{.Names}}'
+ps -a --filter name=nosuch --format '{{.Names}}'
+ps -a --filter label=a --format '{{.Names}}'
+ps -a --filter label=a=x --format '{{.Names}}'
+ps -a --filter label!=a --format '{{.Names}}'
+ps -a --filter status=created --format '{{.Names}}'
+ps -a --filter status=foo
+ps -a --filter foo=bar
+ps -a --filter name
+ps -l -n 1
+ps -q -s
+ps --ns -s
+inspect c1 --format '{{.Name}} {{.State.Status}} {{.Config.Cmd}} {{.Config.Env}} {{.Path}} {{.Args}} {{.ImageName}}'
+inspect c1 --format '{{json .Config.Labels}} {{.HostConfig.NetworkMode}} {{.HostConfig.Privileged}} {{.HostConfig.RestartPolicy.Name}}'
+inspect c1 --format '{{.State.Foo}}'
+inspect --type image c1
+inspect c1 nosuch --format '{{.Name}}'
+inspect nosuch
+inspect --type nosuch c1
+container exists c1
+container exists nosuch
+start -a c1
+ps -a --format '{{.Names}} {{.ExitCode}} {{.Exited}}'
+ps -a --filter exited=3 --format '{{.Names}}'
+logs c1
+logs --tail 0 c1
+logs nosuch
+wait c1
+wait nosuch
+port c1
+port nosuch
+top c1
+top nosuch
+exec c1 true
+exec nosuch true
+attach c1
+rename c1 c2
+rename nosuch c3
+rename c2 'bad name'
+kill c2
+kill -s NOSUCH c2
+stop c2
+stop nosuch
+stop --ignore nosuch
+restart nosuch
+rm nosuch
+rm --ignore nosuch
+rm -f nosuch
+rm c2
+run --rm --network none localhost/box:1 echo hello
+run --rm --network none localhost/box:1 sh -c 'exit 7'
+run --rm --network none localhost/box:1 nosuchcommand
+run --rm --network none localhost/box:1 /etc
+run --rm --network none --entrypoint echo localhost/box:1 a 'b c'
+run --rm --network none -e A=1 -e B --env-file /nonexistent localhost/box:1 env
+run --rm --network none --user nosuch localhost/box:1 id
+run --rm --network none --workdir /nosuch localhost/box:1 true
+run --rm --network none --pull never nosuchimage
+run -d --network none --name r1 localhost/box:1 sleep 1000
+run -d --network none --name r1 localhost/box:1 sleep 1000
+ps --format '{{.Names}} {{.State}} {{.Pid}}'
+ps
+rm r1
+exec r1 sh -c 'echo in; exit 5'
+exec r1 nosuchcommand
+exec r1 /etc
+exec r1
+exec -w /etc -e A=b r1 sh -c 'echo $PWD $A'
+top r1 pid args
+top r1 nosuch
+container inspect r1 --format '{{.State.Running}} {{.State.ExitCode}}'
+start r1
+
+kill r1
+wait r1
+ps -a --format '{{.Names}} {{.State}} {{.ExitCode}}'
+start r1
+restart -t 0 r1
+stop -t 0 r1
+rm r1 nosuch
+""",
+    "images": """
+images
+images -q
+images --noheading --no-trunc
+images --digests
+images --format '{{.Repository}} {{.Tag}} {{.ID}} {{.Size}} {{.Names}} {{.Containers}}'
+images --format 'table {{.ID}} {{.Repository}}'
+images nosuch
+images --filter dangling=true
+images --filter label=made --format '{{.Repository}}'
+images --sort nosuch
+images a b
+image exists localhost/box:1
+image exists nosuch
+tag localhost/box:1 box:two other/thing
+images --format '{{.Repository}}:{{.Tag}}'
+tag nosuch x
+tag localhost/box:1 'BAD NAME'
+untag box:two
+untag localhost/box:1 nosuch
+images --format '{{.Repository}}:{{.Tag}}'
+history localhost/box:1
+history -q localhost/box:1
+history --format '{{.CreatedBy}}|{{.Comment}}|{{.Size}}' localhost/box:1
+history nosuch
+image inspect localhost/box:1 --format '{{.Id}} {{.Os}} {{.Architecture}} {{.Config.Cmd}} {{.Config.Env}} {{.Size}} {{.RepoTags}}'
+image inspect nosuch
+inspect --type container localhost/box:1
+rmi nosuch
+rmi
+rmi other/thing
+create --name c localhost/box:1
+rmi localhost/box:1
+images --format '{{.Containers}}'
+rm c
+rmi localhost/box:1
+images
+""",
+    "objects": """
+network ls
+network ls --noheading -q
+network ls --format '{{.Name}} {{.Driver}} {{.DNSEnabled}} {{.Internal}}'
+network exists podman
+network exists nosuch
+network create --subnet 10.197.5.0/24 --gateway 10.197.5.9 --label a=b n1
+network create --subnet 10.197.5.0/24 n1
+network create --ignore n1
+network create --subnet 10.197.5.0/25 n2
+network create --subnet nonsense n2
+network ls --format '{{.Name}} {{.Labels}}'
+network ls --filter name=n1 -q
+network ls --filter label=a -q
+network ls --filter nosuch=a
+network inspect n1 --format '{{.Name}} {{.Driver}} {{.DNSEnabled}} {{.IPv6Enabled}}'
+network inspect nosuch
+network rm nosuch
+network rm -f nosuch
+network rm n1
+network rm podman
+volume ls
+volume create v1
+volume create v1
+volume create --ignore v1
+volume create --label a=b v2
+volume create 'bad name'
+volume ls
+volume ls -q
+volume ls --noheading
+volume ls --format '{{.Name}} {{.Driver}} {{.Labels}}'
+volume ls --filter name=v1 -q
+volume ls --filter label=a -q
+volume ls --filter dangling=true -q
+volume exists v1
+volume exists nosuch
+volume inspect v1 --format '{{.Name}} {{.Driver}} {{.Scope}} {{.Labels}} {{.Options}}'
+volume inspect nosuch
+volume rm nosuch
+volume rm -f nosuch
+volume rm v1 v2
+volume rm
+""",
+    "usage": """
+run
+run --foo
+run -x
+run --name
+run --cpus x localhost/box:1
+run --memory-swappiness 1__0 localhost/box:1
+run --stop-timeout -1 localhost/box:1
+run --rm=maybe localhost/box:1
+run -itx localhost/box:1
+run --=x
+run --publish nonsense localhost/box:1
+run --pull=foo localhost/box:1
+run -h
+create
+exec
+start
+stop
+kill
+rm
+rm -a x
+rm -a -l
+rm --cidfile x y
+stop -a x
+stop --filter name=x y
+start -a x y
+start --all x
+attach
+attach a b
+wait
+logs
+top
+port
+port a b c
+rename a
+container exists
+container nosuch
+image nosuch
+network exists
+network connect a
+network create a b
+volume create a b
+volume inspect
+volume rm -a x
+rmi -a x
+tag a
+untag
+history
+inspect
+pull
+save
+load x
+version x
+info x
+system nosuch
+nosuch
+--foo ps
+ps --bad
+ps extra
+ps --sort foo
+ps --last x
+ps --watch -1
+ps --format
+completion
+completion nosuch
+network create --gateway 1.2 x
+network connect --ip 1.2 a b
+""",
+}
+
+
+def make_archive(path: Path) -> None:
+    """An image `localhost/box:1` as a docker-archive: busybox and a few links to it; always the same bytes."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for folder in ("bin", "etc", "tmp"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        program = Path(shutil.which("busybox") or "/bin/busybox").read_bytes()
+        entry = tarfile.TarInfo("bin/busybox")
+        entry.size, entry.mode = len(program), 0o755
+        tar.addfile(entry, io.BytesIO(program))
+        for applet in APPLETS:
+            entry = tarfile.TarInfo(f"bin/{applet}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(entry)
+    diff = sha256(layer.getvalue()).hexdigest()
+    config = {
+        "architecture": "amd64",
+        "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"], "Labels": {"made": "here"}},
+        "created": "2024-05-06T07:08:09Z",
+        "history": [
+            {"created": "2024-05-06T07:08:09Z", "created_by": "/bin/sh -c #(nop) ADD file", "comment": "hand-made"}
+        ],
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff}"]},
+    }
+    text = json.dumps(config, sort_keys=True).encode()
+    name = sha256(text).hexdigest()
+    manifest = [{"Config": f"{name}.json", "RepoTags": ["localhost/box:1"], "Layers": [f"{diff}.tar"]}]
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for file, content in (
+            (f"{name}.json", text),
+            (f"{diff}.tar", layer.getvalue()),
+            ("manifest.json", json.dumps(manifest).encode()),
+        ):
+            entry = tarfile.TarInfo(file)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+
+
+_REPLACED = (
+    (r"\b[0-9a-f]{64}\b", "<id>"),
+    (r"\b[0-9a-f]{12}\b", "<id>"),
+    (r"\b(Less than a second|About an? \w+|\d+ (?:second|minute|hour|day|week|month|year)s?)\b", "<time>"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]* \+0000 UTC", "<moment>"),
+    (r"[\d.]+ ?[kM]?B\b", "<size>"),
+    (r"running [1-9]\d*", "running <pid>"),
+    (r"\d+\.\d+s\b", "<time>"),
+    (r"(?m) +$", ""),
+    (r"  +", "  "),
+    (r"--+", "--"),
+)
+
+
+def normalised(text: str) -> str:
+    """What is different each time, or depends on it, replaced; the program's own name made one."""
+    text = text.replace("podman ", "sonata ").replace("'podman", "'sonata").replace("Podman", "Sonata")
+    for pattern, to in _REPLACED:
+        text = re.sub(pattern, to, text)
+    return text
+
+
+def split(line: str) -> list[str]:
+    """Words of a line, as a shell has them."""
+    import shlex
+
+    return shlex.split(line)
+
+
+def entry(line: str, code: int, out: str, err: str) -> str:
+    """One command of a transcript."""
+    told = [part for part in err.splitlines() if not part.startswith(("time=", "Warning:", "  hint:", "WARN"))]
+    complaint = "".join(f"! {part}\n" for part in normalised("\n".join(told)).splitlines())
+    printed = normalised(out)
+    return f"$ {line}\n{printed}{'' if not printed or printed.endswith(chr(10)) else chr(10)}{complaint}= {code}\n"
+
+
+def play(program: list[str], session: str) -> list[str]:
+    """Run a session's commands; one entry each."""
+    entries = []
+    for line in filter(None, SESSIONS[session].splitlines()):
+        done = subprocess.run(
+            [*program, *split(line)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        entries.append(entry(line, done.returncode, done.stdout, done.stderr))
+    return entries
+
+
+def record(program: list[str]) -> None:
+    """Write `cli/*.txt` from what `program` does."""
+    for session in SESSIONS:
+        with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+            stores = ["--root", f"{folder}/root", "--runroot", f"{folder}/run"]
+            make_archive(Path(folder) / "box.tar")
+            subprocess.run(
+                [*program, *stores, "load", "-q", "-i", f"{folder}/box.tar"], check=True, capture_output=True
+            )
+            (HERE / "cli" / f"{session}.txt").write_text("\n".join(play([*program, *stores], session)))
+            subprocess.run([*program, *stores, "rm", "-fa", "-t0"], check=False, capture_output=True)
+            subprocess.run(["umount", f"{folder}/root/overlay"], check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    record(sys.argv[1:])
