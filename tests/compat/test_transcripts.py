@@ -17,6 +17,13 @@ EXPLAINED: dict[str, str] = {
     "tag localhost/box:1 'BAD NAME'": "Podman says the same thing twice",
     "create --name c localhost/box:1": "the words after `initializing source` are the platform's",
     "inspect --type nosuch c1": "pods and artifacts are to come",
+    "top c1": "Sonata's refusals of a wrong state all end alike",
+    "attach c1": "Sonata's refusals of a wrong state all end alike",
+    "rename c2 'bad name'": "Sonata says the same of a name wherever it is given",
+    "run --rm --network none localhost/box:1 /etc": "the words are crun's, and change with its version",
+    "exec r1 /etc": "the words are crun's, and change with its version",
+    "run -d --network none --name r1 localhost/box:1 sleep 1000": "Sonata tells of --replace in a hint",
+    "top r1 nosuch": "Sonata knows the descriptors itself and does not run ps(1) in the container",
 }
 """Commands that end otherwise than Podman's, and why."""
 

@@ -28,15 +28,14 @@ def inspect_all(parsed: Parsed, names: Iterable[str], find: Callable[[str], dict
 
 def show(objects: list[dict[str, Any]], form: str) -> None:
     """A JSON array with five blanks a level, as Podman has it; a template's text for each object otherwise."""
-    from sonata.cli.render.report import is_json, render_object
+    from sonata.cli.render.report import is_json, render_objects
 
     if not form or is_json(form):
         from sonata.cli.render.json import dumps
 
         print(dumps(objects, indent=5))
         return
-    for one in objects:
-        print(render_object("inspect", templated(one), rewritten(form)), end="")
+    print(render_objects("inspect", [templated(one) for one in objects], rewritten(form)), end="")
 
 
 def rewritten(form: str) -> str:

@@ -33,7 +33,7 @@ def _read(path: str) -> str:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.read(16 << 20)
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or '').lower()}") from error
+        raise UsageError(f'parsing file "{path}": open {path}: {(error.strerror or "").lower()}') from error
 
 
 def command(parsed: Parsed, call: Call) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import Unsupported
+from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.cli.render.table import align_cells
 
     engine, words = call.engine, list(parsed.args)
-    row = one(engine, "" if parsed["latest"] else words.pop(0), latest=parsed["latest"])
+    name = "" if parsed["latest"] else words.pop(0)
+    try:
+        row = one(engine, name, latest=parsed["latest"])
+    except NotFound as error:
+        raise NotFound(f"unable to look up requested container: {error.message}", error.hint, name=name) from error
     print(align_cells(top(engine, row.config.id, descriptors(words))), end="")
     return 0

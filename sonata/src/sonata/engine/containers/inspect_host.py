@@ -24,7 +24,7 @@ def host_config(config: ContainerConfig, log_path: str) -> dict[str, Any]:
         "RestartPolicy": {"Name": config.restart.name, "MaximumRetryCount": config.restart.retries},
         "AutoRemove": config.auto_remove,
         "AutoRemoveImage": config.auto_remove_image,
-        "Annotations": dict(config.annotations),
+        "Annotations": dict(sorted(config.annotations.items())),
         "VolumeDriver": "",
         "VolumesFrom": list(config.volumes_from) or None,
         "CapAdd": list(security.cap_add),

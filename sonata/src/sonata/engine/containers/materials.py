@@ -56,7 +56,7 @@ def _read(path: str) -> str:
         with open(path, "rb") as file:
             content = file.read(_FILE_LIMIT + 1)
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or '').lower()}") from error
+        raise UsageError(f'parsing file "{path}": open {path}: {(error.strerror or "").lower()}') from error
     if len(content) > _FILE_LIMIT:
         raise UsageError(f"{path} is larger than {_FILE_LIMIT >> 20} MiB")
     return content.decode(errors="surrogateescape")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.containers.remove import remove
-from sonata.engine.containers.select import select
+from sonata.engine.containers.select import each
 from sonata.state import containers as rows
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -14,36 +14,17 @@ if TYPE_CHECKING:
 
 
 def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list[SonataError]]:
-    """Remove containers: what to print for those that are gone, and the errors of the others."""
-    done: list[str] = []
-    failed: list[SonataError] = []
-    for name in request.select.names:
-        try:
-            done += _selected(engine, request.replace(select=request.select.replace(names=(name,), cidfile=())))
-        except NotFound:
-            if not request.ignore:
-                text = f'no container with ID or name "{name}" found: no such container'
-                failed.append(NotFound(text, name=name))
-        except SonataError as error:
-            failed.append(error)
-    if not request.select.names:
-        chosen = select(engine, request.select, ignore=request.ignore)
-        for ident, shown in chosen:
-            try:
-                _remove(engine, request, ident)
-                done.append(shown)
-            except NotFound:
-                continue
-            except SonataError as error:
-                failed.append(error)
-    return done, failed
+    """Remove containers: what to print for those that are gone, and the errors of the others.
 
-
-def _selected(engine: Engine, request: RemoveRequest) -> list[str]:
-    found = select(engine, request.select)
-    for ident, _ in found:
-        _remove(engine, request, ident)
-    return [shown for _, shown in found]
+    Nothing is removed where a name is unknown, unless the request ignores such names.
+    """
+    try:
+        return each(engine, request.select, lambda one: _remove(engine, request, one), ignore=request.ignore)
+    except NotFound as error:
+        name = error.details.get("name")
+        if name is None:
+            raise
+        raise NotFound(f'no container with ID or name "{name}" found: no such container', name=name) from error
 
 
 def _remove(engine: Engine, request: RemoveRequest, ident: str) -> None:
