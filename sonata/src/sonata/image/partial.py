@@ -227,9 +227,12 @@ class PartialUse:
             try:
                 parse_digest(digest)
                 have = os.stat(os.path.join(self._folder, name)).st_size
+            except (Damaged, FileNotFoundError):
+                continue  # no blob's name, or gone meanwhile
+            try:
                 with open(os.path.join(self._folder, f"{name}.json"), "rb") as note:
                     size = loads(note.read(4096))["size"]
-            except (Damaged, FileNotFoundError, ValueError, KeyError, TypeError):
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
                 size = -1
             found.append((digest, have, size if isinstance(size, int) else -1))
         return found

@@ -35,7 +35,7 @@ class Database:
 
     def __init__(self, path: str, facts: dict[str, str]) -> None:
         self.path = path
-        self._facts = facts
+        self.facts = facts
         self._connection: sqlite3.Connection | None = None
         self._depth = 0
         self._writer = 0
@@ -167,7 +167,7 @@ class Database:
         folder = os.path.join(os.path.dirname(__file__), "schema")
         with open(f"{folder}/{number:04}.sql", encoding="utf-8") as script:
             connection.executescript(f"BEGIN IMMEDIATE;\n{script.read()}\nPRAGMA user_version = {number};\nCOMMIT;")
-        for key, value in self._facts.items():
+        for key, value in self.facts.items():
             connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
 
     def _explain(self, error: sqlite3.Error) -> Unavailable | TimedOut | Damaged:

@@ -19,7 +19,7 @@ from sonata_core.record import Record
 from sonata_core.sdk.stages import dead_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sonata.store.layers import Opener
     from sonata_core.models.storage import StorageFinding
@@ -56,10 +56,11 @@ class Loaded(Record):
         return {row["id"] for rows in self.layers.values() for row in rows}
 
 
-def find(place: Place, driver: "Opener", *, quick: bool, grace: float) -> list[Finding]:
+def find(place: Place, driver: "Opener", *, quick: bool, grace: float, own: "Collection[str]" = ()) -> list[Finding]:
     """Look at everything. `quick` reads no contents: it compares names and sizes.
 
     A layer that nothing needs and that is younger than `grace` seconds is left alone: it may be part of a pull.
+    `own` are containers that need no record, because they run from a folder of the host's.
     """
     found = [*_files(place)]
     if any(one.kind == "records" for one in found):
@@ -77,7 +78,7 @@ def find(place: Place, driver: "Opener", *, quick: bool, grace: float) -> list[F
     found += _tar_splits(place, loaded, lost, quick=quick)
     found += _images(place, loaded, lost, quick=quick)
     found += _containers(place, loaded, lost)
-    found += _unrecorded(place, driver, loaded)
+    found += _unrecorded(place, driver, loaded, own)
     found += _unreferenced(loaded, time.time_ns() - int(grace * 1e9))
     return found
 
@@ -296,7 +297,7 @@ def _containers(place: Place, loaded: Loaded, lost: set[str]) -> "Iterator[Findi
             )
 
 
-def _unrecorded(place: Place, driver: "Opener", loaded: Loaded) -> "Iterator[Finding]":
+def _unrecorded(place: Place, driver: "Opener", loaded: Loaded, own: "Collection[str]") -> "Iterator[Finding]":
     known = loaded.layer_ids()
     for layer in driver().storage_list():
         if layer not in known:
@@ -310,7 +311,7 @@ def _unrecorded(place: Place, driver: "Opener", loaded: Loaded) -> "Iterator[Fin
     owners = {
         "layers": known,
         "images": {row["id"] for rows in loaded.images.values() for row in rows},
-        "containers": {row["id"] for row in loaded.containers},
+        "containers": {*own, *(row["id"] for row in loaded.containers)},
     }
     for kind, _root, folder in record_folders(place):
         for name in sorted(os.listdir(folder)):

@@ -22,6 +22,8 @@ from sonata_core.sdk.stages import reap_stages
 from sonata_core.sdk.trees import remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sonata.store.layers import Opener
     from sonata.store.place import Place
 
@@ -37,16 +39,24 @@ class CheckResult(Record):
     notes: tuple[str, ...] = ()
 
 
-def check(place: Place, driver: Opener, *, quick: bool = False, repair: bool = False, grace: float = 0) -> CheckResult:
+def check(
+    place: Place,
+    driver: Opener,
+    *,
+    quick: bool = False,
+    repair: bool = False,
+    grace: float = 0,
+    own: Collection[str] = (),
+) -> CheckResult:
     """Look at a whole store, and mend it if asked to. Other engines wait meanwhile."""
     with Locks(place, "layers", "images", "containers") as locks:
         if not repair:
-            return CheckResult(left=tuple(find(place, driver, quick=quick, grace=grace)))
+            return CheckResult(left=tuple(find(place, driver, quick=quick, grace=grace, own=own)))
         seen: dict[tuple[str, str], Finding] = {}
         notes: list[str] = []
         left: list[Finding] = []
         for _ in range(_ROUNDS):
-            left = find(place, driver, quick=quick, grace=grace)
+            left = find(place, driver, quick=quick, grace=grace, own=own)
             fresh = [one for one in left if one.repair]
             seen.update({(one.kind, one.subject): one for one in left})
             if not fresh:

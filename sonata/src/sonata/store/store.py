@@ -35,7 +35,7 @@ from sonata_core.models.storage import LayerOptions
 from sonata_core.sdk.stages import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sonata.store.layers import Opener
     from sonata.store.records import ContainerRecord, ImageRecord, LayerRecord, NewContainer, NewImage, NewLayer
@@ -295,14 +295,17 @@ class Store:
 
     # looking after it
 
-    def check(self, *, quick: bool = False, repair: bool = False, grace: float = 0) -> CheckResult:
+    def check(
+        self, *, quick: bool = False, repair: bool = False, grace: float = 0, own: Collection[str] = ()
+    ) -> CheckResult:
         """Find what is wrong, and mend it if asked to; `quick` compares names and sizes only.
 
         Layers that nothing needs stay while younger than `grace` seconds: a pull may be under way.
+        `own`: containers that need no record, because they run from a folder of the host's.
         """
         from sonata.store.repair import check
 
-        return check(self.place, self._driver, quick=quick, repair=repair, grace=grace)
+        return check(self.place, self._driver, quick=quick, repair=repair, grace=grace, own=own)
 
     def usage(self) -> StoreUsage:
         """What takes room: by image, by container, by folder."""

@@ -52,4 +52,6 @@ SYSTEM_PRUNE = (
 )
 
 
+STATE = (("json", "", "bool", True, "", "Output as JSON (there is no other form)"),)
+
 DOCTOR = (("format", "f", "string", "", "", "Output as a Go template, or as JSON with `json`", {"choices": ("json",)}),)

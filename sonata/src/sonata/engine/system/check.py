@@ -1,0 +1,143 @@
+"""`system check`: the store's own check, and everything else that Sonata keeps or makes on a host.
+
+Each finding says what, on what evidence, and what a repair does. What another engine may own is
+never touched: a namespace is ours by its tag, a monitor by its exit folder, a folder by its place.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sonata.engine.system import leftovers
+from sonata.engine.system.database import check_database
+from sonata.engine.system.recover import recover_one
+from sonata.state import containers as rows
+from sonata.state import intents
+from sonata.store.check import Finding
+from sonata_core.errors import Damaged, SonataError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+
+    Mend = Callable[[], object]
+
+GRACE = 24 * 3600.0
+"""Seconds for which a layer that nothing needs is left alone: a pull may be under way."""
+
+
+class CheckRequest(Record):
+    """`repair` removes what is of no use to anybody, `force` also containers that cannot run any more."""
+
+    quick: bool = False
+    repair: bool = False
+    force: bool = False
+    max_age: float | None = None
+    """Seconds after which a layer that nothing needs is removed; None: a day."""
+
+
+class Checked(Record):
+    """What was found: `mended` is gone, `left` stays, `notes` say why a repair failed."""
+
+    mended: tuple[Finding, ...] = ()
+    left: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def check(engine: Engine, request: CheckRequest) -> Checked:
+    """Look at everything that Sonata keeps, and mend it if asked to. A repair that fails stops no other."""
+    repair = request.repair or request.force
+    mended: list[Finding] = []
+    left: list[Finding] = []
+    notes: list[str] = []
+
+    def settle(finding: Finding, mend: Mend | None) -> None:
+        if not repair or mend is None:
+            left.append(finding)
+            return
+        try:
+            mend()
+            mended.append(finding)
+        except (SonataError, OSError) as error:
+            left.append(finding)
+            notes.append(f"{finding.what} {finding.subject}: {error}")
+
+    for finding, mend in check_database(engine):
+        settle(finding, mend)
+    if any(one.kind == "database" for one in left):
+        return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
+    for finding, mend in _half_done(engine):
+        settle(finding, mend)
+    grace = GRACE if request.max_age is None else request.max_age
+    store = engine.store.check(quick=request.quick, repair=repair, grace=grace, own=rows.ids(engine.database))
+    mended += store.mended
+    left += store.left
+    notes += store.notes
+    for finding, mend in (*_lost_containers(engine, force=request.force), *leftovers.find(engine)):
+        settle(finding, mend)
+    return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
+
+
+def _half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
+    """What was begun by a command that is gone."""
+    found: list[tuple[Finding, Mend]] = []
+    words = {
+        "create": "container that was being made",
+        "init": "container that was being started",
+        "remove": "container that was being removed",
+        "volume": "volume that was being made",
+    }
+    for intent in intents.pending(engine.database):
+        held = engine.locks.try_hold(intent.id)
+        if held is None:
+            continue
+        held.release()
+        finding = Finding(
+            kind="half-done",
+            what=words.get(intent.kind, f"operation {intent.kind}"),
+            subject=intent.id.removeprefix("volume-"),
+            evidence="it was written down, its end was not, and nobody holds its lock",
+            repair="finish the removal" if intent.kind == "remove" else "take it back",
+        )
+        found.append((finding, partial(_again, engine, intent.id)))
+    return found
+
+
+def _again(engine: Engine, ident: str) -> None:
+    recover_one(engine, ident)
+    if intents.of(engine.database, ident):
+        raise Damaged(f"{ident} is still half done")
+
+
+def _lost_containers(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend | None]]:
+    """Containers of ours whose record in the store is gone, and those whose layer is broken."""
+    found: list[tuple[Finding, Mend | None]] = []
+    there = {str(record.id): record for record in engine.store.containers()}
+    layers = engine.store.layers()
+    for row in rows.listed(engine.database):
+        ident = row.config.id
+        if row.config.rootfs or row.state.phase in ("creating", "removing"):
+            continue
+        if row.config.backends.storage != engine.driver:
+            continue
+        record = there.get(ident)
+        if record is not None and record.layer in layers:
+            continue
+        finding = Finding(
+            kind="removed-from-storage",
+            what="container that was removed from storage" if record is None else "container whose layer is gone",
+            subject=ident,
+            evidence=f"its name is {row.config.name}; the store has no {'record' if record is None else 'layer'} of it",
+            repair="remove it" if force else "",
+        )
+        found.append((finding, (partial(_remove, engine, ident)) if force else None))
+    return found
+
+
+def _remove(engine: Engine, ident: str) -> None:
+    from sonata.engine.containers.remove import remove
+
+    remove(engine, ident, force=True, timeout=0)
