@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from sonata_core.models.image import ManifestBytes
 
-_LAST = ("version", "manifest.json")
+_STAGE = ".new."
+_ORDERED = ("version", "manifest.json")
 
 
 class DirSink:
     """A folder. What is put lies in a folder inside until `commit` puts it in the older image's place.
 
-    The manifest goes first and comes last, so that a reader never sees one whose blobs are not there.
+    The manifest goes first and comes last, so that a reader never sees one whose blobs are not there;
+    `version` comes first, so that a folder whose writer was killed is known as ours.
     """
 
     def __init__(self, folder: str) -> None:
@@ -41,14 +43,14 @@ class DirSink:
             self._require_ours()
         except OSError as error:
             raise file_error(f"mkdir {self._folder}", error) from error
-        self._stage = f"{self._folder}/.new.{os.urandom(6).hex()}"
+        self._stage = f"{self._folder}/{_STAGE}{os.urandom(6).hex()}"
         make_folder(self._stage)
         return self
 
     def _require_ours(self) -> None:
         try:
-            if not os.listdir(self._folder):
-                return
+            if all(name.startswith(_STAGE) for name in os.listdir(self._folder)):
+                return  # empty, or left by a writer that was killed
             check_version(self._folder)
         except (NotFound, Unsupported) as error:
             raise Conflict(
@@ -98,10 +100,10 @@ class DirSink:
         self._committed = manifest.digest
 
     def _replace(self, own: str) -> None:
-        new = [name for name in os.listdir(self._stage) if name not in (own, *_LAST)]
+        new = [name for name in os.listdir(self._stage) if name not in (own, *_ORDERED)]
         old = [name for name in os.listdir(self._folder) if f"{self._folder}/{name}" != self._stage]
         for name in sorted(old, key=lambda name: name != "manifest.json"):
             if name != "version":
                 remove_tree(f"{self._folder}/{name}")
-        for name in (*new, *_LAST):
+        for name in ("version", *new, "manifest.json"):
             os.replace(f"{self._stage}/{name}", f"{self._folder}/{name}")

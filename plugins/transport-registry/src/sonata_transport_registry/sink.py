@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import Damaged, RegistryFailure
+from sonata_core.errors import Damaged, RegistryFailure, Unsupported
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.media import OCI_MANIFEST
+from sonata_core.models.media import ACCEPTED, OCI_MANIFEST
 from sonata_core.naming import check_digest
 from sonata_transport_registry.address import follow
 from sonata_transport_registry.wire import discard
@@ -98,6 +98,8 @@ class RegistrySink:
 
     def _put(self, manifest: ManifestBytes, under: str) -> None:
         client = self._client
+        if manifest.media_type and manifest.media_type not in ACCEPTED:
+            raise Unsupported(f"a registry is given no manifests of type {manifest.media_type}")
         headers = {"Content-Type": manifest.media_type or OCI_MANIFEST, "Content-Length": str(len(manifest.content))}
         what = f"writing manifest {under} to {client.name.repository}"
         target = f"{client.base}/manifests/{under}"
