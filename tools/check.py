@@ -53,6 +53,7 @@ def _environment() -> None:
         del os.environ[name]
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     os.environ["PATH"] = f"{workspace.VENV}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"
+    os.environ["SONATA_LINTED"] = "1"
     os.environ.setdefault("LC_ALL", "C.UTF-8")
     os.umask(0o022)
 

@@ -8,6 +8,7 @@ needs no migration.
 from __future__ import annotations
 
 import types
+from binascii import a2b_base64, b2a_base64
 from enum import Enum
 
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ def freeze(value: Any) -> Any:
         return [freeze(item) for item in value]
     if hasattr(value, "items"):
         return {key: freeze(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return b2a_base64(value, newline=False).decode("ascii")
     return value
 
 
@@ -66,7 +69,11 @@ def converter(kind: Any) -> Callable[[Any], Any]:
         return lambda data: thaw(kind, data)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
-    return _same
+    return _bytes if kind is bytes else _same
+
+
+def _bytes(data: Any) -> Any:
+    return a2b_base64(data) if isinstance(data, str) else data
 
 
 def _tuple_converter(args: tuple[Any, ...]) -> Callable[[Any], Any]:
