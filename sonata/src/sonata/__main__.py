@@ -203,7 +203,9 @@ def _flush(code: int) -> int:
     except BrokenPipeError:
         return _broken_pipe()
     except OSError as error:
-        return _complain(f"Error: write stdout: {error.strerror}") if code == 0 else code
+        # What could not be written stays in the buffer; nothing may try again.
+        print(f"Error: write stdout: {error.strerror}", file=sys.stderr, flush=True)
+        return code or 125
     return code
 
 
