@@ -168,7 +168,7 @@ def test_the_table_is_read() -> None:
 
 def test_netns_is_pinned_and_let_go(tmp_path: Any) -> None:
     kernel = RecordingKernel()
-    path = netns.new_path(str(tmp_path / "netns"))
+    path = netns.new_path(folder=str(tmp_path / "netns"))
     netns.create(kernel, path)
     assert kernel.mounted == [str(tmp_path / "netns"), path]
     assert kernel.named("unshare") == [(0x40000000,)]
@@ -182,7 +182,7 @@ def test_a_failed_netns_leaves_no_file(tmp_path: Any, name: str) -> None:
     kernel = RecordingKernel()
     kernel.fail(name, errno.EPERM, at=1 if name == "unshare" else 3)
     with pytest.raises(Denied):
-        netns.create(kernel, netns.new_path(str(tmp_path / "netns")))
+        netns.create(kernel, netns.new_path(folder=str(tmp_path / "netns")))
     assert os.listdir(tmp_path / "netns") == []
 
 

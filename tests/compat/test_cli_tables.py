@@ -18,6 +18,7 @@ OURS_ONLY = {
     "plugin check",
     "plugin inspect",
     "plugin ls",
+    "system state",
 }
 
 DIFFERENT_ON_PURPOSE = {
