@@ -16,24 +16,28 @@ _SETTLE = 8.0
 
 
 class World:
-    """Mounts, network links, namespaces' pins, processes, firewall rules and the files below some folders.
+    """Mounts, processes and files, and with `network` the links and firewall rules of this thread's namespace.
 
-    `difference` says in words what another look shows that this one did not.
+    A mount or an orphaned process is ours if it names a path below `near`: others are at work on the host
+    too. `files` are the folders whose content is compared. `difference` says in words what another look
+    shows that this one did not.
     """
 
-    def __init__(self, *folders: str) -> None:
-        self._folders = folders
+    def __init__(self, near: str, files: tuple[str, ...] = (), *, network: bool = False) -> None:
+        self._near = near
+        self._files = files
+        self._network = network
         self.before = self._look()
 
     def _look(self) -> dict[str, frozenset[str]]:
-        return {
-            "mount": mounts(),
-            "link": links(),
-            "namespace": frozenset(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else frozenset(),
-            "process": processes(self._folders),
-            "firewall rule": firewall(),
-            "file": frozenset(path for folder in self._folders for path in files(folder)),
+        found = {
+            "mount": frozenset(one for one in mounts() if self._near in one),
+            "process": processes(self._near),
+            "file": frozenset(path for folder in self._files for path in files(folder)),
         }
+        if self._network:
+            found.update({"link": links(), "firewall rule": firewall()})
+        return found
 
     def difference(self, but: Mapping[str, Callable[[str], bool]] | None = None) -> list[str]:
         """What is there now and was not, and the reverse. The kernel is given a few seconds to finish.
@@ -52,6 +56,11 @@ class World:
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.05)
+
+    def check(self, but: Mapping[str, Callable[[str], bool]] | None = None) -> None:
+        """Raise AssertionError that names every difference."""
+        found = self.difference(but)
+        assert not found, "the world is not as before:\n" + "\n".join(found)
 
 
 def _nothing(_one: str) -> bool:
@@ -84,8 +93,8 @@ def firewall() -> frozenset[str]:
     return frozenset(f"{rule} (×{count})" for rule, count in found.items())
 
 
-def processes(folders: tuple[str, ...]) -> frozenset[str]:
-    """Our descendants, and orphans whose command line names one of `folders`: pid, start time and command."""
+def processes(near: str) -> frozenset[str]:
+    """Our descendants, and orphans whose command line names a path below `near`: pid, start time and command."""
     rows: dict[int, tuple[int, str, str]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -105,7 +114,7 @@ def processes(folders: tuple[str, ...]) -> frozenset[str]:
         more = {pid for pid, (parent, _, _) in rows.items() if parent in ours and pid not in ours}
         grown = bool(more)
         ours |= more
-    helpers = {pid for pid, (_, _, command) in rows.items() if any(folder in command for folder in folders)}
+    helpers = {pid for pid, (_, _, command) in rows.items() if near in command}
     return frozenset(f"{pid}@{rows[pid][1]} {rows[pid][2]}" for pid in (ours | helpers) - {os.getpid()} if pid in rows)
 
 
