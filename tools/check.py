@@ -134,6 +134,7 @@ def prepare_host() -> None:
         print(f"missing here, so some tests will say what they lack: {' '.join(missing)}", file=sys.stderr)
     if os.geteuid() == 0:
         mount_hugetlb()
+    workspace.wheelhouse()
 
 
 def mount_hugetlb() -> None:

@@ -54,10 +54,11 @@ def distributions() -> list[Distribution]:
 
 def pip(python: Path | str, *words: str) -> None:
     """Run pip for an environment that need not have one. Raises CalledProcessError."""
-    subprocess.run([*_pip(), "--python", str(python), *words], check=True)
+    subprocess.run([*pip_command(), "--python", str(python), *words], check=True)
 
 
-def _pip() -> list[str]:
+def pip_command() -> list[str]:
+    """How to call pip here. Raises SystemExit where there is none."""
     for argv in ([PYTHON, "-m", "pip"], ["pip"], ["pip3"]):
         if (
             shutil.which(argv[0])
@@ -89,6 +90,18 @@ def make_environment(folder: Path, requirements: Path) -> Path:
     )
     stamp.write_text(wanted)
     return python
+
+
+def wheelhouse() -> Path:
+    """A folder with the wheels of requirements/run.txt, fetched once: what installs without an index."""
+    lock = ROOT / "requirements/run.txt"
+    folder = ROOT / ".cache/wheels" / hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    if not folder.exists():
+        part = folder.with_suffix(f".{os.getpid()}")
+        words = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+        subprocess.run([*pip_command(), "download", *words, "-d", str(part), "-r", str(lock)], check=True)
+        part.rename(folder)
+    return folder
 
 
 def register(folder: Path) -> None:
