@@ -191,3 +191,64 @@ def eventually(condition: object, seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.01)
     return bool(condition())
+
+
+CHANCE = ("address", "ifindex", "link_index", "link_netnsid", "link", "bridge_id", "root_id", "root_port", "port_id")
+SETTINGS = (
+    "grep",
+    "-rs",
+    ".",
+    *(f"/proc/sys/net/{folder}" for folder in ("ipv4/conf", "ipv4/ip_forward", "ipv6/conf")),
+)
+
+
+def without_chance(container: Container | None) -> object:
+    """Links, addresses and routes, without what chance and the clock decide: hardware addresses, numbers, timers."""
+
+    def said(*argv: str) -> list[dict[str, object]]:
+        return list(json.loads((tool(*argv) if container is None else container.run(*argv)) or "[]"))
+
+    # netavark takes several networks in an order of chance.
+    found = [said("ip", "-j", "-d", "addr"), said("ip", "-j", "route")]
+    return [
+        _plain(sorted(each, key=lambda one: (str(one.get("ifname", one.get("dev"))), str(one.get("dst")))))
+        for each in found
+    ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return [_plain(item) for item in value if not (isinstance(item, dict) and item.get("scope") == "link")]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, item in value.items():
+        if key in CHANCE or key.endswith(("_timer", "_root", "_bridge", "_port", "_life_time")):
+            continue
+        if key == "flags":
+            kept["up"] = "UP" in item
+        if key in ("operstate", "state", "flags", "no", "topology_change") or str(item).startswith("veth"):
+            continue
+        kept[key] = _plain(item)
+    return kept
+
+
+def settings(container: Container | None) -> list[str]:
+    """The kernel's settings of IP, of every interface."""
+    if container is None:
+        said = subprocess.run(SETTINGS, check=False, capture_output=True, text=True, timeout=30).stdout
+    else:
+        said = container.run(*SETTINGS, check=False)
+    assert "route_localnet" in said
+    return sorted(line for line in said.splitlines() if "veth" not in line and "stable_secret" not in line)
+
+
+def differences(one: object, other: object, where: str = "") -> list[str]:
+    """Where two documents differ, by path."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        return [d for key in keys for d in differences(one.get(key), other.get(key), f"{where}.{key}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for at, (a, b) in pairs for d in differences(a, b, f"{where}[{at}]")]
+    return [] if one == other else [f"{where}: {one!r} is not {other!r}"]

@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from netlab import (  # noqa: E402
     Container,
     Recorder,
+    differences,
     eventually,
     firewall,
     host_links,
@@ -27,7 +28,9 @@ from netlab import (  # noqa: E402
     on,
     own_host,
     plugin_context,
+    settings,
     tool,
+    without_chance,
 )
 
 from sonata_core.errors import CommandFailed, Unsupported, UsageError  # noqa: E402
@@ -150,6 +153,66 @@ def test_the_swift_teardown_ends_where_netavarks_own_does(lab: Lab, monkeypatch:
     theirs = worlds()
     assert lab.recorder.verbs().count("teardown") == 4
     assert ours == theirs
+
+
+def test_the_swift_setup_makes_what_netavark_makes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules, links, addresses, routes and kernel settings of both, after every attachment."""
+    one, two = network("one", 1), network("two", 2)
+    ports = (
+        PortMapping(host_ip="", host_port=18080, container_port=80),
+        PortMapping(host_ip="0.0.0.0", host_port=18070, container_port=70),
+        PortMapping(host_ip="127.0.0.1", host_port=18090, container_port=90, range=3, protocol="udp"),
+    )
+    made = [lab.container(letter) for letter in "abc"]
+    requests = [
+        made[0].request(on(one, 5)),
+        made[1].request(on(one, 6), ports=ports),
+        made[2].request(on(two, 7), on(one, 7, "eth1")),
+    ]
+    warm = lab.container("f")
+    lab.backend.net_attach(netns=warm.netns, request=warm.request(on(network("w", 3), 5)))
+
+    def worlds() -> list[object]:
+        seen: list[object] = []
+        for container, request in zip(made, requests, strict=True):
+            result = lab.backend.net_attach(netns=container.netns, request=request)
+            macs = {link["ifname"]: link["address"] for link in json.loads(container.run("ip", "-j", "link"))}
+            assert {i.interface: i.mac for i in result.interfaces} == {n: m for n, m in macs.items() if n != "lo"}
+            seen.append([i.replace(mac="") for i in result.interfaces])
+            seen.append(firewall())
+            seen += [without_chance(container), without_chance(None), settings(container), settings(None)]
+        for container, request in zip(made, requests, strict=True):
+            lab.backend.net_detach(netns=container.netns, request=request, attached=None)
+        assert eventually(lambda: "sbr1" not in host_links() and "sbr2" not in host_links())
+        return seen
+
+    lab.recorder.commands.clear()
+    ours = worlds()
+    assert lab.recorder.verbs() == []
+    monkeypatch.setattr("sonata_net_netavark.setup.attach", lambda *_: None)
+    theirs = worlds()
+    assert lab.recorder.verbs() == ["setup"] * 3
+    for mine, other in zip(ours, theirs, strict=True):
+        assert differences(mine, other) == []
+
+
+def test_a_half_made_swift_setup_is_taken_back_and_netavark_asked(lab: Lab) -> None:
+    warm, box = lab.container("f"), lab.container("a")
+    lab.backend.net_attach(netns=warm.netns, request=warm.request(on(network("w", 3), 5)))
+    broken = lab.tmp / "iptables-restore"
+    broken.write_text("#!/bin/sh\nexit 2\n")
+    broken.chmod(0o755)
+    context = plugin_context(lab.tmp, lab.recorder)
+    find = context.find_program
+    lab.backend = NetavarkNet(
+        context.replace(find_program=lambda name: str(broken) if name == "iptables-restore" else find(name))
+    )
+    lab.recorder.commands.clear()
+    result = lab.backend.net_attach(netns=box.netns, request=box.request(on(network("one", 1), 5)))
+    assert lab.recorder.verbs() == ["teardown", "setup"]
+    assert result.interfaces[0].addresses[0].address == "10.201.0.5/24"
+    assert box.links() == ["lo", "eth0"]
+    assert sum(line.startswith("-A POSTROUTING -s 10.201.0.0/24") for line in firewall().splitlines()) == 1
 
 
 def test_attaching_twice_is_one_attachment(lab: Lab) -> None:

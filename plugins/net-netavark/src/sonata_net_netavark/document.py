@@ -16,6 +16,7 @@ from sonata_core.models.net import (
 )
 
 SHORT_ID = 12
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is asked for, not what is listened on
 
 
 def options_document(request: AttachRequest, attachments: "tuple[Attachment, ...]") -> "dict[str, Any]":
@@ -83,9 +84,12 @@ def network_entry(network: NetworkDefinition) -> "dict[str, Any]":
 
 
 def port_entry(port: PortMapping) -> "dict[str, Any]":
-    """A port mapping in netavark's spelling."""
+    """A port mapping in netavark's spelling.
+
+    netavark 1.4 takes 0.0.0.0 for one address and makes rules that no packet meets: every address is empty.
+    """
     return {
-        "host_ip": port.host_ip,
+        "host_ip": "" if port.host_ip == EVERYWHERE else port.host_ip,
         "container_port": port.container_port,
         "host_port": port.host_port,
         "range": port.range,

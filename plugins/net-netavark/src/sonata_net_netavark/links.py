@@ -19,7 +19,7 @@ LOOPBACK = 1
 HERE = -2
 IFLA_INFO_KIND = 1
 NETNSA_NSID, NETNSA_FD = 1, 3
-_INFO = struct.Struct("=BxHiII")
+INFO = struct.Struct("=BxHiII")
 
 
 class Link(Record):
@@ -40,7 +40,7 @@ class Link(Record):
 def all_links(channel: Channel) -> tuple[Link, ...]:
     """Every link of the namespace."""
     return tuple(
-        _link(body) for kind, body in channel.dump(RTM_GETLINK, _INFO.pack(0, 0, 0, 0, 0)) if kind == RTM_NEWLINK
+        _link(body) for kind, body in channel.dump(RTM_GETLINK, INFO.pack(0, 0, 0, 0, 0)) if kind == RTM_NEWLINK
     )
 
 
@@ -64,7 +64,7 @@ def leads_nowhere(channel: Channel, link: Link) -> bool:
         return False
     target = netlink.attribute(IFLA_TARGET_NETNSID, struct.pack("=i", link.peer_namespace))
     try:
-        channel.ask(RTM_GETLINK, _INFO.pack(0, 0, LOOPBACK, 0, 0) + target)
+        channel.ask(RTM_GETLINK, INFO.pack(0, 0, LOOPBACK, 0, 0) + target)
     except OSError:
         return True
     return False
@@ -72,7 +72,7 @@ def leads_nowhere(channel: Channel, link: Link) -> bool:
 
 def mark(channel: Channel, link: Link, group: int) -> None:
     """Put a link into a group, so that several can be deleted in one go. Raises OSError."""
-    body = _INFO.pack(0, 0, link.index, 0, 0) + netlink.attribute(IFLA_GROUP, struct.pack("=I", group))
+    body = INFO.pack(0, 0, link.index, 0, 0) + netlink.attribute(IFLA_GROUP, struct.pack("=I", group))
     channel.ask(RTM_NEWLINK, body)
 
 
@@ -86,8 +86,8 @@ def free_group(links: tuple[Link, ...]) -> int:
 
 
 def _link(body: bytes) -> Link:
-    index = _INFO.unpack_from(body)[2]
-    found = netlink.attributes(body[_INFO.size :])
+    index = INFO.unpack_from(body)[2]
+    found = netlink.attributes(body[INFO.size :])
     info = netlink.attributes(found.get(IFLA_LINKINFO, b""))
     return Link(
         index=index,

@@ -64,9 +64,9 @@ class Channel:
                     return found
                 found.append((answer, data))
 
-    def ask(self, kind: int, body: bytes) -> Message | None:
+    def ask(self, kind: int, body: bytes, flags: int = 0) -> Message | None:
         """One question, one answer; None for a bare acknowledgement. Raises OSError."""
-        sequence = self._send([(kind, REQUEST | ACK, body)])
+        sequence = self._send([(kind, REQUEST | ACK | flags, body)])
         found: Message | None = None
         while True:
             for answer, _flags, number, data in self._receive():

@@ -6,12 +6,12 @@ import os
 
 from sonata_core.errors import CommandFailed, HostLacks, SonataError, UsageError
 from sonata_core.hookspecs.net import NetHooks, NetLive, NetManaged, NetReload
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.sdk.locks import lock_file
-from sonata_net_netavark import document, program, teardown
+from sonata_net_netavark import document, program, setup, teardown
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
@@ -150,7 +150,9 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
         caller = program.Caller(self._context, helper, self._folder())
         record = teardown.Record(self._context.run, request.container, netns.path)
         try:
-            answer = caller.setup(netns, asked, request.outer)
+            answer = self._swift_setup(helper, netns, request, attachments)
+            if answer is None:
+                answer = caller.setup(netns, asked, request.outer)
         except SonataError as error:
             known = record.recall(asked) if ALREADY_THERE in error.message else None
             if known is not None:
@@ -160,6 +162,16 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
             raise
         record.keep(asked, answer)
         return document.attach_result(answer, attachments)
+
+    def _swift_setup(
+        self, helper: program.Netavark, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]
+    ) -> dict[str, Any] | None:
+        try:
+            return setup.attach(self._context, helper, netns, request, attachments)
+        except setup.HalfMade as error:
+            self._context.log.debug("swift_setup_taken_back", reason=str(error))
+            self._netavark_teardown(netns, request, attachments)
+            return None
 
     def _detach(
         self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...], lock: FileLock

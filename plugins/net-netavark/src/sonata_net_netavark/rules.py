@@ -25,6 +25,13 @@ NEW_RULE, GET_RULE, DELETE_RULE = NFT | 6, NFT | 7, NFT | 8
 NEW_GENERATION, GET_GENERATION = NFT | 15, NFT | 16
 BATCH = (0x10, 0x11)
 FORWARD, HOSTPORT, SETMARK = "NETAVARK_FORWARD", "NETAVARK-HOSTPORT-DNAT", "NETAVARK-HOSTPORT-SETMARK"
+HOSTPORT_MASQ = "NETAVARK-HOSTPORT-MASQ"
+GENERIC_JUMPS = (
+    ("filter", "FORWARD", FORWARD),
+    ("nat", "PREROUTING", HOSTPORT),
+    ("nat", "OUTPUT", HOSTPORT),
+    ("nat", "POSTROUTING", HOSTPORT_MASQ),
+)
 IPV4, IPV6 = 2, 10
 ACCEPT = 1
 
@@ -78,6 +85,30 @@ def chain_names(network: str) -> tuple[str, str]:
     """Names of a network's masquerading and port forwarding chains."""
     mark = hashlib.sha512(network.encode()).hexdigest()[:13].upper()
     return f"NETAVARK-{mark}", f"NETAVARK-DN-{mark}"
+
+
+def require_generic(ruleset: Ruleset) -> None:
+    """Raise Unexpected unless the chains that all networks share are there, each jumped to as netavark does."""
+    jumps = [(rule.table, rule.chain, rule.jump) for rule in ruleset.rules]
+    for jump in GENERIC_JUMPS:
+        if jumps.count(jump) != 1:
+            raise Unexpected(f"{jumps.count(jump)} jumps from {jump[1]} to {jump[2]}")
+    inside = [rule.chain for rule in ruleset.rules]
+    if inside.count(SETMARK) != 1 or inside.count(HOSTPORT_MASQ) != 1:
+        raise Unexpected("the shared chains do not have one rule each")
+
+
+def has_network(ruleset: Ruleset, network: NetworkDefinition) -> bool:
+    """Whether a network's rules are there. Raises Unexpected for some without the others."""
+    masquerade, _forward = chain_names(network.name)
+    subnets = [_prefix(subnet.subnet) for subnet in network.subnets]
+    there = [rule for rule in ruleset.rules if masquerade in (rule.chain, rule.jump)]
+    accepts = [rule for rule in ruleset.rules if rule.chain == FORWARD and _is_of(rule, subnets)]
+    if not there and not accepts and (IPV4, "nat", masquerade) not in ruleset.chains:
+        return False
+    if len(there) != 3 or len(accepts) != 2:
+        raise Unexpected(f"network {network.name} has {len(there)} and {len(accepts)} rules")
+    return True
 
 
 class Removal:
