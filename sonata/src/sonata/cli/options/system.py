@@ -54,4 +54,7 @@ SYSTEM_PRUNE = (
 
 STATE = (("json", "", "bool", True, "", "Output as JSON (there is no other form)"),)
 
-DOCTOR = (("format", "f", "string", "", "", "Output as a Go template, or as JSON with `json`", {"choices": ("json",)}),)
+DOCTOR = (
+    ("format", "f", "string", "", "", "Output as a Go template, or as JSON with `json`", {"choices": ("json",)}),
+    ("quiet", "q", "bool", False, "", "Print nothing where all is well"),
+)

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
-    from sonata.engine.system.doctor import Finding
+    from sonata.engine.system.doctor.finding import Finding
 
-MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
+COLUMNS = (("Severity", "SEVERITY"), ("ID", "ID"), ("What", "WHAT"), ("Evidence", "EVIDENCE"), ("Mend", "MEND"))
 
 
 def command(parsed: Parsed, call: Call) -> int:
     """Print each finding: what, evidence, and the command that mends it. 1 where containers cannot run at all."""
-    from sonata.engine.system.doctor import examine
+    from sonata.engine.system.doctor.examine import can_run, examine
 
-    findings = list(examine(call.engine))
+    findings = examine(lambda: call.engine)
     form = parsed.get("format")
-    if form is None:
-        print(shown(findings), end="")
-    else:
+    if form:
         _formatted(findings, form)
-    return 1 if any(finding.level == "error" for finding in findings) else 0
+    elif findings:
+        print(shown(findings), end="")
+    elif not parsed["quiet"]:
+        print("All is well: containers can be run here.")
+    return 0 if can_run(findings) else 1
 
 
 def shown(findings: Iterable[Finding]) -> str:
-    """The findings for people: one line each, with what mends it below."""
+    """The findings for people: what, and below it the evidence and what mends it."""
     lines = []
-    for finding in findings:
-        lines.append(f"{MARKS.get(finding.level, '?')} {finding.what}: {finding.evidence}")
-        if finding.remedy and finding.level != "ok":
-            lines.append(f"    {finding.remedy}")
+    for one in findings:
+        lines += [f"{one.severity}: {one.what} ({one.id})", f"  evidence: {one.evidence}", f"  mend:     {one.mend}"]
     return "".join(f"{line}\n" for line in lines)
+
+
+def row(one: Finding) -> dict[str, Any]:
+    """The members of a finding, as templates name them."""
+    return {
+        "ID": one.id,
+        "Severity": str(one.severity),
+        "What": one.what,
+        "Evidence": one.evidence,
+        "Mend": one.mend,
+    }
 
 
 def _formatted(findings: list[Finding], form: str) -> None:
     from sonata.cli.render.report import Report, is_json, render_rows
 
-    rows = [{"Level": one.level, "What": one.what, "Evidence": one.evidence, "Remedy": one.remedy} for one in findings]
+    rows = [row(one) for one in findings]
     if is_json(form):
         from sonata.cli.render.json import dumps
 
-        print(dumps([{key.lower(): value for key, value in row.items()} for row in rows], indent=2))
+        print(dumps([{key.lower(): value for key, value in one.items()} for one in rows], indent=2))
         return
-    columns = [(name, name.upper()) for name in ("Level", "What", "Evidence", "Remedy")]
-    print(render_rows(Report("doctor", "system.finding", columns), rows, form), end="")
+    print(render_rows(Report("doctor", "system.finding", COLUMNS), rows, form), end="")

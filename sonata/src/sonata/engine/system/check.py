@@ -69,7 +69,7 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
         settle(finding, mend)
     if any(one.kind == "database" for one in left):
         return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
-    for finding, mend in _half_done(engine):
+    for finding, mend in half_done(engine):
         settle(finding, mend)
     grace = GRACE if request.max_age is None else request.max_age
     store = engine.store.check(quick=request.quick, repair=repair, grace=grace, own=rows.ids(engine.database))
@@ -81,7 +81,7 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
     return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
 
 
-def _half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
+def half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
     """What was begun by a command that is gone."""
     found: list[tuple[Finding, Mend]] = []
     words = {

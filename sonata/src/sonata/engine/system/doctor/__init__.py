@@ -1,0 +1,1 @@
+"""What a host lacks to run containers."""
