@@ -6,7 +6,7 @@ from sonata_core.record import Record
 
 
 class Severity(StrEnum):
-    """`error`: no container can be run. `warning`: a feature is missing, or something will go wrong. `note`: good to know."""
+    """`error`: no container can be run. `warning`: a feature is missing, or something goes wrong. `note`: the rest."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine.system.doctor.finding import Finding, error, note, warning
+from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _REPAIR = "sonata system check --repair"
 _GRAVE = ("records", "database")
-_LIVE = ("initialised", "initialized", "running", "paused", "stopping")
+_LIVE = (Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
 def check(engine: Engine) -> Iterator[Finding]:
@@ -38,7 +39,10 @@ def _database(engine: Engine) -> Iterator[Finding]:
             return
         for one, _ in half_done(engine):
             yield warning(
-                "half-done", f"a {one.what} when its command was killed", f"{one.subject}: {one.evidence}", _REPAIR
+                "half-done",
+                f"there is a {one.what} when its command was killed",
+                f"{one.subject}: {one.evidence}",
+                _REPAIR,
             )
         stale = [
             row.config.name for row in rows.listed(engine.database) if _stale(engine, row.state.phase, row.state.boot)

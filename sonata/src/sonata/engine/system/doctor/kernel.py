@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from functools import partial
 
 from sonata.engine.system.doctor.finding import Finding, error, note, warning
 from sonata.host import kernel as k
@@ -28,7 +29,10 @@ NAMESPACES = {
     "network": syscalls.CLONE_NEWNET,
     "cgroup": 0x02000000,
 }
-_USER = "import ctypes,sys; l=ctypes.CDLL(None,use_errno=True); sys.exit(ctypes.get_errno() if l.unshare(0x10000000) else 0)"
+_USER = (
+    "import ctypes, sys; library = ctypes.CDLL(None, use_errno=True); "
+    "sys.exit(ctypes.get_errno() if library.unshare(0x10000000) else 0)"
+)
 _LIMITS = {"mount": "mnt", "network": "net"}
 _OLDEST = (5, 4)
 
@@ -50,7 +54,7 @@ def namespaces(kernel: Kernel, rootless: bool) -> dict[str, str]:
     refused = {}
     for name, flag in {} if rootless else NAMESPACES.items():
         try:
-            syscalls.in_thread(lambda flag=flag: kernel.unshare(flag))
+            syscalls.in_thread(partial(kernel.unshare, flag))
         except OSError as trouble:
             refused[name] = trouble.strerror or str(trouble)
     from sonata.host.commands import run

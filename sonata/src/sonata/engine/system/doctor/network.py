@@ -137,7 +137,8 @@ def check_subnet(subnet: str, bridge: str, routes: str) -> Iterator[Finding]:
                 "subnet",
                 f"the default network's subnet {subnet} is in use by another interface",
                 f"/proc/net/route: {dotted(target)}/{mask.bit_count()} on {fields[0]}",
-                "printf '[network]\\ndefault_subnet = \"10.90.0.0/16\"\\n' > /etc/containers/containers.conf.d/subnet.conf",
+                "printf '[network]\\ndefault_subnet = \"10.90.0.0/16\"\\n' > "
+                "/etc/containers/containers.conf.d/subnet.conf",
             )
 
 

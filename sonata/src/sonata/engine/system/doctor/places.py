@@ -138,7 +138,7 @@ def check_temporary(place: Place, variable: str | None) -> Iterator[Finding]:
     try:
         mode = stat.S_IMODE(os.stat("/tmp").st_mode)  # noqa: S108 - the folder itself is looked at
     except OSError as trouble:
-        yield warning("tmp", "there is no /tmp", f"/tmp: {trouble.strerror}", "mkdir -m 1777 /tmp")
+        yield warning("tmp", "there is no /tmp", f"stat: {trouble.strerror}", "mkdir -m 1777 /tmp")
         return
     if mode & 0o1777 != 0o1777:
-        yield warning("tmp", "/tmp is not open to everybody", f"its mode is {mode:o}", "chmod 1777 /tmp")
+        yield warning("tmp", "the folder /tmp is not open to everybody", f"its mode is {mode:o}", "chmod 1777 /tmp")

@@ -37,8 +37,8 @@ _USEFUL = {
 _FILES_NEEDED = 1024
 _EARLIEST = 1_735_689_600
 """The first of January 2025: before that, this program did not exist."""
-_PATCHED = {(3, 11): 4, (3, 12): 4}
-"""The first patch release of each version without a known fault that Sonata would meet."""
+_PATCHED = {(3, 11): 2, (3, 12): 1, (3, 13): 1}
+"""The first patch release of each version that Sonata is tried with."""
 
 
 def check_capabilities(facts: HostFacts) -> Iterator[Finding]:
@@ -142,7 +142,12 @@ def check_interpreter(version: tuple[int, int, int] | None = None) -> Iterator[F
         yield error("python", "this Python is too old", text, "apt-get install python3.11")
     elif patch < _PATCHED.get((major, minor), 0):
         fixed = f"{major}.{minor}.{_PATCHED[major, minor]}"
-        yield note("python-patch", f"this Python has known faults that {fixed} mends", text, "apt-get upgrade python3")
+        yield note(
+            "python-patch",
+            f"this Python is older than {fixed}, the first of its kind that Sonata is tried with",
+            text,
+            "apt-get upgrade python3",
+        )
 
 
 def check_working_directory() -> Iterator[Finding]:
