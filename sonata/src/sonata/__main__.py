@@ -189,6 +189,10 @@ def run() -> None:
     _signal.signal(_signal.SIGPIPE, _nothing)
     code = main()
     code = _flush(code)
+    if "sonata.codememo" in sys.modules:
+        from sonata import codememo
+
+        codememo.keep()
     os._exit(code)
 
 

@@ -7,9 +7,10 @@ files of an editable installation), `site` is asked after all.
 
 import os
 import sys
+from _frozen_importlib_external import SourceFileLoader
 
 
-def _prepare() -> None:
+def _prepare() -> str:
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path.append(here)
     names = os.listdir(here)
@@ -23,6 +24,17 @@ def _prepare() -> None:
         for folder in (f"/usr/local/lib/{short}/dist-packages", "/usr/lib/python3/dist-packages"):
             if folder not in sys.path and os.path.isdir(folder):
                 sys.path.append(folder)
+    return here
+
+
+def _remember(here: str) -> None:
+    """Serve imports from the memo of compiled code; it is loaded by its path, since nothing is searched yet."""
+    name = "sonata.codememo"
+    module = type(sys)(name)
+    loader = SourceFileLoader(name, f"{here}/sonata/codememo.py")
+    sys.modules[name] = module
+    loader.exec_module(module)
+    module.install(here)
 
 
 def _gone(words: list[str]) -> bool:
@@ -48,7 +60,7 @@ def _gone(words: list[str]) -> bool:
 if __name__ == "__main__":
     if _gone(sys.argv):
         os._exit(0)
-    _prepare()
+    _remember(_prepare())
     from sonata.__main__ import run
 
     run()

@@ -63,7 +63,7 @@ class Catalog:
         from sonata_core.codec import freeze, thaw
 
         stamp = _path_stamp()
-        key = f"plugins-{group.entry_points}"
+        key = f"plugins-{group.entry_points}-{_crc('|'.join(sys.path))}"
         kept = self._memo.get(key, stamp) if self._memo else None
         if kept is not None:
             return tuple(thaw(Found, row) for row in kept)
@@ -82,7 +82,7 @@ class Catalog:
         cls, file = _import(found)
         border = self._make_border(group.name)
         plugin = border.cross(name, "__init__", cls, {"context": make_context(name)})
-        key = f"checked-{group.entry_points}-{name}"
+        key = f"checked-{group.entry_points}-{name}-{_crc(file)}"
         stamp = stamp_of(file, __file__) + found.version
         offered = self._memo.get(key, stamp) if self._memo else None
         if offered is not None:
@@ -143,6 +143,13 @@ class Catalog:
                 )
             )
         return tuple(rows)
+
+
+def _crc(text: str) -> str:
+    """Tells installations apart, so that two of them on one host do not take each other's memo for stale."""
+    from binascii import crc32
+
+    return f"{crc32(text.encode()):08x}"
 
 
 def _path_stamp() -> str:

@@ -1,0 +1,100 @@
+"""The memo of compiled code: it serves what has not changed, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sonata import codememo
+
+SCRIPT = """
+import sys
+from sonata import codememo
+sys.path.append({site!r})
+codememo._path = lambda here: {memo!r}
+codememo.install("")
+finder = sys.meta_path[2]
+import first.second
+print(first.second.VALUE, "first.second" in finder.missed, type(first.second.__loader__).__name__)
+codememo.keep()
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site" / "first"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "second.py").write_text("VALUE = 1\n")
+    return tmp_path / "site"
+
+
+def run(site: Path) -> list[str]:
+    memo = f"{site.parent}/cache/code/memo"
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    script = SCRIPT.format(site=str(site), memo=memo)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
+    return done.stdout.split()
+
+
+def memo_of(site: Path) -> Path:
+    return site.parent / "cache/code/memo"
+
+
+def test_the_second_start_is_served_from_the_memo(site: Path) -> None:
+    assert run(site) == ["1", "True", "SourceFileLoader"]
+    assert memo_of(site).stat().st_mode & 0o777 == 0o600
+    assert memo_of(site).parent.stat().st_mode & 0o777 == 0o700
+    assert run(site) == ["1", "False", "_Loader"]
+
+
+def test_a_changed_module_is_not_served(site: Path) -> None:
+    run(site)
+    source = site / "first/second.py"
+    before = source.stat()
+    source.write_text("VALUE = 2\n")
+    # The same size and the same second: Python's own compiled file would be taken for fresh.
+    (site / "first/__pycache__").joinpath(f"second.{sys.implementation.cache_tag}.pyc").unlink()
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns + 1000))
+    assert run(site) == ["2", "True", "SourceFileLoader"]
+    assert run(site) == ["2", "False", "_Loader"]
+
+
+def test_a_module_that_is_gone_is_not_served(site: Path) -> None:
+    run(site)
+    (site / "first/second.py").unlink()
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run(site)
+    assert "No module named 'first.second'" in failed.value.stderr
+
+
+@pytest.mark.parametrize("spoil", ["open folder", "writable", "short", "garbage", "link"])
+def test_a_memo_that_is_not_to_be_believed_is_not_used(site: Path, spoil: str) -> None:
+    run(site)
+    memo = memo_of(site)
+    if spoil == "open folder":
+        memo.parent.chmod(0o755)
+    elif spoil == "writable":
+        memo.chmod(0o666)
+    elif spoil == "short":
+        memo.write_bytes(memo.read_bytes()[: len(codememo.MAGIC) + 20])
+    elif spoil == "garbage":
+        memo.write_bytes(b"garbage" * 100)
+    else:
+        memo.rename(memo.with_name("other"))
+        memo.symlink_to("other")
+    assert run(site) == ["1", "True", "SourceFileLoader"]
+
+
+def test_code_that_cannot_be_read_is_taken_from_the_source(site: Path) -> None:
+    run(site)
+    memo = memo_of(site)
+    raw = memo.read_bytes()
+    head = len(codememo.MAGIC) + 8
+    start = head + int.from_bytes(raw[head - 8 : head], "little")
+    memo.write_bytes(raw[:start] + b"?" * (len(raw) - start))
+    assert run(site) == ["1", "False", "_Loader"]
