@@ -210,10 +210,13 @@ def without_chance(container: Container | None) -> object:
 
     # netavark takes several networks in an order of chance.
     found = [said("ip", "-j", "-d", "addr"), said("ip", "-j", "route")]
-    return [
-        _plain(sorted(each, key=lambda one: (str(one.get("ifname", one.get("dev"))), str(one.get("dst")))))
-        for each in found
-    ]
+    return [_plain(sorted(each, key=_place)) for each in found]
+
+
+def _place(one: dict[str, object]) -> tuple[str, ...]:
+    """Where a link or a route belongs: the kernel numbers a veth by when it was made, so that its bridge decides."""
+    name = str(one.get("ifname", one.get("dev")))
+    return (name.rstrip("0123456789") if name.startswith("veth") else name, str(one.get("master")), str(one.get("dst")))
 
 
 def _plain(value: object) -> object:
