@@ -5,6 +5,7 @@ do in a plain installation, at a tenth of its cost. Where distributions lie else
 files of an editable installation), `site` is asked after all.
 """
 
+import gc
 import os
 import sys
 from _frozen_importlib_external import SourceFileLoader
@@ -58,6 +59,8 @@ def _gone(words: list[str]) -> bool:
 
 
 if __name__ == "__main__":
+    # Most commands end before they have made enough rubbish to look for; imports alone had it looked for 50 times.
+    gc.set_threshold(100_000, 20, 20)
     if _gone(sys.argv):
         os._exit(0)
     _remember(_prepare())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 
 from sonata.model.container import ContainerConfig
@@ -13,9 +12,12 @@ from sonata_core.errors import AlreadyExists, InUse, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
 
     from sonata.state.db import Database, Row
+else:
+    import _sqlite3 as sqlite3
 
 EXIT_KEPT = 300
 """Seconds for which the exit code of a removed container can still be asked for."""

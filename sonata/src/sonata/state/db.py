@@ -2,9 +2,8 @@
 
 Write transactions begin IMMEDIATE and last milliseconds; no hook is called inside one. What a
 command has acknowledged is on the disk (`synchronous = FULL`); what only has to outlive the command
-itself, and not a power cut, is not waited for. Opening
-creates or migrates the file under a lock of its own, because switching to write-ahead mode is the
-one thing for which SQLite does not wait.
+itself, and not a power cut, is not waited for. Opening creates or migrates the file under a lock of
+its own, because switching to write-ahead mode is the one thing for which SQLite does not wait.
 """
 
 from __future__ import annotations
@@ -12,16 +11,18 @@ from __future__ import annotations
 import _thread
 import fcntl
 import os
-import sqlite3
 
 from sonata_core.errors import Conflict, Damaged, HostLacks, TimedOut, Unavailable
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
     from types import TracebackType
 
     Row = tuple[Any, ...]
+else:
+    import _sqlite3 as sqlite3
 
 SCHEMA = 1
 """Number of the newest migration in `schema/`."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from sonata_core.errors import Conflict
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
 
     from sonata.state.db import Database
+else:
+    import _sqlite3 as sqlite3
 
 
 class Lease(Record):

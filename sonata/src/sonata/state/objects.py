@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 
 from sonata_core.codec import freeze, thaw
@@ -13,7 +12,11 @@ from sonata_core.models.net import NetworkDefinition
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sonata.state.db import Database
+else:
+    import _sqlite3 as sqlite3
 
 
 class Volume(Record):

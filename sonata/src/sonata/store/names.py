@@ -44,9 +44,9 @@ def big_data_file(key: str) -> str:
     # The last character is not looked at: so do all peers, since the first version.
     if _PLAIN.issuperset(key[:-1]) and "/" not in key:
         return key
-    import base64
+    import binascii
 
-    return "=" + base64.b64encode(key.encode()).decode().replace("/", "_")
+    return "=" + binascii.b2a_base64(key.encode(), newline=False).decode().replace("/", "_")
 
 
 def format_time(nanoseconds: int) -> str:
