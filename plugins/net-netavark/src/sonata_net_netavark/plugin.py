@@ -11,7 +11,8 @@ from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.sdk.locks import lock_file
-from sonata_net_netavark import document, program, setup, teardown
+from sonata_net_netavark import document, program
+from sonata_net_netavark.memory import Memory
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
@@ -133,6 +134,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
     @hookimpl
     def net_forget(self, definition: NetworkDefinition) -> None:
         """N-11. A bridge that a crash left behind without containers is taken away, its chains with it."""
+        from sonata_net_netavark import teardown
+
         lock = self._lock()
         try:
             self._lingering += teardown.forget(self._context, self._folder(), definition, lock)
@@ -148,7 +151,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
             program.demand(helper, program.network_features(each.network))
         asked = document.options_document(request, attachments)
         caller = program.Caller(self._context, helper, self._folder())
-        record = teardown.Record(self._context.run, request.container, netns.path)
+        record = Memory(self._context.run, request.container, netns.path)
         try:
             answer = self._swift_setup(helper, netns, request, attachments)
             if answer is None:
@@ -166,6 +169,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
     def _swift_setup(
         self, helper: program.Netavark, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]
     ) -> dict[str, Any] | None:
+        from sonata_net_netavark import setup
+
         try:
             return setup.attach(self._context, helper, netns, request, attachments)
         except setup.HalfMade as error:
@@ -176,6 +181,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
     def _detach(
         self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...], lock: FileLock
     ) -> None:
+        from sonata_net_netavark import teardown
+
         if not attachments:
             return
         self._reap()
@@ -184,7 +191,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
         self._lingering += swift.lingering
         if not done:
             self._netavark_teardown(netns, request, attachments)
-        teardown.Record(self._context.run, request.container, netns.path).drop(attachments)
+        Memory(self._context.run, request.container, netns.path).drop(attachments)
 
     def _netavark_teardown(self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]) -> None:
         """Netavark's own teardown. What it cannot find is gone: its complaints are for the log."""

@@ -8,12 +8,12 @@ rule order: netavark `src/firewall/varktables/types.rs`.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import NetworkDefinition
 from sonata_core.record import Record
+from sonata_core.sdk.hashes import sha512_hex
 from sonata_net_netavark import netlink
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def read(channel: Channel, families: tuple[int, ...]) -> Ruleset:
 
 def chain_names(network: str) -> tuple[str, str]:
     """Names of a network's masquerading and port forwarding chains."""
-    mark = hashlib.sha512(network.encode()).hexdigest()[:13].upper()
+    mark = sha512_hex(network.encode())[:13].upper()
     return f"NETAVARK-{mark}", f"NETAVARK-DN-{mark}"
 
 

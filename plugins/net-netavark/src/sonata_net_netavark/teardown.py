@@ -8,13 +8,13 @@ kernel, and for the links. Whatever is not exactly as netavark makes it is left 
 
 from __future__ import annotations
 
-import json
 import os
 
 from sonata_core.errors import HostLacks
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.sdk.helper_process import spawn
 from sonata_net_netavark import links, names, netlink, rules
+from sonata_net_netavark.memory import Memory
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
@@ -22,65 +22,6 @@ if TYPE_CHECKING:
     from sonata_core.sdk.locks import FileLock
 
 PLAIN_OPTIONS = frozenset({"mtu", "metric", "no_default_route", "vlan", "isolate"})
-
-
-class Record:
-    """What one attachment asked for and got: how a second call with the same request is answered."""
-
-    def __init__(self, run: str, container: str, netns: str) -> None:
-        self._folder = os.path.join(run, "attached")
-        self._path = os.path.join(self._folder, f"{container}.json")
-        self._netns = netns
-
-    def keep(self, asked: dict[str, Any], answer: dict[str, Any]) -> None:
-        """Remember; networks that were there before stay."""
-        known = self._load()
-        for name, block in answer.items():
-            known[name] = {"asked": _of(asked, name), "answer": block, "netns": self._netns}
-        self._save(known)
-
-    def recall(self, asked: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer of before, if exactly this was asked of the same namespace; else None."""
-        known = self._load()
-        answer: dict[str, Any] = {}
-        for name in asked["networks"]:
-            entry = known.get(name)
-            if entry is None or entry["netns"] != self._netns or entry["asked"] != _of(asked, name):
-                return None
-            answer[name] = entry["answer"]
-        return answer
-
-    def has(self, network: str) -> bool:
-        """Whether an attachment to that network was made and not taken away."""
-        return network in self._load()
-
-    def drop(self, attachments: tuple[Attachment, ...]) -> None:
-        """Forget networks; the file goes with the last."""
-        known = self._load()
-        for each in attachments:
-            known.pop(each.network.name, None)
-        self._save(known)
-
-    def _load(self) -> dict[str, Any]:
-        try:
-            with open(self._path, "rb") as file:
-                known = json.loads(file.read(1 << 22))
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
-
-    def _save(self, known: dict[str, Any]) -> None:
-        if not known:
-            try:
-                os.unlink(self._path)
-            except FileNotFoundError:
-                return
-            return
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        draft = f"{self._path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(known, file)
-        os.rename(draft, self._path)
 
 
 class Swift:
@@ -131,7 +72,7 @@ class Swift:
                     empty.append(each.network)
                     doomed += [] if bridge is None else [bridge]
 
-            record = Record(self._context.run, request.container, netns.path)
+            record = Memory(self._context.run, request.container, netns.path)
 
             def choose(removal: rules.Removal) -> None:
                 for each in attachments:
@@ -220,12 +161,3 @@ def _is_gone_or_in(route: netlink.Channel, link: links.Link, outside: int) -> bo
 
 def _has_rules(attachments: tuple[Attachment, ...], request: AttachRequest, empty: list[NetworkDefinition]) -> bool:
     return any(not each.network.internal and (each.network in empty or request.ports) for each in attachments)
-
-
-def _of(asked: dict[str, Any], network: str) -> dict[str, Any]:
-    """The part of a request's document that concerns one network."""
-    return {
-        "networks": asked["networks"][network],
-        "info": asked["network_info"][network],
-        "ports": asked.get("port_mappings"),
-    }

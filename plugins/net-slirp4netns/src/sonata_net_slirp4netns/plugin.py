@@ -6,7 +6,6 @@ where a connection comes from.
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from sonata_core.errors import HostLacks, NotFound, Unsupported
@@ -17,6 +16,7 @@ from sonata_core.models.net import AddressResult, AttachResult, InterfaceResult,
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.models.process import Command
 from sonata_core.sdk import helper_process
+from sonata_core.sdk.hashes import sha256_hex
 from sonata_core.sdk.program_facts import program_facts
 from sonata_net_slirp4netns import options as slirp_options
 from sonata_net_slirp4netns import ports
@@ -175,7 +175,7 @@ class _Files:
     """The files of one namespace's helper: named after its path, which is all that a late detach knows."""
 
     def __init__(self, run: str, netns: str) -> None:
-        name = hashlib.sha256(netns.encode()).hexdigest()[:16]
+        name = sha256_hex(netns.encode())[:16]
         self.record = os.path.join(run, f"{name}.json")
         self.log = os.path.join(run, f"{name}.log")
         self.socket = os.path.join(run, f"{name}.sock")
