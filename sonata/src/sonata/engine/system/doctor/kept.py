@@ -38,12 +38,8 @@ def _database(engine: Engine) -> Iterator[Finding]:
             yield error("database", "the state database is damaged", f"{one.subject}: {one.evidence}", _REPAIR)
             return
         for one, _ in half_done(engine):
-            yield warning(
-                "half-done",
-                f"there is a {one.what} when its command was killed",
-                f"{one.subject}: {one.evidence}",
-                _REPAIR,
-            )
+            evidence = f"{one.subject}: {one.evidence}"
+            yield warning("half-done", f"there is a {one.what} when its command was killed", evidence, _REPAIR)
         stale = [
             row.config.name for row in rows.listed(engine.database) if _stale(engine, row.state.phase, row.state.boot)
         ]

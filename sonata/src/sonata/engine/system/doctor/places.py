@@ -124,8 +124,8 @@ def _check_writable(place: Place, ident: str, what: str) -> Iterator[Finding]:
     )
 
 
-def check_temporary(place: Place, variable: str | None) -> Iterator[Finding]:
-    """Where large temporary files go. `variable`: what TMPDIR says."""
+def check_temporary(place: Place, variable: str | None, shared: str = "/tmp") -> Iterator[Finding]:  # noqa: S108
+    """Where temporary files go. `variable`: what TMPDIR says; `shared`: the folder that everybody may use."""
     if variable and not os.path.isdir(variable):
         yield warning("tmpdir", "TMPDIR names no folder", f"TMPDIR={variable}", "unset TMPDIR")
     elif place.refusal:
@@ -136,9 +136,9 @@ def check_temporary(place: Place, variable: str | None) -> Iterator[Finding]:
             f"mkdir -p -m 1777 {place.path}",
         )
     try:
-        mode = stat.S_IMODE(os.stat("/tmp").st_mode)  # noqa: S108 - the folder itself is looked at
+        mode = stat.S_IMODE(os.stat(shared).st_mode)
     except OSError as trouble:
-        yield warning("tmp", "there is no /tmp", f"stat: {trouble.strerror}", "mkdir -m 1777 /tmp")
+        yield warning("tmp", f"there is no {shared}", f"stat: {trouble.strerror}", f"mkdir -m 1777 {shared}")
         return
     if mode & 0o1777 != 0o1777:
-        yield warning("tmp", "the folder /tmp is not open to everybody", f"its mode is {mode:o}", "chmod 1777 /tmp")
+        yield warning("tmp", f"{shared} is not open to everybody", f"its mode is {mode:o}", f"chmod 1777 {shared}")

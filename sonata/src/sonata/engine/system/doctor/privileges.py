@@ -142,12 +142,8 @@ def check_interpreter(version: tuple[int, int, int] | None = None) -> Iterator[F
         yield error("python", "this Python is too old", text, "apt-get install python3.11")
     elif patch < _PATCHED.get((major, minor), 0):
         fixed = f"{major}.{minor}.{_PATCHED[major, minor]}"
-        yield note(
-            "python-patch",
-            f"this Python is older than {fixed}, the first of its kind that Sonata is tried with",
-            text,
-            "apt-get upgrade python3",
-        )
+        what = f"this Python is older than {fixed}, the first of its kind that Sonata is tried with"
+        yield note("python-patch", what, text, "apt-get upgrade python3")
 
 
 def check_working_directory() -> Iterator[Finding]:
