@@ -117,11 +117,12 @@ def register(folder: Path) -> None:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist.name}\nVersion: {dist.version}\n")
         (info / "RECORD").write_text("")
         (info / "INSTALLER").write_text("workspace\n")
-        (info / "entry_points.txt").write_text(_entry_points(dist))
+        (info / "entry_points.txt").write_text(entry_points_text(dist))
     _program(folder, packages)
 
 
-def _entry_points(dist: Distribution) -> str:
+def entry_points_text(dist: Distribution) -> str:
+    """The entry points as installed metadata has them."""
     lines = []
     for group, members in dist.entry_points.items():
         lines.append(f"[{group}]")

@@ -1,0 +1,119 @@
+"""Containers on a host with cgroup version 2, in a virtual machine: one boot, many answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs_root]
+
+SCRIPT = """
+sonata=/opt/sonata/bin/sonata
+say() { name=$1; shift; echo "@ $name"; "$@" 2>&1; echo "= $?"; }
+say load $sonata load -q -i /image.tar
+I=localhost/web:guest
+say memory $sonata run --rm --network none -m 64m $I cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.swap.max
+say cpus $sonata run --rm --network none --cpus 0.5 $I cat /sys/fs/cgroup/cpu.max
+say pids $sonata run --rm --network none --pids-limit 10 $I cat /sys/fs/cgroup/pids.max
+say default-pids $sonata run --rm --network none $I cat /sys/fs/cgroup/pids.max
+say shares $sonata run --rm --network none --cpu-shares 512 $I cat /sys/fs/cgroup/cpu.weight
+say cpuset $sonata run --rm --network none --cpuset-cpus 0 $I cat /sys/fs/cgroup/cpuset.cpus
+say unified $sonata run --rm --network none --cgroup-conf memory.high=33554432 $I cat /sys/fs/cgroup/memory.high
+say private $sonata run --rm --network none $I cat /proc/self/cgroup
+say shared $sonata run --rm --network none --cgroupns host $I cat /proc/self/cgroup
+say swappiness $sonata run --rm --network none --memory-swappiness 10 $I true
+say runc $sonata --runtime runc run --rm --network none -m 64m $I cat /sys/fs/cgroup/memory.max
+say runtime $sonata run -d --name web -p 8080:80 $I
+sleep 2
+say fetch busybox wget -q -O - http://127.0.0.1:8080/
+say exec $sonata exec web cat /proc/self/cgroup
+say oom $sonata run --name hungry --network none -m 16m --memory-swap 16m $I sh -c 'x=a; while true; do x=$x$x; done'
+say oom-killed $sonata inspect hungry --format '{{.State.ExitCode}}'
+say stop $sonata rm -f -t 0 web hungry
+say left sh -c 'ls -d /sys/fs/cgroup/libpod_parent/libpod-* 2>/dev/null; ls /run/netns; ls /sys/class/net | grep -c veth'
+say doctor $sonata doctor
+"""
+
+
+@pytest.fixture(scope="session")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """What the guest said: exit code and text by name."""
+    missing = [name for name in ("qemu-system-x86_64", "cpio", "mke2fs") if not shutil.which(name, path=_PATH)]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}: apt-get install qemu-system-x86 cpio e2fsprogs")
+    import guest
+
+    image = tmp_path_factory.mktemp("guest") / "image.tar"
+    tool = Path(guest.__file__).with_name("make_image.py")
+    subprocess.run([sys.executable, str(tool), str(image), "localhost/web:guest"], check=True)
+    shutil.copy(image, guest.root_tree() / "image.tar")
+    _, told = guest.run(SCRIPT, timeout=420)
+    found: dict[str, tuple[int, str]] = {}
+    for part in told.split("@ ")[1:]:
+        name, _, rest = part.partition("\n")
+        text, _, code = rest.rpartition("= ")
+        found[name] = (int(code.split()[0]), text)
+    return found
+
+
+_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("memory", "67108864\n67108864\n"),
+        ("cpus", "50000 100000\n"),
+        ("pids", "10\n"),
+        ("default-pids", "2048\n"),
+        ("cpuset", "0\n"),
+        ("unified", "33554432\n"),
+        ("private", "0::/\n"),
+        ("runc", "67108864\n"),
+        ("exec", "0::/\n"),
+    ],
+)
+def test_limits_are_what_the_kernel_enforces(answers, name: str, text: str) -> None:
+    assert answers[name] == (0, text)
+
+
+def test_shares_become_a_weight(answers) -> None:
+    code, text = answers["shares"]
+    assert code == 0
+    assert 1 < int(text) < 100
+
+
+def test_the_hosts_groups_are_seen_only_when_asked_for(answers) -> None:
+    assert "libpod_parent/libpod-" in answers["shared"][1]
+
+
+def test_what_version_2_lacks_is_refused(answers) -> None:
+    code, text = answers["swappiness"]
+    assert code != 0
+    assert "swappiness" in text
+
+
+def test_a_web_server_is_reached_through_its_port(answers) -> None:
+    assert answers["runtime"][0] == 0
+    assert "A page from a container." in answers["fetch"][1]
+
+
+def test_a_container_beyond_its_memory_is_killed(answers) -> None:
+    assert answers["oom"][0] == 137
+    assert answers["oom-killed"][1] == "137\n"
+
+
+def test_nothing_is_left(answers) -> None:
+    assert answers["stop"][0] == 0
+    assert answers["left"][1].split() == ["0"]
+
+
+def test_doctor_finds_that_the_main_job_runs(answers) -> None:
+    assert answers["doctor"][0] == 0, answers["doctor"][1]
