@@ -1,7 +1,7 @@
 # ruff: noqa: E501  commands stand in one piece
 """Transcripts: commands, what they print and how they end, with what differs between runs taken out.
 
-`python transcripts.py PODMAN…` records `cli/*.txt` anew from a Podman; the tests replay them with Sonata.
+`python transcripts.py PODMAN [SESSION…]` records `cli/*.txt` anew from a Podman; the tests replay them with Sonata.
 A transcript holds one session in a fresh store. `$ words` begins an entry, then come standard output,
 `! lines` of standard error, and `= code`.
 """
@@ -195,6 +195,96 @@ volume rm -f nosuch
 volume rm v1 v2
 volume rm
 """,
+    "mounts": """
+volume create v1
+create --name m -v /tmp:/x -v /etc:/y:ro,z -v v1:/v:ro --tmpfs /t --tmpfs /t2:size=1m,ro --mount type=bind,src=/tmp,dst=/w,bind-propagation=shared --mount type=volume,src=v1,dst=/w2 localhost/box:1
+inspect m --format '{{json .Mounts}}'
+inspect m --format '{{json .HostConfig.Binds}}'
+inspect m --format '{{json .HostConfig.Tmpfs}}'
+ps -a --format '{{.Mounts}}'
+ps -a --filter volume=v1 --format '{{.Names}}'
+volume rm v1
+volume inspect v1 --format '{{.MountCount}}'
+rm m
+create --name m -v relative:/x/../y localhost/box:1
+inspect m --format '{{json .HostConfig.Binds}}'
+create -v nope localhost/box:1
+create -v /nosuchsource:/x localhost/box:1
+create -v /tmp:/x:nonsense localhost/box:1
+create -v /tmp:/x -v /etc:/x localhost/box:1
+create --mount type=nonsense,dst=/x localhost/box:1
+create --mount type=bind,src=/nosuch,dst=/x localhost/box:1
+create --tmpfs x localhost/box:1
+rm -v m
+""",
+    "ports": """
+create --name p -p 18080:80 -p 127.0.0.1:19000-19002:9000-9002/udp -p 18443:443 --expose 5000 --expose 7000-7002/udp localhost/box:1
+ps -a --format '{{.Ports}}'
+port p
+port p 80
+port p 9001/udp
+port p 81
+port p nonsense
+port p 80/nonsense
+port -a
+inspect p --format '{{json .HostConfig.PortBindings}}'
+inspect p --format '{{json .NetworkSettings.Ports}}'
+inspect p --format '{{json .Config.ExposedPorts}}'
+create -p nonsense localhost/box:1
+create -p 80:99999 localhost/box:1
+create -p 1-3:1-2 localhost/box:1
+create --expose x localhost/box:1
+create --network none --name q -p 18081:80 localhost/box:1
+create --ip 1.2.3.4 --network host localhost/box:1
+create --hostname 'bad host' --name h localhost/box:1
+create --network nosuch localhost/box:1
+rm p
+""",
+    "limits": """
+create --name l -m 64m --cpus 1.5 --pids-limit 50 --ulimit nofile=100:200 --cap-add NET_ADMIN --cap-drop KILL --security-opt no-new-privileges --restart on-failure:3 --stop-signal INT --stop-timeout 3 --read-only --init=false --hostname hh --user 1:2 --workdir /tmp --label x=y --annotation k=v --log-opt max-size=1m localhost/box:1
+inspect l --format '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.CpuQuota}} {{.HostConfig.CpuPeriod}} {{.HostConfig.PidsLimit}}'
+inspect l --format '{{json .HostConfig.Ulimits}}'
+inspect l --format '{{json .HostConfig.CapAdd}} {{json .HostConfig.CapDrop}} {{json .EffectiveCaps}} {{json .BoundingCaps}}'
+inspect l --format '{{json .HostConfig.SecurityOpt}} {{json .HostConfig.RestartPolicy}} {{.Config.StopSignal}} {{.Config.StopTimeout}}'
+inspect l --format '{{.HostConfig.ReadonlyRootfs}} {{.Config.Hostname}} {{.Config.User}} {{.Config.WorkingDir}} {{json .HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Size}}'
+inspect l --format '{{.HostConfig.IpcMode}} {{.HostConfig.PidMode}} {{.HostConfig.UTSMode}} {{.HostConfig.NetworkMode}} {{.HostConfig.ShmSize}} {{.HostConfig.Cgroups}}'
+create -m x localhost/box:1
+create -m 64m --memory-swap 1m localhost/box:1
+create --cpus -1 localhost/box:1
+create --ulimit nonsense localhost/box:1
+create --cap-add NONSENSE localhost/box:1
+create --security-opt nonsense localhost/box:1
+create --restart nonsense localhost/box:1
+create --restart always --rm localhost/box:1
+create --stop-signal nonsense localhost/box:1
+create --umask 9 localhost/box:1
+create --env '' localhost/box:1
+create --label '' localhost/box:1
+create --name 'bad name' localhost/box:1
+create --pid nonsense localhost/box:1
+create --ipc nonsense localhost/box:1
+create --uts nonsense localhost/box:1
+create --cgroups nonsense localhost/box:1
+create --log-driver nonsense localhost/box:1
+create --log-opt nonsense localhost/box:1
+create --sysctl nonsense localhost/box:1
+create --device /nosuch localhost/box:1
+create --env-file /nosuch localhost/box:1
+create --cidfile /proc/nosuch localhost/box:1
+create --init --init-path /nosuch localhost/box:1
+create --image-volume nonsense localhost/box:1
+create --platform nonsense --pull never localhost/box:1
+create --add-host nonsense localhost/box:1
+create --dns nonsense localhost/box:1
+create --mac-address nonsense localhost/box:1
+create --ip nonsense localhost/box:1
+create --group-add nosuch --name g localhost/box:1
+create --attach nonsense localhost/box:1
+create --shm-size nonsense localhost/box:1
+create --oom-score-adj 5000 --name o localhost/box:1
+create --rootfs /nosuch
+rm l
+""",
     "usage": """
 run
 run --foo
@@ -355,9 +445,9 @@ def play(program: list[str], session: str) -> list[str]:
     return entries
 
 
-def record(program: list[str]) -> None:
+def record(program: list[str], sessions: list[str]) -> None:
     """Write `cli/*.txt` from what `program` does."""
-    for session in SESSIONS:
+    for session in sessions or SESSIONS:
         with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
             stores = ["--root", f"{folder}/root", "--runroot", f"{folder}/run"]
             make_archive(Path(folder) / "box.tar")
@@ -370,4 +460,4 @@ def record(program: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:])
+    record(sys.argv[1].split(), sys.argv[2:])

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from sonata.engine.containers import filters, present
-from sonata.engine.containers.inspect_host import host_config, port_bindings
+from sonata.engine.containers.inspect_host import (
+    host_config,
+    mount_options,
+    port_bindings,
+    propagation,
+    volumes_and_binds,
+)
 from sonata.engine.graph import graph_driver
 from sonata.engine.paths import ContainerPaths
 from sonata.model.container import MountKind, NamespaceKind
 from sonata.model.times import ZERO, rfc3339
 from sonata.plan import signals
+from sonata.plan.spec.linux import cgroups_path
 from sonata.state import containers as rows
 from sonata.state import objects, sessions
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -17,7 +24,6 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig, MountUse
     from sonata.state.rows import ContainerRow
-
 
 def inspect(engine: Engine, name: str, *, size: bool = False) -> dict[str, Any]:
     """The object that `inspect` shows for a container. `size` adds SizeRw and SizeRootFs. Raises NotFound."""
@@ -60,7 +66,7 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "BoundingCaps": list(config.security.capabilities.bounding),
         "ExecIDs": [session.id for session in sessions.of_container(engine.database, config.id) if session.running],
         "GraphDriver": graph_driver(engine, record.layer if record else None, state.mountpoint),
-        "Mounts": [_mount(engine, use) for use in config.mounts if use.kind is not MountKind.TMPFS],
+        "Mounts": [_mount(engine, use) for use in volumes_and_binds(config)],
         "Dependencies": rows.needed_by(engine.database, config.id),
         "NetworkSettings": _network_settings(row),
         "Namespace": "",
@@ -102,7 +108,7 @@ def _state(engine: Engine, row: ContainerRow) -> dict[str, Any]:
         "Error": state.error,
         "StartedAt": rfc3339(state.started) if state.started else ZERO,
         "FinishedAt": rfc3339(state.finished) if state.finished else ZERO,
-        "CgroupPath": state.cgroup if state.pid else "",
+        "CgroupPath": (state.cgroup or cgroups_path(row.config, engine.facts)) if state.pid else "",
         "CheckpointedAt": ZERO,
         "RestoredAt": ZERO,
     }
@@ -111,22 +117,17 @@ def _state(engine: Engine, row: ContainerRow) -> dict[str, Any]:
 def _mount(engine: Engine, use: MountUse) -> dict[str, Any]:
     """One entry of `Mounts`."""
     volume = objects.volume_named(engine.database, use.source) if use.kind is MountKind.VOLUME else None
-    options = [option for option in use.options if option not in _PROPAGATIONS]
-    propagation = [option for option in use.options if option in _PROPAGATIONS]
     shown: dict[str, Any] = {"Type": "volume" if use.kind is MountKind.VOLUME else "bind"}
     if volume is not None:
         shown["Name"] = use.source
     shown["Source"] = volume.mountpoint if volume else use.source
     shown["Destination"] = use.target
     shown["Driver"] = volume.driver if volume else ""
-    shown["Mode"] = ""
-    shown["Options"] = options
+    shown["Mode"] = use.relabel
+    shown["Options"] = mount_options(use)
     shown["RW"] = not use.read_only
-    shown["Propagation"] = propagation[0] if propagation else "rprivate"
+    shown["Propagation"] = propagation(use)
     return shown
-
-
-_PROPAGATIONS = ("shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "runbindable")
 
 
 def _network_settings(row: ContainerRow) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from sonata.model.container import MountKind, NamespaceKind, NetworkMode
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sonata.model.container import ContainerConfig, NamespaceChoice
+    from sonata.model.container import ContainerConfig, MountUse, NamespaceChoice
 
 
 def host_config(config: ContainerConfig, log_path: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def host_config(config: ContainerConfig, log_path: str) -> dict[str, Any]:
         "PublishAllPorts": network.publish_all,
         "ReadonlyRootfs": config.read_only,
         "SecurityOpt": list(security.security_opt),
-        "Tmpfs": {use.target: ",".join(use.options) for use in config.mounts if use.kind is MountKind.TMPFS},
+        "Tmpfs": {use.target: _tmpfs(use) for use in config.mounts if use.kind is MountKind.TMPFS},
         "UTSMode": namespace(config.namespaces.uts),
         "UsernsMode": "" if config.namespaces.user.kind is NamespaceKind.HOST else namespace(config.namespaces.user),
         "ShmSize": config.shm_size,
@@ -112,16 +112,48 @@ def _log(config: ContainerConfig, path: str) -> dict[str, Any]:
 
 
 def _binds(config: ContainerConfig) -> list[str]:
-    """`source:target:options`, of binds and named volumes."""
-    found = []
-    for use in config.mounts:
-        if use.kind in (MountKind.BIND, MountKind.VOLUME):
-            options = list(use.options)
-            if not any(option.endswith(("private", "shared", "slave", "unbindable")) for option in options):
-                options.insert(0, "rprivate")
-            mode = ["ro" if use.read_only else "rw"] if use.kind is MountKind.BIND else []
-            found.append(f"{use.source}:{use.target}:{','.join([*mode, *options])}")
-    return found
+    """`source:target:options`, of named volumes and then of binds."""
+    return [f"{use.source}:{use.target}:{','.join(bind_options(use))}" for use in volumes_and_binds(config)]
+
+
+def volumes_and_binds(config: ContainerConfig) -> list[MountUse]:
+    """The mounts that inspect shows, in Podman's order: named volumes first."""
+    volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
+    return volumes + [use for use in config.mounts if use.kind not in (MountKind.VOLUME, MountKind.TMPFS)]
+
+
+def bind_options(use: MountUse) -> list[str]:
+    """All options of a mount, as `Binds` has them."""
+    head = [*(("ro",) if use.read_only else ()), *((use.relabel,) if use.relabel else ())]
+    return [*head, propagation(use), *mount_options(use)]
+
+
+def propagation(use: MountUse) -> str:
+    """How mounts below it are passed on."""
+    return next((option for option in use.options if option in PROPAGATIONS), "rprivate")
+
+
+def mount_options(use: MountUse) -> list[str]:
+    """Options beyond propagation, access and label, with those that a mount of its kind always gets."""
+    given = [option for option in use.options if option not in PROPAGATIONS and option not in _SHOWN_ELSEWHERE]
+    always = _ALWAYS.get(use.kind, ())
+    return [*given, *(option for option in always if option not in given and _OPPOSITE.get(option) not in given)]
+
+
+PROPAGATIONS = ("shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "runbindable")
+_SHOWN_ELSEWHERE = ("ro", "rw", "z", "Z")
+_ALWAYS: dict[MountKind, tuple[str, ...]] = {
+    MountKind.BIND: ("rbind",),
+    MountKind.TMPFS: ("rprivate", "nosuid", "nodev", "tmpcopyup"),
+    MountKind.VOLUME: ("nosuid", "nodev", "rbind"),
+}
+_OPPOSITE = {"nodev": "dev", "nosuid": "suid", "rbind": "bind", "tmpcopyup": "notmpcopyup"}
+
+
+def _tmpfs(use: MountUse) -> str:
+    given = [option for option in use.options if option not in PROPAGATIONS]
+    always = [option for option in _ALWAYS[MountKind.TMPFS] if option not in given]
+    return ",".join([*given, *(option for option in always if _OPPOSITE.get(option) not in given)])
 
 
 def namespace(choice: NamespaceChoice) -> str:
