@@ -108,7 +108,7 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
         "rootfs_overlay": overlay,
         "rootfs_id_map": id_map,
         "id_mapping": _id_mapping(request),
-        "shm_size": _shm(request.shm_size or defaults.shm_size),
+        "shm_size": _shm(request.shm_size) if request.shm_size else size(defaults.shm_size, base=1000),
         "shm_size_systemd": _shm(request.shm_size_systemd) if request.shm_size_systemd else 0,
         "read_only": defaults.read_only if request.read_only is None else request.read_only,
         "read_only_tmpfs": (defaults.read_only_tmpfs if request.read_only_tmpfs is None else request.read_only_tmpfs),

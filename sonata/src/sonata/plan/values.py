@@ -40,8 +40,11 @@ def go_quote(text: str) -> str:
     return f'"{quoted}"'
 
 
-def size(text: str) -> int:
-    """Bytes of a size such as `64m`, `1.5GiB` or `512`; units are powers of 1024 (go-units RAMInBytes)."""
+def size(text: str, base: int = 1024) -> int:
+    """Bytes of a size such as `64m`, `1.5GiB` or `512`; units are powers of 1024 (go-units RAMInBytes).
+
+    With `base` 1000 they are powers of that (go-units FromHumanSize).
+    """
     end = max((i for i, char in enumerate(text) if char in "0123456789. "), default=-1) + 1
     number, unit = text[:end].rstrip(" "), text[end:].lower()
     whole = number.replace(".", "", 1)
@@ -53,7 +56,7 @@ def size(text: str) -> int:
             break
     if unit not in _UNITS:
         raise UsageError(f"invalid suffix: '{text[end:]}'")
-    value = int(float(number) * 1024 ** _UNITS[unit]) if "." in number else int(number) * 1024 ** _UNITS[unit]
+    value = int(float(number) * base ** _UNITS[unit]) if "." in number else int(number) * base ** _UNITS[unit]
     if value > _INT64:
         raise UsageError(f"invalid size: '{text}'")
     return value

@@ -10,17 +10,21 @@ if TYPE_CHECKING:
 
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
+    from sonata.state.rows import ContainerRow
     from sonata_core.models.net import PortMapping
 
 
 def wanted(text: str) -> tuple[int, str]:
     """`80` or `80/udp` as number and protocol. Raises UsageError."""
-    number, slash, protocol = text.partition("/")
-    if slash and protocol not in ("tcp", "udp", "sctp"):
-        raise UsageError(f"{text} is an invalid port/protocol: port must be formatted as PORT/PROTOCOL")
+    number, _, protocol = text.partition("/")
     if not number.isdecimal() or not 0 < int(number) < 65536:
         raise UsageError(f'strconv.ParseUint: parsing "{number}": invalid syntax')
     return int(number), protocol or "tcp"
+
+
+def published(row: ContainerRow) -> tuple[PortMapping, ...]:
+    """Ports as they are published now: none while the container does not run."""
+    return row.config.network.ports if row.state.pid else ()
 
 
 def pairs(mappings: Iterable[PortMapping]) -> Iterable[tuple[int, str, str]]:
@@ -41,11 +45,11 @@ def command(parsed: Parsed, call: Call) -> int:
     args = list(parsed.args)
     if parsed["all"]:
         for ident, _ in select(engine, Selection(all=True)):
-            for port, protocol, host in pairs(one(engine, ident).config.network.ports):
+            for port, protocol, host in pairs(published(one(engine, ident))):
                 print(f"{ident[:12]}\t{port}/{protocol} -> {host}")
         return 0
     name = "" if parsed["latest"] else args.pop(0)
-    mappings = one(engine, name, latest=parsed["latest"]).config.network.ports
+    mappings = published(one(engine, name, latest=parsed["latest"]))
     only = wanted(args[0]) if args else None
     for port, protocol, host in pairs(mappings):
         if only is None:

@@ -250,5 +250,18 @@ def ports_text(one: ListedContainer) -> str:
         inner = f"{mapping.container_port}-{mapping.container_port + last}" if last else str(mapping.container_port)
         texts.append(f"{address}:{host}->{inner}/{mapping.protocol}")
         published.update(f"{mapping.container_port + number}/{mapping.protocol}" for number in range(mapping.range))
-    texts += [text for text in sorted(one.exposed) if text not in published]
-    return ", ".join(texts)
+    return ", ".join([*texts, *_ranges(text for text in one.exposed if text not in published)])
+
+
+def _ranges(exposed: Iterable[str]) -> list[str]:
+    """`7000-7002/udp` for ports that follow one another."""
+    pairs = sorted(
+        (protocol or "tcp", int(number)) for number, _, protocol in (text.partition("/") for text in exposed)
+    )
+    runs: list[tuple[str, int, int]] = []
+    for protocol, number in pairs:
+        if runs and runs[-1][0] == protocol and runs[-1][2] + 1 == number:
+            runs[-1] = (protocol, runs[-1][1], number)
+        else:
+            runs.append((protocol, number, number))
+    return [f"{first}-{last}/{name}" if last > first else f"{first}/{name}" for name, first, last in runs]

@@ -24,7 +24,7 @@ from sonata.state import intents
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
 from sonata_core import trace
-from sonata_core.errors import AlreadyExists, NotFound, SonataError
+from sonata_core.errors import AlreadyExists, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, ImageId
 
@@ -50,6 +50,7 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
             facts = image_facts(engine, image, name)
     with trace.span("plan"):
         config = decide(engine, request, facts)
+    _require_parts(engine, config)
     for notice in config.notices:
         engine.notify(notice)
     if request.replace_existing and request.name:
@@ -95,6 +96,16 @@ def _require_sources(config: ContainerConfig) -> None:
     for use in config.mounts:
         if use.kind in (MountKind.BIND, MountKind.OVERLAY) and not os.path.lexists(use.source):
             raise NotFound(f"statfs {use.source}: no such file or directory", name=use.source)
+
+
+def _require_parts(engine: Engine, config: ContainerConfig) -> None:
+    """What the container is to be made of must be there now. Raises UsageError, HostLacks."""
+    if config.rootfs and not os.path.isdir(config.rootfs):
+        raise UsageError(f"running container create option: faccessat {config.rootfs}: no such file or directory")
+    if config.process.init:
+        from sonata.engine.containers.files import init_program
+
+        init_program(engine, config)
 
 
 def _remove_named(engine: Engine, name: str) -> None:
@@ -165,7 +176,7 @@ def _write_cid(path: str, container: str) -> None:
             f"container id file exists. Ensure another container is not using it or delete {path}",
         ) from error
     except OSError as error:
-        raise SonataError(f"opening cidfile {path}: {error.strerror}") from error
+        raise SonataError(f"creating idfile: open {path}: {(error.strerror or '').lower()}") from error
     try:
         os.write(handle, container.encode())
     finally:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sonata.model.container import ContainerConfig, MountUse
     from sonata.state.rows import ContainerRow
 
+
 def inspect(engine: Engine, name: str, *, size: bool = False) -> dict[str, Any]:
     """The object that `inspect` shows for a container. `size` adds SizeRw and SizeRootFs. Raises NotFound."""
     return describe(engine, present.load(engine, name), size=size)

@@ -62,7 +62,7 @@ def listed_container(engine: Engine, row: ContainerRow, request: ListRequest) ->
         pid=state.pid,
         restarts=state.restarts,
         labels=config.labels,
-        mounts=tuple(use.target for use in config.mounts if use.kind is not MountKind.TMPFS),
+        mounts=tuple(use.target for use in sorted(config.mounts, key=lambda use: use.kind is MountKind.VOLUME)),
         networks=tuple(use.network for use in config.network.networks),
         ports=config.network.ports,
         exposed=config.network.exposed,
