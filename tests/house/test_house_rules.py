@@ -33,7 +33,12 @@ CARRIED = {
     "sonata_core/src/sonata_core/sdk/syscalls.py": "carries it to the thread that asked",
 }
 FORKS = {"sonata_testkit/src/sonata_testkit/faults.py": "kills a child at every step"}
-PRIVILEGE_ROOMS = ("sonata/src/sonata/host/", "sonata/src/sonata/plan/", "sonata/src/sonata/config/")
+PRIVILEGE_ROOMS = (
+    "sonata/src/sonata/host/",
+    "sonata/src/sonata/plan/",
+    "sonata/src/sonata/config/",
+    "sonata/src/sonata/engine/system/doctor/",
+)
 PRIVILEGE = {
     "sonata/src/sonata/engine/containers/init.py": "who makes the control group (2026-11: to move to plan)",
     "sonata/src/sonata/engine/containers/exec.py": "who makes the control group (2026-11: to move to plan)",
@@ -41,12 +46,13 @@ PRIVILEGE = {
     "sonata/src/sonata/image/layers/unpack.py": "devices and owners that the kernel refuses to a namespace's root",
     "plugins/storage-overlay/src/sonata_storage_overlay/plugin.py": "which overlay attributes the kernel allows",
     "sonata_core/src/sonata_core/sdk/oci_cli.py": "where a runtime keeps its state",
+    "plugins/net-netavark/src/sonata_net_netavark/setup.py": "what only the host's root may set up",
     "plugins/net-netavark/src/sonata_net_netavark/plugin.py": "says that it cannot serve, with its reason",
 }
 DANGEROUS = {"eval", "exec", "os.system", "os.popen", "compile"}
 MACHINES = re.compile(
     r"/tmp/(wt|bin|dev|tools|peers)/|/work/(main|shared)|files\.pythonhosted\.org|pypi\.org/simple"
-    r"|--(extra-)?index-url|--find-links|deb\.debian\.org"
+    r"|--(extra-)?index-url|deb\.debian\.org"
 )
 """Where somebody's machine or package host would show."""
 

@@ -10,8 +10,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+from binascii import crc32
 
 from sonata_core.lite import Any
+
+_PLACES = 32
+"""Answers kept side by side for one key, by the paths that they depend on."""
 
 
 def stamp_of(*paths: str) -> str:
@@ -38,7 +42,7 @@ class Memo:
         try:
             if not self._private():
                 return None
-            handle = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = os.open(self._path(key, stamp), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
         try:
@@ -56,7 +60,8 @@ class Memo:
 
     def put(self, key: str, stamp: str, value: Any) -> None:
         """Keep a value that JSON can hold. Failure to keep it is no failure."""
-        temporary = f"{self._path(key)}.{os.getpid()}.tmp"
+        path = self._path(key, stamp)
+        temporary = f"{path}.{os.getpid()}.tmp"
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             if not self._private():
@@ -67,14 +72,16 @@ class Memo:
             return
         try:
             os.write(handle, json.dumps({"stamp": stamp, "value": value}).encode())
-            os.rename(temporary, self._path(key))
+            os.rename(temporary, path)
         except OSError:
             _forget(temporary)
         finally:
             os.close(handle)
 
-    def _path(self, key: str) -> str:
-        return f"{self.folder}/{key}.json"
+    def _path(self, key: str, stamp: str) -> str:
+        """Where an answer lies. Other files (another configuration, another installation) have another place."""
+        paths = "\n".join(line.partition(":")[0] for line in stamp.splitlines())
+        return f"{self.folder}/{key}-{crc32(paths.encode(errors='surrogateescape')) % _PLACES:02}.json"
 
     def _private(self) -> bool:
         seen = os.lstat(self.folder)
