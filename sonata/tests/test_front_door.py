@@ -85,21 +85,6 @@ def test_reader_that_goes_away_ends_it_silently():
     assert done.stderr == b""
 
 
-def test_interrupt_ends_with_130(tmp_path):
-    read, write = os.pipe()
-    where = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "sonata", *where, "load"], stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as waiting:
-        os.close(read)
-        os.write(write, b"x" * 100_000)  # more than a pipe holds: written once the command reads
-        waiting.send_signal(signal.SIGINT)
-        out, err = waiting.communicate(timeout=20)
-        os.close(write)
-    assert waiting.returncode == 130
-    assert (out, err) == (b"", b"")
-
-
 def test_full_disk_under_stdout_is_told():
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -26,8 +26,8 @@ def main(words: list[str] | None = None) -> int:
         return _main(words)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError as error:
-        return _broken_pipe() if _reader_is_gone() else _report(words, error)
+    except BrokenPipeError:
+        return _broken_pipe()
     except Exception as error:
         return _report(words, error)
 
@@ -168,15 +168,6 @@ def _path_of(words: list[str], error: Exception | None) -> str:
         return find(words)[0]
     except SonataError:
         return str(getattr(error, "details", {}).get("path", ""))
-
-
-def _reader_is_gone() -> bool:
-    """Is it our own output that nobody reads, and not some socket's other end?"""
-    import select
-
-    poll = select.poll()
-    poll.register(1, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _broken_pipe() -> int:

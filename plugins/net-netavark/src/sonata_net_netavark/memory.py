@@ -17,6 +17,7 @@ class Memory:
     def __init__(self, run: str, container: str, netns: str) -> None:
         self._folder = os.path.join(run, "attached")
         self._path = os.path.join(self._folder, f"{container}.json")
+        self._draft = f"{self._path}.new"  # one is enough: the lock is held
         self._netns = netns
 
     def keep(self, asked: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -47,6 +48,7 @@ class Memory:
         for each in attachments:
             known.pop(each.network.name, None)
         self._save(known)
+        _unlink(self._draft)  # of a process that was killed while it wrote
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -58,16 +60,19 @@ class Memory:
 
     def _save(self, known: dict[str, Any]) -> None:
         if not known:
-            try:
-                os.unlink(self._path)
-            except FileNotFoundError:
-                return
+            _unlink(self._path)
             return
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        draft = f"{self._path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:
+        with open(self._draft, "w", encoding="utf-8") as file:
             json.dump(known, file)
-        os.rename(draft, self._path)
+        os.rename(self._draft, self._path)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def _of(asked: dict[str, Any], network: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ else:
 
 READY_TIMEOUT = 10.0
 """Seconds that a helper may take until it says that it is ready."""
+_DRAFT = ".new"
 STOP_TIMEOUT = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -119,7 +120,7 @@ def reap(pid: int) -> None:
 def save(path: str, helper: HelperProcess, **more: object) -> None:
     """Write the helper's record to `path`, whole or not at all, mode 0600."""
     document = {"name": helper.name, "pid": helper.pid, "start_time": helper.start_time, **more}
-    draft = f"{path}.{os.getpid()}"
+    draft = path + _DRAFT
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(fd, json.dumps(document).encode())
@@ -142,11 +143,12 @@ def load(path: str) -> "tuple[HelperProcess, dict[str, Any]] | None":
 
 
 def forget(path: str) -> None:
-    """Remove a file of ours; absent is success."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+    """Remove a file of ours, and the draft that a killed `save` left; absent is success."""
+    for each in (path, path + _DRAFT):
+        try:
+            os.unlink(each)
+        except FileNotFoundError:
+            continue
 
 
 def read_tail(path: str, limit: int = 2000) -> str:
