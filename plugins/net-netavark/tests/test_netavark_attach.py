@@ -353,6 +353,21 @@ def test_rules_of_others_are_never_touched(lab: Lab) -> None:
     assert "NETAVARK-DN-" not in left
 
 
+def test_a_network_of_the_same_name_and_another_subnet_keeps_its_rules(lab: Lab) -> None:
+    ours = network("podman", 1)
+    theirs = network("podman", 2, subnets=(Subnet(subnet="10.202.0.0/16", gateway="10.202.0.1"),))
+    box, other = lab.container("a"), lab.container("b")
+    stays = other.request(on(network("podman", 2), 6, network=theirs))
+    lab.backend.net_attach(netns=other.netns, request=stays)
+    before = firewall()
+    lab.backend.net_attach(netns=box.netns, request=box.request(on(ours, 5)))
+    assert len(firewall().splitlines()) > len(before.splitlines())
+    lab.backend.net_detach(netns=box.netns, request=box.request(on(ours, 5)), attached=None)
+    assert firewall() == before
+    lab.backend.net_detach(netns=other.netns, request=stays, attached=None)
+    assert not lab.own_rules()
+
+
 def test_rules_that_are_not_as_netavark_made_them_are_left_to_netavark(lab: Lab) -> None:
     net = network("odd", 1)
     box, other = lab.container("a"), lab.container("b")

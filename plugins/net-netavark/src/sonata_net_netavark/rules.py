@@ -36,6 +36,10 @@ IPV4, IPV6 = 2, 10
 ACCEPT = 1
 
 
+Prefix = tuple[int, int, bytes]
+"""Family, length in bits, address."""
+
+
 class Unexpected(Exception):
     """The rules are not as netavark's iptables driver makes them."""
 
@@ -103,6 +107,8 @@ def has_network(ruleset: Ruleset, network: NetworkDefinition) -> bool:
     masquerade, _forward = chain_names(network.name)
     subnets = [_prefix(subnet.subnet) for subnet in network.subnets]
     there = [rule for rule in ruleset.rules if masquerade in (rule.chain, rule.jump)]
+    if any(rule.jump == masquerade and not _names_subnet(rule, subnets) for rule in there):
+        raise Unexpected(f"another network named {network.name} has its rules in {masquerade}")
     accepts = [rule for rule in ruleset.rules if rule.chain == FORWARD and _is_of(rule, subnets)]
     if not there and not accepts and (IPV4, "nat", masquerade) not in ruleset.chains:
         return False
@@ -144,16 +150,35 @@ class Removal:
                         self._take(each)
 
     def network(self, network: NetworkDefinition) -> None:
-        """Everything of a network that no container is on any more. Raises Unexpected where others need its chains."""
-        names = chain_names(network.name)
-        for rule in self._set.rules:
-            if rule.table == "nat" and (rule.chain in names or rule.jump in names):
-                self._take(rule)
+        """Everything of a network that no container is on any more.
+
+        Chains are named after the network alone. Where one of the same name but other subnets lives
+        (another engine's, another store's), only what names our subnets goes. Raises Unexpected where
+        published ports of such a namesake are in the way.
+        """
         subnets = [_prefix(subnet.subnet) for subnet in network.subnets]
+        for family in sorted({family for family, _bits, _value in subnets}):
+            self._network_nat(network, family, subnets)
         for rule in self._set.rules:
             if rule.table == "filter" and rule.chain == FORWARD and _is_of(rule, subnets):
                 self._take(rule)
-        self._chains += [chain for chain in sorted(self._set.chains) if chain[1] == "nat" and chain[2] in names]
+
+    def _network_nat(self, network: NetworkDefinition, family: int, subnets: list[Prefix]) -> None:
+        masquerade, forward = chain_names(network.name)
+        nat = [rule for rule in self._set.rules if rule.family == family and rule.table == "nat"]
+        mine = [r for r in nat if masquerade in (r.chain, r.jump) and _names_subnet(r, subnets)]
+        namesakes = [r for r in nat if r.jump == masquerade and r not in mine]
+        ports = [rule for rule in nat if forward in (rule.chain, rule.jump)]
+        if namesakes:
+            if ports:
+                raise Unexpected(f"published ports in {forward}, which another network named {network.name} shares")
+            for rule in mine:
+                self._take(rule)
+            return
+        for rule in (*ports, *(r for r in nat if masquerade in (r.chain, r.jump))):
+            self._take(rule)
+        both = ((family, "nat", masquerade), (family, "nat", forward))
+        self._chains += [chain for chain in both if chain in self._set.chains]
 
     def commit(self, channel: Channel) -> None:
         """Delete at once. Raises OSError if anything changed since the rules were read: nothing is deleted then."""
@@ -287,9 +312,13 @@ def _fits(rule: Rule, address: bytes) -> bool:
     return len(address) == (4 if rule.family == IPV4 else 16)
 
 
-def _is_of(rule: Rule, subnets: list[tuple[int, int, bytes]]) -> bool:
-    """Whether a forwarding rule is for packets from or to one of these subnets, and accepts them."""
-    if rule.verdict != ACCEPT or len(rule.fields) != 1:
+def _is_of(rule: Rule, subnets: list[Prefix]) -> bool:
+    """Whether a rule accepts packets from or to one of these subnets, and asks for nothing else of them."""
+    return rule.verdict == ACCEPT and _names_subnet(rule, subnets)
+
+
+def _names_subnet(rule: Rule, subnets: list[Prefix]) -> bool:
+    if len(rule.fields) != 1:
         return False
     base, offset, bits, value = rule.fields[0]
     for family, length, network in subnets:
@@ -298,7 +327,7 @@ def _is_of(rule: Rule, subnets: list[tuple[int, int, bytes]]) -> bool:
     return False
 
 
-def _prefix(subnet: str) -> tuple[int, int, bytes]:
+def _prefix(subnet: str) -> Prefix:
     address, _slash, length = subnet.partition("/")
     packed = pack_address(address)
     bits = int(length)
