@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class Held:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and issubclass(kind, NotFound):
+            # Whoever had the lock before removed what it is for, and its file: the one that we made has no use.
+            for name in self.names[: len(self.handles)]:
+                self.locks.forget(name)
         self.release()
 
     def release(self) -> None:

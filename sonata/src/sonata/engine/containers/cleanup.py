@@ -8,13 +8,13 @@ from sonata.engine import events, storage
 from sonata.engine.background import Background
 from sonata.engine.containers import network, present, rootfs
 from sonata.engine.paths import ContainerPaths
-from sonata.host import mounts
+from sonata.host import cgroups, mounts
 from sonata.plan.lifecycle import Phase
 from sonata.plan.restart import should_restart
 from sonata.state import containers as rows
 from sonata.state import intents
 from sonata_core import trace
-from sonata_core.errors import NotFound, SonataError
+from sonata_core.errors import Conflict, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.hooks import OciHook
 
@@ -126,6 +126,7 @@ def dismantle(engine: Engine, row: ContainerRow) -> SonataError | None:
         steps.append(("wait for delete", Background(delete).result))
     else:
         steps.insert(0, ("end", delete))
+    steps.append(("cgroup", lambda: remove_cgroup(engine, row)))  # a runtime leaves it where the kernel says busy
     steps += [("poststop", lambda: _poststop(engine, paths)), ("files", lambda: _forget_files(engine, paths))]
     trouble: SonataError | None = None
     for name, step in steps:
@@ -173,3 +174,21 @@ def forget_exit(paths: ContainerPaths) -> None:
     """Remove what conmon wrote of an earlier run, before the next one begins."""
     for path in (paths.exit_file, f"{paths.persist_dir}/exit", f"{paths.persist_dir}/oom"):
         remove_file(path)
+
+
+def cgroup_of(row: ContainerRow) -> str:
+    """The container's control group, where Sonata chose it and not systemd; empty otherwise."""
+    config = row.config
+    if config.cgroups != "enabled" or config.backends.cgroup_manager == "systemd":
+        return ""
+    return f"{(config.cgroup_parent or '/libpod_parent').rstrip('/')}/libpod-{config.id}"
+
+
+def remove_cgroup(engine: Engine, row: ContainerRow) -> None:
+    """Remove the container's control group. Absent is success; a busy one is left for the next time."""
+    group = cgroup_of(row)
+    if group and cgroups.exists(group):
+        try:
+            cgroups.remove(group)
+        except Conflict as error:
+            engine.log.warning("cgroup_stays", container=row.config.id, error=error.message)

@@ -41,6 +41,8 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     what a pull raises. A failed create leaves nothing behind.
     """
     present.recover(engine)
+    if request.name:
+        present.settle_owner(engine, request.name)
     image: ImageRecord | None = None
     facts = ImageFacts()
     if not request.rootfs:

@@ -33,7 +33,8 @@ def listing(engine: Engine, request: ListRequest) -> list[ListedContainer]:
     present.recover(engine)
     conditions = filters.conditions(engine, request.filter)
     everything = request.all or last > 0 or any(text.startswith("status") for text in request.filter)
-    found = [present.corrected(engine, row) for row in rows.listed(engine.database)]
+    settled = [present.settled(engine, row) for row in rows.listed(engine.database)]
+    found = [row for row in settled if row is not None]
     if not everything:
         found = [row for row in found if filters.shown_state(row) == "running"]
     found = [row for row in found if all(condition(row) for condition in conditions)]

@@ -9,6 +9,7 @@ from sonata.host import process
 from sonata.plan.lifecycle import Phase, after_reboot
 from sonata.state import containers as rows
 from sonata.state import intents
+from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,63 @@ def recover(engine: Engine) -> None:
         from sonata.engine.system.recover import recover_pending
 
         recover_pending(engine)
+
+
+def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
+    """The row as it is now, cleaned up after where the container ended and nobody is left to do that.
+
+    Its monitor or the monitor's exit command was killed then. None: it was of `run --rm`, and is gone now.
+    Writes nothing otherwise.
+    """
+    now = corrected(engine, row)
+    if now.state.phase != Phase.STOPPED or row.state.phase not in _LIVE:
+        return now
+    ident = row.config.id
+    if process.alive(row.state.conmon_pid, row.state.conmon_start) or _attended(engine, row):
+        return now
+    held = engine.locks.try_hold(ident)
+    if held is None:
+        return now
+    from sonata.engine.containers.cleanup import cleanup
+
+    try:
+        with held:
+            rows.get(engine.database, ident)
+        cleanup(engine, ident)
+        return corrected(engine, rows.get(engine.database, ident))
+    except NotFound:
+        return None
+    except SonataError as error:
+        engine.log.warning("cleaning_up_failed", container=ident, error=error.message)
+        return now
+
+
+def settle_owner(engine: Engine, name: str) -> None:
+    """Clean up after the container of that name, if it ended and nobody else will; then its name may be free."""
+    try:
+        row = rows.find(engine.database, name)
+    except (NotFound, UsageError):
+        return
+    if row.config.name == name:
+        settled(engine, row)
+
+
+def _attended(engine: Engine, row: ContainerRow) -> bool:
+    """Whether a living command has said that it cleans up after this container (`ending.Attended`)."""
+    import fcntl
+
+    folder = ContainerPaths(engine, row.config.backends.storage, row.config.id).run_dir
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def corrected(engine: Engine, row: ContainerRow) -> ContainerRow:

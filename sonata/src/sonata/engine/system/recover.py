@@ -16,7 +16,7 @@ from sonata.host import cgroups, process
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata.state import intents
-from sonata_core.errors import Conflict, NotFound, SonataError
+from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _deal_with(engine: Engine, row: ContainerRow, begun: dict[str, intents.Inten
         end_processes(engine, row)
         detail = begun[REMOVE].detail if REMOVE in begun else {"volumes": True}
         remove.remove_ended(engine, row, volumes=bool(detail.get("volumes")))
-        remove_cgroup(engine, row)
+        cleanup.remove_cgroup(engine, row)
         intents.forget(engine.database, config.id)
         engine.locks.forget(config.id)
     elif phase in (Phase.INITIALISING, Phase.INITIALISED):
@@ -92,7 +92,7 @@ def take_back_start(engine: Engine, row: ContainerRow) -> ContainerRow:
     config, state = row.config, row.state
     end_processes(engine, row)
     trouble = cleanup.dismantle(engine, row)
-    remove_cgroup(engine, row)
+    cleanup.remove_cgroup(engine, row)
     if trouble is not None:
         raise trouble
     cleanup.forget_exit(ContainerPaths(engine, config.backends.storage, config.id))
@@ -156,7 +156,7 @@ def end_processes(engine: Engine, row: ContainerRow) -> None:
     if same_boot and state.pid:
         process.send(state.pid, state.pid_start, _KILL)
         process.wait_gone(state.pid, state.pid_start, _GRACE)
-    group = cgroup_of(row)
+    group = cleanup.cgroup_of(row)
     for pid in cgroups.processes(group) if group else ():
         process.send(pid, process.start_time(pid), _KILL)
     engine.log.info("processes_ended", container=config.id, helpers=sorted(helpers))
@@ -186,21 +186,3 @@ def command_lines() -> list[tuple[int, list[bytes]]]:
         if words and words[0]:
             found.append((int(name), words))
     return found
-
-
-def cgroup_of(row: ContainerRow) -> str:
-    """The container's control group, where Sonata chose it and not systemd; empty otherwise."""
-    config = row.config
-    if config.cgroups != "enabled" or config.backends.cgroup_manager == "systemd":
-        return ""
-    return f"{(config.cgroup_parent or '/libpod_parent').rstrip('/')}/libpod-{config.id}"
-
-
-def remove_cgroup(engine: Engine, row: ContainerRow) -> None:
-    """Remove the container's control group. Absent is success; a busy one is left for the next time."""
-    group = cgroup_of(row)
-    if group and cgroups.exists(group):
-        try:
-            cgroups.remove(group)
-        except Conflict as error:
-            engine.log.warning("cgroup_stays", container=row.config.id, error=error.message)

@@ -1,0 +1,142 @@
+"""`kill -9` of the program at moments spread evenly over each command: what the next ones find, and what is left."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from private_host import LONG, Ended, PrivateHost, difference, host_needs, packed
+
+pytestmark = host_needs()
+MOMENTS = 50
+SAMPLE = 8
+SEED = int(os.environ.get("SONATA_SEED", "2"))
+
+RUNS = {
+    "detached": ["run", "-d", "--name", "c", "--network", "none"],
+    "foreground": ["run", "--rm", "--name", "c", "--network", "none"],
+    "bridge": ["run", "-d", "--name", "c", "-p", "18080:80"],
+    "bridge foreground": ["run", "--rm", "--name", "c", "-p", "18080:80"],
+    "image": ["run", "-d", "--name", "c", "--network", "none", "-v", "/data"],
+}
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
+    base = str(tmp_path_factory.mktemp("kill"))
+    made = PrivateHost(base)
+    os.makedirs(f"{base}/image-big")
+    for number, junk in enumerate((3_000_000, 5_000_000, 1_000_000), 1):
+        Path(f"{base}/image-big/{number}.tar").write_bytes(packed("", junk))
+    with made:
+        made.ok("pull", "-q", "--tls-verify=false", made.image)
+        made.ok("volume", "create", "kept")
+        made.ok("create", "--name", "keeper", "-v", "kept:/data", made.image, "true")
+        made.ok("run", "--rm", made.image, "true")  # what a first run on a network sets up for good
+        yield made
+
+
+def moments() -> list[int]:
+    """All fifty in the long check; otherwise a few, one from every part of the command, chosen by a seed."""
+    if LONG:
+        return list(range(1, MOMENTS + 1))
+    dice = random.Random(SEED)
+    step = MOMENTS / SAMPLE
+    return [min(MOMENTS, 1 + int(part * step + dice.random() * step)) for part in range(SAMPLE)]
+
+
+def duration(host: PrivateHost, words: list[str], after: Callable[[], None], before: Callable[[], None]) -> float:
+    """How long the command takes when nobody kills it: the median of three."""
+    taken = []
+    for _ in range(3):
+        before()
+        began = time.monotonic()
+        host.ok(*words)
+        taken.append(time.monotonic() - began)
+        after()
+    return statistics.median(taken)
+
+
+def every_command_works(host: PrivateHost) -> None:
+    for words in (("images",), ("network", "ls"), ("inspect", "keeper")) if LONG else (("images",),):
+        host.ok(*words)
+    assert host.ok("ps", "-a", "--filter", "name=^keeper$", "--format", "{{.Names}}") == "keeper"
+    assert "kept" in host.ok("volume", "ls", "-q").split()
+    host.ok("run", "--rm", "--name", "probe", "--network", "none", host.image, "true")
+
+
+def repaired(host: PrivateHost, before: dict[str, list[str]], moment: object) -> None:
+    """After `system check --repair` the world is as before; a second look finds nothing more to mend."""
+    host("system", "check", "--repair")
+    again = host("system", "check")
+    assert again.code == 0, (moment, again)
+    assert difference(before, host.world()) == {}, moment
+
+
+@pytest.mark.parametrize("how", list(RUNS))
+def test_run(host: PrivateHost, how: str) -> None:
+    group = ["--cgroup-parent", host.group]
+    ends = ["true"] if "foreground" in how else ["sleep", "1000"]
+    words = [*RUNS[how], *group, host.image, *ends]
+
+    def clear() -> None:
+        host("rm", "-f", "-v", "-t", "0", "c")
+
+    whole = duration(host, words, clear, lambda: None)
+    before = host.world()
+    for moment in moments():
+        killed = host.killed_after(whole * moment / MOMENTS, *words)
+        every_command_works(host)
+        check_acknowledged(host, killed, moment)
+        clear()
+        host.ok(*words)  # name, address and port are free
+        clear()
+        repaired(host, before, moment)
+
+
+def check_acknowledged(host: PrivateHost, killed: Ended, moment: int) -> None:
+    """A container whose id was printed is there and runs."""
+    if len(killed.out) == 64:
+        status = host.ok("inspect", "--format", "{{.Id}} {{.State.Status}}", "c")
+        assert status == f"{killed.out} running", moment
+
+
+def test_remove(host: PrivateHost) -> None:
+    start = ["run", "-d", "--name", "c", "-p", "18080:80", "--cgroup-parent", host.group, host.image, "sleep", "1000"]
+    words = ["rm", "-f", "-t", "0", "c"]
+    whole = duration(host, words, lambda: None, lambda: (host.ok(*start), None)[1])
+    before = host.world()
+    for moment in moments():
+        host.ok(*start)
+        killed = host.killed_after(whole * moment / MOMENTS, *words)
+        every_command_works(host)
+        if killed.out == "c":
+            assert host("container", "exists", "c").code == 1, moment
+        if host("container", "exists", "c").code == 0:
+            host.ok(*words)
+        repaired(host, before, moment)
+
+
+def test_pull(host: PrivateHost) -> None:
+    image = f"{host.registry}/big:1"
+    words = ["pull", "-q", "--tls-verify=false", image]
+
+    def clear() -> None:
+        host("rmi", "-f", image)
+
+    whole = duration(host, words, clear, lambda: None)
+    before = host.world()
+    for moment in moments():
+        killed = host.killed_after(whole * moment / MOMENTS, *words)
+        every_command_works(host)
+        if len(killed.out) == 64:
+            assert host.ok("inspect", "--format", "{{.Id}}", image) == killed.out
+        host.ok(*words)
+        assert host.ok("run", "--rm", "--network", "none", "--entrypoint", "", host.image, "true") == ""
+        clear()
+        repaired(host, before, moment)
