@@ -53,6 +53,7 @@ class Catalog:
     def __init__(self, memo: Memo | None, make_border: Callable[[str], Border]) -> None:
         self._memo = memo
         self._make_border = make_border
+        self._known: dict[str, tuple[Found, ...]] = {}
 
     def names(self, group: Group) -> tuple[str, ...]:
         """Names of the installed plugins of a group, sorted."""
@@ -60,10 +61,16 @@ class Catalog:
 
     def installed(self, group: Group) -> tuple[Found, ...]:
         """The installed plugins of a group. Raises PluginFault where two distributions claim one name."""
+        known = self._known.get(group.entry_points)
+        if known is None:
+            known = self._known[group.entry_points] = self._look(group)
+        return known
+
+    def _look(self, group: Group) -> tuple[Found, ...]:
         from sonata_core.codec import freeze, thaw
 
         stamp = _path_stamp()
-        key = f"plugins-{group.entry_points}-{_crc('|'.join(sys.path))}"
+        key = f"plugins-{group.entry_points}"
         kept = self._memo.get(key, stamp) if self._memo else None
         if kept is not None:
             return tuple(thaw(Found, row) for row in kept)
@@ -82,7 +89,7 @@ class Catalog:
         cls, file = _import(found)
         border = self._make_border(group.name)
         plugin = border.cross(name, "__init__", cls, {"context": make_context(name)})
-        key = f"checked-{group.entry_points}-{name}-{_crc(file)}"
+        key = f"checked-{group.entry_points}-{name}"
         stamp = stamp_of(file, __file__) + found.version
         offered = self._memo.get(key, stamp) if self._memo else None
         if offered is not None:
@@ -143,13 +150,6 @@ class Catalog:
                 )
             )
         return tuple(rows)
-
-
-def _crc(text: str) -> str:
-    """Tells installations apart, so that two of them on one host do not take each other's memo for stale."""
-    from binascii import crc32
-
-    return f"{crc32(text.encode()):08x}"
 
 
 def _path_stamp() -> str:
