@@ -59,7 +59,7 @@ def backend_folder() -> str:
     if not folder.exists():
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        words = ["install", "--quiet", "--no-deps", "--require-hashes", "--target", str(part), "-r", str(lock)]
+        words = ["install", "-qq", "--no-deps", "--require-hashes", "--target", str(part), "-r", str(lock)]
         workspace.pip(sys.executable, *words)
         part.rename(folder)
     return str(folder)

@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         wheels = sorted(str(path) for path in Path(out).glob("*.whl") if "testkit" not in path.name)
         _forget(folder)
-        workspace.pip(python, "install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", *wheels)
+        workspace.pip(python, "install", "-qq", "--no-deps", "--no-index", "--force-reinstall", *wheels)
     print(folder / "bin/sonata")
     return 0
 

@@ -9,6 +9,8 @@ RUN = {
     "slirp4netns": "slirp4netns",
     "catatonit": "catatonit",
     "iptables": "iptables",
+    "/etc/containers/policy.json": "golang-github-containers-image",
+    "/usr/share/containers/containers.conf": "golang-github-containers-common",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 }
 """What containers need."""

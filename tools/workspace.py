@@ -81,7 +81,7 @@ def make_environment(folder: Path, requirements: Path) -> Path:
     pip(
         python,
         "install",
-        "--quiet",
+        "-qq",
         "--no-deps",
         "--require-hashes",
         "--no-warn-script-location",
@@ -98,7 +98,7 @@ def wheelhouse() -> Path:
     folder = ROOT / ".cache/wheels" / hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
     if not folder.exists():
         part = folder.with_suffix(f".{os.getpid()}")
-        words = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+        words = ["-qq", "--no-deps", "--only-binary=:all:", "--require-hashes"]
         subprocess.run([*pip_command(), "download", *words, "-d", str(part), "-r", str(lock)], check=True)
         part.rename(folder)
     return folder
