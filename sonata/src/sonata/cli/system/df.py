@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
-    from sonata.engine.system.df import Usage
+    from sonata.engine.system.df import ContainerUse, DiskUsage, ImageUse, Usage
 
 COLUMNS = (
     ("Type", "TYPE"),
@@ -19,6 +21,9 @@ COLUMNS = (
     ("Size", "SIZE"),
     ("Reclaimable", "RECLAIMABLE"),
 )
+IMAGES = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS")
+CONTAINERS = ("CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES")
+VOLUMES = ("VOLUME NAME", "LINKS", "SIZE")
 
 
 def command(parsed: Parsed, call: Call) -> int:
@@ -26,16 +31,12 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.cli.render.report import Report, is_json, render_rows
     from sonata.engine.system.df import usage
 
-    form = parsed.get("format")
+    form = parsed.get("format") or None
     if parsed["verbose"] and form is not None:
         raise UsageError("cannot combine --format and --verbose flags")
     found = usage(call.engine)
     if parsed["verbose"]:
-        from sonata.cli.render.table import align_cells
-
-        for title, table in found.tables:
-            print(f"{title} space usage:\n")
-            print(align_cells([[str(cell) for cell in row] for row in table]))
+        print(verbose(found, time.time()), end="")
         return 0
     rows = [fields(kind) for kind in found.kinds]
     if form is not None and is_json(form):
@@ -72,3 +73,52 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "Size": row["Size"],
         "Reclaimable": row["Reclaimable"],
     }
+
+
+def verbose(found: DiskUsage, now: float) -> str:
+    """The three tables of `--verbose`."""
+    from sonata.cli.render.human import human_size
+    from sonata.cli.render.table import align_cells
+
+    images = [cells for one in found.images for cells in _image(one, now)]
+    containers = [_container(one, now) for one in found.containers]
+    volumes = [[one.name, str(one.links), human_size(one.size)] for one in found.volumes]
+    tables: tuple[tuple[str, Sequence[str], Iterable[list[str]]], ...] = (
+        ("Images", IMAGES, images),
+        ("Containers", CONTAINERS, containers),
+        ("Local Volumes", VOLUMES, volumes),
+    )
+    texts = [f"{title} space usage:\n\n{align_cells([list(head), *body])}" for title, head, body in tables]
+    return "\n".join(texts)
+
+
+def _image(one: ImageUse, now: float) -> Iterable[list[str]]:
+    from sonata.cli.render.human import human_duration, human_size
+
+    tail = [
+        one.id[:12],
+        human_duration(max(now - one.created / 1e9, 0)),
+        human_size(one.size),
+        human_size(one.shared),
+        human_size(one.size - one.shared),
+        str(one.containers),
+    ]
+    for name in one.names or ("<none>:<none>",):
+        repository, _, tag = name.partition("@")[0].rpartition(":")
+        known = repository and "/" not in tag
+        yield [repository if known else name, tag if known else "<none>", *tail]
+
+
+def _container(one: ContainerUse, now: float) -> list[str]:
+    from sonata.cli.render.human import human_duration, human_size
+
+    return [
+        one.id[:12],
+        one.image[:12],
+        " ".join(one.command),
+        str(one.volumes),
+        human_size(one.size),
+        human_duration(max(now - one.created / 1e9, 0)),
+        one.state,
+        one.name,
+    ]
