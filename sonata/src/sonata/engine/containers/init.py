@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _OWN = (NetworkMode.BRIDGE, NetworkMode.SLIRP4NETNS, NetworkMode.PASTA, NetworkMode.PRIVATE)
 """Modes for which the engine makes and pins a namespace."""
+_HELPED = (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
 CONMON_CGROUP = "conmon"
 DEFAULT_PARENT = "/libpod_parent"
 
@@ -137,18 +138,33 @@ def _network(start: Start) -> None:
     if config.network.mode not in _OWN:
         return
     assert start.request is not None
-    start.keep = ports.hold(config.network.ports)
+    if config.network.mode is NetworkMode.BRIDGE:
+        # A user-mode helper binds the ports itself.
+        start.keep = ports.hold(config.network.ports)
     if config.id_mapping is not None:
         # The namespace must belong to the container's user namespace: the runtime makes it.
         return
-    path, request = start.state.netns, start.request
+    path, request = start.state.netns, _with_lifetime(start, start.request)
     netns.create(start.engine.kernel, path)
     start.attaching = Background(lambda: _connect(start, path, request))
 
 
+def _with_lifetime(start: Start, request: AttachRequest) -> AttachRequest:
+    """For a user-mode helper: the read end of a pipe whose write end conmon keeps, so that it ends with conmon."""
+    if start.config.network.mode not in _HELPED:
+        return request
+    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    start.keep = (*start.keep, theirs)
+    return request.replace(lifetime_fd=ours)
+
+
 def _connect(start: Start, path: str, request: AttachRequest) -> AttachResult:
-    with trace.span("network"):
-        return network.attach(start.engine, start.config, path, request)
+    try:
+        with trace.span("network"):
+            return network.attach(start.engine, start.config, path, request)
+    finally:
+        if request.lifetime_fd >= 0:
+            os.close(request.lifetime_fd)
 
 
 def _attached(start: Start, launched: LaunchedPid) -> AttachResult:
@@ -157,7 +173,7 @@ def _attached(start: Start, launched: LaunchedPid) -> AttachResult:
     if start.config.network.mode in _OWN:
         assert start.request is not None
         netns.pin(start.engine.kernel, launched.pid, start.state.netns)
-        return network.attach(start.engine, start.config, start.state.netns, start.request)
+        return _connect(start, start.state.netns, start.request)
     return AttachResult()
 
 
