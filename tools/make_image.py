@@ -13,7 +13,23 @@ import tarfile
 from pathlib import Path
 
 BUSYBOX = "/bin/busybox"
-APPLETS = ("sh", "httpd", "cat", "ls", "ps", "sleep", "true", "wget", "hostname", "id", "env", "mount", "touch", "rm")
+APPLETS = (
+    "sh",
+    "httpd",
+    "cat",
+    "echo",
+    "ls",
+    "ps",
+    "sleep",
+    "true",
+    "wget",
+    "hostname",
+    "id",
+    "env",
+    "mount",
+    "touch",
+    "rm",
+)
 PAGE = b"<!doctype html>\n<title>sonata</title>\n<p>A page from a container.\n"
 SERVE = "echo serving on port 80; exec httpd -f -v -p 80 -h /www"
 
