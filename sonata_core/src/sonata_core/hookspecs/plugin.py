@@ -12,4 +12,4 @@ class PluginHooks(Protocol):
 
     @hookspec()
     def plugin_info(self) -> "PluginInfo":
-        """P-01. Say who you are. Cheap: no program is run, no file read."""
+        """P-01, P-02, P-03. Say who you are. Cheap: no program is run, no file read."""

@@ -47,7 +47,10 @@ class RuntimeHooks(PluginHooks, Protocol):
 
     @hookspec()
     def runtime_delete(self, ref: "ContainerRef", force: bool) -> None:
-        """R-03, R-04. Remove the runtime's state and cgroup. Absent is success; running without `force` is Conflict."""
+        """R-03, R-04, R-14. Remove the runtime's state and cgroup, of a half-made container too.
+
+        Absent is success; running without `force` is Conflict.
+        """
 
     @hookspec()
     def runtime_explain(self, verb: "LaunchVerb", log_lines: tuple[str, ...], message: str) -> "RuntimeFailure":

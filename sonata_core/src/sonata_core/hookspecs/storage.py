@@ -48,7 +48,7 @@ class StorageHooks(PluginHooks, Protocol):
     def storage_create(
         self, layer: "LayerRef", parent: "LayerRef | None", options: "LayerOptions", staged: "UnpackTarget | None"
     ) -> "UnpackTarget":
-        """S-01, S-02, S-03, S-12. Make an empty child of `parent`, or put what was staged in place by rename.
+        """S-01, S-02, S-03, S-04, S-12, S-18. Make an empty child of `parent`, or put a stage in place by rename.
 
         Raises AlreadyExists.
         """
