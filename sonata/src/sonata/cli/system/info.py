@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 def command(parsed: Parsed, call: Call) -> int:
     """Print what there is of host, store, registries and plugins: YAML, JSON, or through a template."""
     from sonata.cli.render.report import is_json, render_object
+    from sonata.cli.system.version import client
     from sonata.engine.system.info import info
 
-    found = info(call.engine)
+    found = {**info(call.engine), "version": client()}
     form = parsed.get("format")
     if form is None:
         from sonata.cli.render.yaml import dump
@@ -33,6 +34,8 @@ def templated(value: Any) -> Any:
     """The report as a template meets it: Go's names have capitals, `OCIRuntime` and their like written out."""
     from sonata.cli.render.gotemplate.values import Struct
 
+    if value is None:
+        return []  # every null of this report is a list that Go has not made
     if isinstance(value, list):
         return [templated(item) for item in value]
     if not isinstance(value, dict):
@@ -42,16 +45,19 @@ def templated(value: Any) -> Any:
 
 _WORDS = {
     "apparmorEnabled": "AppArmorEnabled",
+    "capabilities": "DefaultCapabilities",
+    "cgroupVersion": "CgroupsVersion",
+    "cpuUtilization": "CPUUtilization",
     "cpus": "CPUs",
-    "freeLocks": "FreeLocks",
+    "dns": "DNS",
+    "gidmap": "GIDMap",
     "idMappings": "IDMappings",
     "ociRuntime": "OCIRuntime",
     "os": "OS",
-    "osArch": "OsArch",
-    "seccompProfilePath": "SECCOMPProfilePath",
     "seccompEnabled": "SECCOMPEnabled",
+    "seccompProfilePath": "SECCOMPProfilePath",
     "selinuxEnabled": "SELinuxEnabled",
-    "gidmap": "GIDMap",
+    "slirp4netns": "Slirp4NetNS",
     "uidmap": "UIDMap",
 }
 
