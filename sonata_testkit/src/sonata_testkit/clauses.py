@@ -94,7 +94,6 @@ class ClauseReport:
     def __init__(self, strict: bool) -> None:
         self.strict = strict
         self.suites: dict[str, _Suite] = {}
-        self.missing: dict[str, str] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -104,8 +103,16 @@ class ClauseReport:
             report.outcome = "failed"
             report.longrepr = f"{', '.join(ids)} {skip_reason(report)} (--strict-clauses)"
         if ids:
-            self.suites.setdefault(report.nodeid.rpartition("::")[0], _Suite()).note(ids, report)
+            report.user_properties.append((_MARK, ids))
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Hears of tests that other processes ran, too (pytest-xdist)."""
+        for name, ids in report.user_properties:
+            if name == _MARK:
+                assert isinstance(ids, tuple | list)
+                self.suites.setdefault(report.nodeid.rpartition("::")[0], _Suite()).note(tuple(ids), report)
+                return
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for name, suite in sorted(self.suites.items()):
@@ -126,11 +133,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("sonata").addoption(
         "--strict-clauses", action="store_true", help="a clause of the contract that was not run is a failure"
     )
+    parser.getgroup("sonata").addoption(
+        "--clauses", default="", metavar="IDS", help="run only the tests of these clauses, such as S-03,S-05"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_root: changes namespaces, mounts or the network of this host")
     config.pluginmanager.register(ClauseReport(bool(config.getoption("--strict-clauses"))), "sonata-clauses-report")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = {one.strip() for one in str(config.getoption("--clauses")).split(",") if one.strip()}
+    if wanted:
+        left = [item for item in items if not wanted & set(clauses_of(getattr(item, "function", None)))]
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

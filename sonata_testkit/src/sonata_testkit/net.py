@@ -50,6 +50,7 @@ class Lab:
         self.folder = folder
         self.namespaces: list[Namespace] = []
         self.definitions: list[NetworkDefinition] = []
+        self.attached: dict[str, tuple[AttachRequest, AttachResult]] = {}
 
     def namespace(self, letter: str) -> Namespace:
         made = Namespace(self.folder / "ns", letter)
@@ -76,6 +77,7 @@ class Lab:
 
     def attach(self, where: Namespace, request: AttachRequest) -> AttachResult:
         found: AttachResult = self.hook.net_attach(netns=where.ref, request=request)
+        self.attached[where.path] = (request.replace(lifetime_fd=-1), found)
         return found
 
     def detach(self, where: Namespace, request: AttachRequest, attached: AttachResult | None = None) -> None:
@@ -116,8 +118,9 @@ class NetConformance(PluginConformance):
         yield made
         for namespace in made.namespaces:
             if os.path.exists(namespace.path):
+                request = namespace.request(*made.attachments())
                 try:
-                    made.detach(namespace, namespace.request(*made.attachments()))
+                    made.detach(namespace, *made.attached.get(namespace.path, (request,)))
                 finally:
                     namespace.vanish()
 

@@ -278,6 +278,19 @@ class TransportConformance(PluginConformance):
         assert not written.is_absent()
 
     @clause("T-07")
+    def test_a_manifest_alone_is_no_image(
+        self, written: Place, sample: Callable[..., SampleImage], facts: TransportFacts
+    ) -> None:
+        if not facts.keeps_digests:
+            not_offered("manifests by digest: keeps_digests says no")
+        image = sample("manifest")
+        with written.sink() as sink:
+            put_blobs(sink, image)
+            sink.put_manifest(image.manifest)
+            assert written.is_absent(), "it can be read before commit"
+        assert written.is_absent(), "it can be read though it was never committed"
+
+    @clause("T-07")
     def test_the_older_image_stays_until_commit(self, written: Place, sample: Callable[..., SampleImage]) -> None:
         old, new = sample("old"), sample("new")
         written.write(old)
