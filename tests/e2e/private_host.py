@@ -69,7 +69,7 @@ class PrivateHost:
 
     def __init__(self, base: str) -> None:
         self.base = base
-        self.graph, self.run_root = f"{base}/graph", f"{base}/run"
+        self.graph, self.run_root = f"{base}/graph", "/run/store"  # Podman refuses a long name for the second
         self.group = f"/sonata_e2e_{os.getpid()}_{abs(hash(base)) % 10**6}"
         self.rootfs = f"{base}/rootfs"
         self.registry = ""

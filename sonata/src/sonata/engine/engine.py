@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import RLock
 
 from sonata.state.db import Database
 from sonata.state.locks import Locks
@@ -74,6 +75,7 @@ class Engine:
         )
         self.locks = Locks(f"{config.paths.run_dir}/locks")
         self._slots: dict[tuple[str, str], Slot[Any]] = {}
+        self._seating = RLock()
         self._store: Store | None = None
         self._hooks: Fanout | None = None
         self._defaults: Defaults | None = None
@@ -189,10 +191,12 @@ class Engine:
         self.database.close()
 
     def _slot(self, group: Group, name: str) -> Slot[Any]:
-        slot = self._slots.get((group.name, name))
-        if slot is None:
-            slot = self.catalog.load(group, name, lambda found: self.context(group, found))
-            self._slots[group.name, name] = slot
+        # Layers are unpacked by several threads at once; a driver's stages are known to one object only.
+        with self._seating:
+            slot = self._slots.get((group.name, name))
+            if slot is None:
+                slot = self.catalog.load(group, name, lambda found: self.context(group, found))
+                self._slots[group.name, name] = slot
         return slot
 
     def _border(self, group: str) -> Border:
