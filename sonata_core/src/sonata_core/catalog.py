@@ -192,6 +192,11 @@ def _quiet(_manager: Any, _point: Any, _error: Any) -> None:
     """A plugin that cannot be imported is reported when it is loaded, not when it is listed."""
 
 
+def load_class(found: Found) -> Any:
+    """An installed plugin's class, not constructed. Raises PluginBrokeContract where it cannot be imported."""
+    return _import(found)[0]
+
+
 def _import(found: Found) -> tuple[Any, str]:
     module_name, _, attribute = found.target.partition(":")
     try:
