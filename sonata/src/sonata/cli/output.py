@@ -16,6 +16,14 @@ def lines(texts: Iterable[str]) -> None:
         print(text)
 
 
+def agreed(warning: str) -> bool:
+    """Show what will happen, and ask; whether the answer on standard input is yes."""
+    import sys
+
+    print(f"{warning}\nAre you sure you want to continue? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower().startswith("y")
+
+
 def outcome(done: Iterable[str], failed: Sequence[SonataError]) -> int:
     """Print what went well; raise what did not: one error as itself, several as a group."""
     lines(done)

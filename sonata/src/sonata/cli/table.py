@@ -93,6 +93,12 @@ _VOLUME_LS = _volume("ls", "List volumes", "objects:VOLUME_LS", "none", "")
 _VOLUME_RM = _volume("rm", "Remove one or more volumes", "objects:VOLUME_RM", "volume rm", "VOLUME [VOLUME...]")
 _INFO: Row = (f"{_S}info:command", "Display Sonata system information", "userns", "system", "system:INFO", "none", "")
 
+_INIT = _container("init", "Initialize one or more containers", "containers:INIT", "names", _MORE_C)
+_PAUSE = _container("pause", "Pause all the processes in one or more containers", "containers:PAUSE", "names", _MORE_C)
+_UNPAUSE = _container(
+    "unpause", "Unpause the processes in one or more containers", "containers:UNPAUSE", "names", _MORE_C
+)
+
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
     "completion": (
@@ -118,13 +124,16 @@ TABLE: dict[str, Row] = {
     "container exists": _container(
         "exists", "Check if a container exists in local storage", "containers:EXISTS", "exact 1", _ONE_C
     ),
+    "container init": _INIT,
     "container inspect": _container(
         "inspect", "Display the configuration of a container", "containers:INSPECT", "inspect", _MORE_C
     ),
     "container kill": _KILL,
     "container list": _PS,
     "container logs": _LOGS,
+    "container pause": _PAUSE,
     "container port": _PORT,
+    "container prune": _container("prune", "Remove all non running containers", "prune:CONTAINERS", "none", ""),
     "container ps": _PS,
     "container rename": _RENAME,
     "container restart": _RESTART,
@@ -133,6 +142,7 @@ TABLE: dict[str, Row] = {
     "container start": _START,
     "container stop": _STOP,
     "container top": _TOP,
+    "container unpause": _UNPAUSE,
     "container wait": _WAIT,
     "create": _CREATE,
     "doctor": (
@@ -153,6 +163,7 @@ TABLE: dict[str, Row] = {
     "image inspect": _image("inspect", "Display the configuration of an image", "images:INSPECT", "inspect", _MORE_I),
     "image list": _IMAGES,
     "image load": _LOAD,
+    "image prune": _image("prune", "Remove unused images", "prune:IMAGES", "none", ""),
     "image pull": _PULL,
     "image push": _PUSH,
     "image rm": _RMI,
@@ -161,6 +172,7 @@ TABLE: dict[str, Row] = {
     "image untag": _UNTAG,
     "images": _IMAGES,
     "info": _INFO,
+    "init": _INIT,
     "inspect": (
         f"{_S}inspect:command",
         "Display the configuration of object denoted by ID",
@@ -195,6 +207,7 @@ TABLE: dict[str, Row] = {
     ),
     "network ls": _NETWORK_LS,
     "network rm": _NETWORK_RM,
+    "pause": _PAUSE,
     "plugin": ("", "Manage plugins", "host", "plugins", "", "", ""),
     "plugin check": (
         f"{_P}check:command",
@@ -259,6 +272,7 @@ TABLE: dict[str, Row] = {
     ),
     "tag": _TAG,
     "top": _TOP,
+    "unpause": _UNPAUSE,
     "untag": _UNTAG,
     "version": (
         f"{_S}version:command",
@@ -280,6 +294,7 @@ TABLE: dict[str, Row] = {
         "VOLUME [VOLUME...]",
     ),
     "volume ls": _VOLUME_LS,
+    "volume prune": _volume("prune", "Remove all unused volumes", "prune:VOLUMES", "none", ""),
     "volume rm": _VOLUME_RM,
     "wait": _WAIT,
 }
@@ -301,19 +316,19 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp", "diff"),
-        *("events", "export", "farm", "generate", "healthcheck", "import", "init", "kube", "login", "logout"),
-        *("machine", "manifest", "mount", "pause", "play", "pod", "quadlet", "search", "secret", "stats"),
-        *("umount", "unmount", "unpause", "unshare", "update"),
+        *("events", "export", "farm", "generate", "healthcheck", "import", "kube", "login", "logout"),
+        *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "secret", "stats"),
+        *("umount", "unmount", "unshare", "update"),
         *("container checkpoint", "container clone", "container commit", "container cp", "container diff"),
-        *("container export", "container init", "container mount", "container pause", "container prune"),
+        *("container export", "container mount"),
         *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
-        *("container unpause", "container update"),
-        *("image build", "image diff", "image import", "image mount", "image prune", "image scp"),
+        *("container update",),
+        *("image build", "image diff", "image import", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network prune", "network reload", "network update"),
         *("system connection", "system dial-stdio", "system events", "system hyperv-prep", "system locks"),
         *("system migrate", "system renumber", "system reset", "system service"),
-        *("volume export", "volume import", "volume mount", "volume prune", "volume reload", "volume unmount"),
+        *("volume export", "volume import", "volume mount", "volume reload", "volume unmount"),
     )
 )
 """Commands that Podman has and Sonata does not have yet: refused by name."""

@@ -250,3 +250,17 @@ INSPECT = (
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("size", "s", "bool", False, "", "Display total file size"),
 )
+
+PAUSE = (
+    ("all", "a", "bool", False, "", "Pause all running containers"),
+    ("cidfile", "", "stringArray", (), "", "Read the container ID from the file", {"complete": "files"}),
+    ("filter", "f", "stringArray", (), "", "Filter output based on conditions given"),
+    ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
+)
+
+UNPAUSE = (("all", "a", "bool", False, "", "Unpause all paused containers"), *PAUSE[1:])
+
+INIT = (
+    ("all", "a", "bool", False, "", "Initialize all containers"),
+    ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
+)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
+from sonata.cli.output import agreed
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,11 +25,8 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.cli.render.human import human_size
     from sonata.engine.system.prune import prune
 
-    if not parsed["force"]:
-        print(warning(parsed))
-        print("Are you sure you want to continue? [y/N] ", end="", flush=True)
-        if not sys.stdin.readline().strip().lower().startswith("y"):
-            return 0
+    if not parsed["force"] and not agreed(warning(parsed)):
+        return 0
     pruned = prune(call.engine, images=parsed["all"], volumes=parsed["volumes"], filters=tuple(parsed["filter"]))
     for title, names in pruned.removed:
         if names:

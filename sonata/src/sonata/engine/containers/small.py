@@ -10,6 +10,7 @@ from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.plan.values import require_name
 from sonata.state import containers as rows
+from sonata.state import intents
 from sonata_core.errors import NotFound
 from sonata_core.hookspecs.runtime import RuntimePause
 from sonata_core.lite import TYPE_CHECKING
@@ -103,11 +104,14 @@ def processes(engine: Engine, container: str) -> tuple[ContainerRow, tuple[int, 
 
 
 def init_only(engine: Engine, container: str) -> str:
-    """Create a container in its runtime without starting it; its id."""
+    """Create a container in its runtime without starting it; its id. Raises Conflict where it is created or runs."""
     row = present.load(engine, container)
+    start.start_needed(engine, row)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        lifecycle.require(Phase(row.state.phase), Verb.INIT, row.config.id)
         start.ready(engine, row)
+        intents.done(engine.database, row.config.id, "init")  # it is as it was wanted: nothing to recover
     return row.config.id
 
 

@@ -15,7 +15,7 @@ from sonata.image.partial import PartialUse
 from sonata.image.transfer import partial_folder
 from sonata.state import containers as rows
 from sonata.state import objects
-from sonata_core.errors import Conflict, Denied, InUse, NotFound
+from sonata_core.errors import Conflict, Denied, InUse, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 from sonata_core.sdk.trees import tree_usage
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _ENDED = ("created", "exited", "stopped", "configured")
 _EVERYWHERE = ("label", "until")
 """Filters that every kind of thing understands."""
+_EVERYWHERE_AND_NOT = (*_EVERYWHERE, "label!")
+_TRUTH = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
 
 
 class Pruned(Record):
@@ -57,6 +59,45 @@ def prune(engine: Engine, *, images: bool, volumes: bool, filters: tuple[str, ..
     return Pruned(
         removed=tuple((kind, tuple(names)) for kind, names in removed), reclaimed=max(before - _disk(engine), 0)
     )
+
+
+def prune_containers(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]:
+    """Remove containers that do not run; their ids. Raises UsageError for filters that make no sense."""
+    present.recover(engine)
+    _known(filters, _EVERYWHERE_AND_NOT)
+    return _containers(engine, filters)
+
+
+def prune_images(engine: Engine, filters: tuple[str, ...] = (), *, everything: bool) -> list[str]:
+    """Remove dangling images, or all that no container uses; their ids. Raises UsageError."""
+    present.recover(engine)
+    return _images(engine, filters, everything=everything)
+
+
+def unused_volumes(engine: Engine, filters: tuple[str, ...] = (), *, everything: bool) -> list[str]:
+    """Names of volumes that no container uses: those without a name of their own, or all. Raises UsageError."""
+    chosen, only = [], not everything
+    for text in filters:
+        key, _, value = text.partition("=")
+        if key not in ("all", "anonymous"):
+            chosen.append(text)
+            continue
+        if value.lower() not in _TRUTH:
+            raise UsageError(f'"{value}" is not a valid value for the "{key}" filter - must be true or false')
+        only = _TRUTH[value.lower()] is (key == "anonymous")
+    found = list_volumes(engine, (*chosen, "dangling=true"))
+    return [volume.name for volume in found if volume.anonymous or not only]
+
+
+def prune_volumes(engine: Engine, names: Iterable[str]) -> list[str]:
+    """Remove those of the volumes that are still unused; their names."""
+    return _each(names, lambda name: remove_volume(engine, name))
+
+
+def _known(filters: tuple[str, ...], keys: tuple[str, ...]) -> None:
+    for key in container_filters.grouped(filters):
+        if key not in keys:
+            raise UsageError(f"{key} is an invalid filter")
 
 
 def _disk(engine: Engine) -> int:

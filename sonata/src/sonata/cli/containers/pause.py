@@ -1,0 +1,22 @@
+"""`sonata pause`."""
+
+from __future__ import annotations
+
+from sonata.cli.output import outcome
+from sonata.cli.request import selection
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Pause containers; print them as they were named. With `--all`, those that run."""
+    from sonata.engine.containers.select import each
+    from sonata.engine.containers.small import pause
+
+    engine, select = call.engine, selection(parsed)
+    if select.all:
+        select = select.replace(filter=(*select.filter, "status=running"))
+    return outcome(*each(engine, select, lambda one: pause(engine, one)))
