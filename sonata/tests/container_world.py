@@ -32,7 +32,7 @@ from sonata_core.sdk.oci_cli import OciCliRuntime
 from sonata_runtime_crun.plugin import CrunRuntime
 from sonata_runtime_runc.plugin import RuncRuntime
 
-GROUP = "/sonata_test"
+GROUP = f"/sonata_test_{os.getpid()}"
 
 APPLETS = ("sh", "true", "false", "cat", "echo", "sleep", "stty", "head", "wc", "id", "kill", "yes", "seq", "ls")
 

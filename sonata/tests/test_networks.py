@@ -114,7 +114,8 @@ def test_what_podman_made_is_seen_used_and_never_collided_with(engine: Engine, t
 
 def test_the_default_network_is_there_and_stays(engine: Engine) -> None:
     (found,) = listed(engine)
-    assert (found.name, found.interface, found.dns_enabled) == ("podman", "podman0", False)
+    assert (found.name, found.dns_enabled) == ("podman", False)
+    assert found.interface in {f"podman{number}" for number in range(10)}, "podman0, unless another engine's is there"
     assert found.id == "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
     with pytest.raises(Conflict, match=r"^default network podman cannot be removed$"):
         remove(engine, "podman", force=True)

@@ -20,6 +20,8 @@ SPECIAL_LIMIT = 1 << 20
 """Bytes that a PAX header, a GNU long name or a sparse map may take."""
 MAX_ID = (1 << 32) - 2
 _MAX_SIZE = (1 << 63) - 1
+_MAX_SPARSE = 1 << 60
+"""Bytes of a sparse file. tmpfs would make a larger one, and nothing that walks it would end."""
 _EPOCH_LAST = (1 << 63) - 1
 _HEADER_ONLY = frozenset(b"123456")
 _XATTR = b"SCHILY.xattr."
@@ -393,6 +395,8 @@ def _check(entry: Entry) -> None:
 
 def _checked_map(entry: Entry, pieces: list[tuple[int, int]], stored: int) -> list[tuple[int, int]]:
     """A sparse map: in order, without overlap, within the file, and as long as what is stored. Raises Damaged."""
+    if entry.real_size > _MAX_SPARSE:
+        raise Damaged(f"the sparse file {entry.name!r} claims {entry.real_size} bytes")
     last = total = 0
     for offset, length in pieces:
         if offset < last or length < 0 or offset + length > entry.real_size:
