@@ -1,6 +1,7 @@
 """`plugin check`: the clauses of the contract that can be tried on a user's host without touching what is there.
 
-Whoever writes a plugin runs all of them with the test kit (`sonata_testkit`).
+Where the test kit is installed (`pip install sonata-testkit`), its harmless part is run as well. Whoever
+writes a plugin runs all of the kit.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def check(engine: Engine, kind: str, name: str) -> list[Outcome]:
     folder = f"{engine.config.paths.tmp_dir}/sonata-plugin-check-{os.getpid()}"
     os.makedirs(folder, mode=0o700)
     try:
-        return _check(engine, group, found.name, folder)
+        outcomes = _check(engine, group, found.name, folder)
+        if any(one.outcome == FAILED for one in outcomes) or outcomes[-1].outcome == NOT_RUN:
+            return outcomes
+        return _merged(outcomes, _by_the_kit(engine, group, name))
     finally:
         remove_tree(folder)
 
@@ -82,6 +86,33 @@ def _check(engine: Engine, group: Group, name: str, folder: str) -> list[Outcome
     outcomes.append(Outcome(clause="P-02", outcome=PASSED))
     outcomes.append(_try("P-01", lambda slot, _: _says_who(slot, group), slot, folder))
     return [*outcomes, *(_try(clause, trial, slot, folder) for clause, trial in _trials(group))]
+
+
+def _by_the_kit(engine: Engine, group: Group, name: str) -> list[Outcome]:
+    """What the test kit's harmless part finds; nothing where the kit is not installed."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if find_spec("sonata_testkit") is None:
+        return []
+    rows = import_module("sonata_testkit.check").safe_check(group, name, engine.context(group, name))
+    outcomes = []
+    for clause, holds, detail in rows:
+        skipped = holds and detail.startswith("not ")
+        outcome = NOT_RUN if skipped else PASSED if holds else FAILED
+        outcomes.append(Outcome(clause=clause, outcome=outcome, reason=detail if outcome != PASSED else ""))
+    return outcomes
+
+
+def _merged(*parts: list[Outcome]) -> list[Outcome]:
+    """Each clause once: a failure goes before anything, and a success before what was not run."""
+    rank = {FAILED: 0, PASSED: 1, NOT_RUN: 2}
+    best: dict[str, Outcome] = {}
+    for one in (one for part in parts for one in part):
+        known = best.get(one.clause)
+        if known is None or rank[one.outcome] < rank[known.outcome]:
+            best[one.clause] = one
+    return list(best.values())
 
 
 def _context(engine: Engine, group: Group, name: str, folder: str, programs: list[tuple[str, ...]]) -> PluginContext:
@@ -274,7 +305,8 @@ def _hooks_spec(slot: Slot[Any], _folder: str) -> None:
 
     spec: dict[str, Any] = {"ociVersion": "1.0.2", "process": {"args": ["true"], "env": []}, "root": {"path": "/"}}
     before = deepcopy(spec)
-    for hook in slot.hook.oci_hooks(spec=spec, annotations={}):
+    plugin: Any = slot.plugin
+    for hook in plugin.oci_hooks(spec=spec, annotations={}):
         _expect(hook.origin, f"a hook does not say where it comes from: {hook.path}")
     _expect(spec == before, "the spec was changed")
 
