@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import types
 from binascii import a2b_base64, b2a_base64
-from enum import Enum
 
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING, Any, StrEnum
 from sonata_core.record import Record, defaults_of, fields_of
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def freeze(value: Any) -> Any:
             if content != defaults.get(field, _MISSING):
                 found[field] = freeze(content)
         return found
-    if isinstance(value, Enum):
+    if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, tuple | list):
         return [freeze(item) for item in value]
@@ -67,7 +66,7 @@ def converter(kind: Any) -> Callable[[Any], Any]:
         return lambda data: {key: inner(item) for key, item in data.items()}
     if isinstance(kind, type) and issubclass(kind, Record):
         return lambda data: thaw(kind, data)
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind
     return _bytes if kind is bytes else _same
 

@@ -7,11 +7,11 @@ it says decides which code is imported.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from binascii import crc32
 
+from sonata_core import json_text as json
 from sonata_core.lite import Any
 
 _PLACES = 32

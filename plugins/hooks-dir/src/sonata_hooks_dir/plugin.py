@@ -6,9 +6,9 @@ one of the same name; the order is that of the names, case ignored.
 
 from __future__ import annotations
 
-import json
 import os
 
+from sonata_core import json_text as json
 from sonata_core.errors import UsageError
 from sonata_core.hookspecs.hooks import OciHooks
 from sonata_core.lite import TYPE_CHECKING, Any

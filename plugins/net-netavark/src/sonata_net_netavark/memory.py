@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import _socket
-import json
 import os
 import time
 
+from sonata_core import json_text as json
 from sonata_core.errors import CommandFailed, TimedOut
 from sonata_core.lite import TYPE_CHECKING, Any
 

@@ -9,11 +9,11 @@ has without OpenSSL, whose loading takes 3 ms.
 from __future__ import annotations
 
 import binascii
-import json
 import os
 import stat
 from _blake2 import blake2b
 
+from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.hooks import SpecAdjustment
 from sonata_core.sdk.oci_cli import keep_privately

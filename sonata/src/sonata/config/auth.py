@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 
 from sonata.config.values import EngineConfig
+from sonata_core import json_text as json
 from sonata_core.errors import ExternalFailure, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.image import Credentials

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 
+from sonata_core import json_text as json
 from sonata_core.hookspecs.hooks import ContainerEvents
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.hooks import ContainerEvent

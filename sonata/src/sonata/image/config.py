@@ -100,7 +100,7 @@ def from_legacy(manifest: LegacyManifest, diff_ids: tuple[str, ...]) -> bytes:
 
     `diff_ids` are those of `manifest.real_layers`, in order.
     """
-    import json
+    from sonata_core import json_text as json
 
     top = dict(manifest.history[-1])
     for key in ("id", "parent", "parent_id", "layer_id", "throwaway", "Size"):

@@ -11,11 +11,10 @@ import os
 import select
 import time
 from collections.abc import Callable
-from enum import StrEnum
 
 from sonata.monitor import terminal
 from sonata_core.errors import Conflict, ExternalFailure
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, StrEnum
 from sonata_core.record import Record
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ it run the runtime; the sync pipe then gives the process's pid, and at the end i
 
 from __future__ import annotations
 
-import json
 import os
 
 from sonata.monitor.attach import Attachment
 from sonata.monitor.launch import CREATE_TIMEOUT, LaunchRefused, MonitorSpec, Placed, conmon_argv, start_conmon
 from sonata.monitor.pipes import Channel, read_log_lines, remove_if_there
+from sonata_core import json_text as json
 from sonata_core.errors import Interrupted, SonataError, TimedOut
 from sonata_core.lite import TYPE_CHECKING
 

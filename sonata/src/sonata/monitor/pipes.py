@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import _socket
-import json
 import os
 import select
 import time
 
+from sonata_core import json_text as json
 from sonata_core.errors import TimedOut
 from sonata_core.lite import TYPE_CHECKING
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from sonata_core.errors import Conflict
+from sonata_core.lite import StrEnum
 
 
 class Phase(StrEnum):

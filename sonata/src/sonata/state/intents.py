@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
 

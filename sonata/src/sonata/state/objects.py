@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 
+from sonata_core import json_text as json
 from sonata_core.codec import freeze, thaw
 from sonata_core.errors import AlreadyExists, InUse, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from sonata.state.rows import ExecState
+from sonata_core import json_text as json
 from sonata_core.codec import freeze, thaw
 from sonata_core.lite import TYPE_CHECKING
 

@@ -79,7 +79,7 @@ def parse_time(text: str) -> int:
 
 def dump_json(value: Any) -> bytes:
     """Compact JSON with the escapes that peers write."""
-    import json
+    from sonata_core import json_text as json
 
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").encode("utf-8", "surrogatepass")

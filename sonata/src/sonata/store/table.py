@@ -6,11 +6,11 @@ reload and nothing else. A full disk leaves the old file as it was.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from sonata.store.names import dump_json
+from sonata_core import json_text as json
 from sonata_core.errors import Damaged, Denied, SonataError, Unavailable
 from sonata_core.lite import TYPE_CHECKING, Any
 

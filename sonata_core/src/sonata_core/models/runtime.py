@@ -1,9 +1,8 @@
 """What passes between the engine and an OCI runtime's plugin."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 
-from sonata_core.lite import Any
+from sonata_core.lite import Any, StrEnum
 from sonata_core.models.ids import ContainerId
 from sonata_core.record import Record
 

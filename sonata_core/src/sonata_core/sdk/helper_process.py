@@ -5,10 +5,10 @@ record of it lies in a file named after what it serves, because teardown may com
 process that knows only that.
 """
 
-import json
 import os
 import time
 
+from sonata_core import json_text as json
 from sonata_core.errors import CommandFailed, HostLacks, TimedOut
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import HelperProcess

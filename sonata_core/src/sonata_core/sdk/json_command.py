@@ -1,7 +1,6 @@
 """Helper programs that take a JSON document on stdin and answer with one on stdout."""
 
-import json
-
+from sonata_core import json_text as json
 from sonata_core.errors import CommandFailed
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import Command, CommandResult

@@ -22,21 +22,17 @@ _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 def load_object(content: bytes, what: str, limit: int = MANIFEST_LIMIT) -> dict[str, object]:
     """Parse a stranger's JSON object. Raises Damaged for what is longer than `limit` bytes, too deep, or no object."""
-    import json
+    from sonata_core import json_text
 
     if len(content) > limit:
         raise Damaged(f"{what} has {len(content)} bytes, more than the {limit} that are accepted")
     try:
-        value = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json_text.loads(content.decode("utf-8"), constants=False)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{what} is not valid JSON: {str(error)[:200]}") from error
     if not isinstance(value, dict):
         raise Damaged(f"{what} is not a JSON object")
     return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def media_type_of(content: bytes) -> str:

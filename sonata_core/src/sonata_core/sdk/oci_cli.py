@@ -6,9 +6,9 @@ crun 1.8 and runc 1.1; every other runtime's are classified by the same words.
 
 from __future__ import annotations
 
-import json
 import os
 
+from sonata_core import json_text as json
 from sonata_core.errors import (
     CommandFailed,
     CommandNotExecutable,

@@ -1,8 +1,8 @@
 """What is known of a helper program, asked once and kept until the program changes."""
 
-import json
 import os
 
+from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

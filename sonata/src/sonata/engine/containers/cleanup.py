@@ -144,9 +144,8 @@ def _poststop(engine: Engine, paths: ContainerPaths) -> None:
     path = f"{paths.bundle}/poststop.json"
     if not os.path.exists(path):
         return
-    import json
-
     from sonata.engine.containers.oci_hooks import run_poststop
+    from sonata_core import json_text as json
     from sonata_core.codec import thaw
 
     with open(path, encoding="utf-8") as file:

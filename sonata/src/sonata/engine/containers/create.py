@@ -164,7 +164,7 @@ def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | No
 
 
 def _metadata(config: ContainerConfig) -> str:
-    import json
+    from sonata_core import json_text as json
 
     known = {"image-name": config.image, "image-id": config.image_id, "name": config.name}
     return json.dumps({**known, "created-at": int(time.time())}, separators=(",", ":"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from sonata.engine import events
@@ -20,6 +19,7 @@ from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import sessions
 from sonata.state.rows import ExecState
 from sonata.store.names import new_id
+from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.runtime import LaunchRequest, LaunchVerb
 from sonata_core.record import Record

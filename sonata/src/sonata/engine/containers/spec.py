@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from sonata.engine.containers import files, inside
@@ -12,6 +11,7 @@ from sonata.plan import adjust
 from sonata.plan.seccomp import DEFAULT_PROFILE
 from sonata.plan.spec.runtime import host_name, runtime_spec
 from sonata.state import containers as rows
+from sonata_core import json_text as json
 from sonata_core.errors import Conflict, NotFound, UsageError
 from sonata_core.groups import HOOKS
 from sonata_core.hookspecs.hooks import OciHooks, SpecAdjust

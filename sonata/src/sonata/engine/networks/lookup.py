@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from sonata.state import objects
+from sonata_core import json_text as json
 from sonata_core.errors import AlreadyExists, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.net import NetworkDefinition, Route, Subnet

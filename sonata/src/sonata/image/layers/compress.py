@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from io import BufferedReader, RawIOBase
 
 from sonata_core.errors import Damaged, Unsupported
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING, Any, StrEnum
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -1,7 +1,6 @@
 """What an examination tells."""
 
-from enum import StrEnum
-
+from sonata_core.lite import StrEnum
 from sonata_core.record import Record
 
 
