@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import sys
 import types
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from sonata_core.context import PluginContext
 from sonata_core.groups import GROUPS, Group
+from sonata_core.lite import StrEnum
 from sonata_core.markers import SPEC
 from sonata_core.models import hooks, host, image, mount, net, plugin, process, runtime, storage
 from sonata_core.record import Record, defaults_of, fields_of
@@ -73,7 +73,7 @@ def model_lines(module: Any) -> list[str]:
             continue
         if issubclass(cls, Record):
             lines += record_lines(cls)
-        elif issubclass(cls, Enum):
+        elif issubclass(cls, StrEnum):
             lines += [f"choice {name}", *(f"  {member.name} = {member.value!r}" for member in cls)]
         else:
             lines.append(f"handle {name}")

@@ -5,12 +5,12 @@ import json
 import pkgutil
 import types
 from collections.abc import Mapping
-from enum import Enum
 
 import pytest
 
 import sonata_core.models
 from sonata_core.codec import freeze, thaw
+from sonata_core.lite import StrEnum
 from sonata_core.record import Record, fields_of
 
 MODULES = [found.name for found in pkgutil.iter_modules(sonata_core.models.__path__)]
@@ -36,7 +36,7 @@ def value_of(kind, full: bool):
         return tuple(value_of(part, full) for part in kind.__args__)
     if origin is Mapping:
         return {"one": value_of(kind.__args__[1], full), "a.b/c": value_of(kind.__args__[1], full)} if full else {}
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
         return list(kind)[-1 if full else 0]
     if isinstance(kind, type) and issubclass(kind, Record):
         return made(kind, full)

@@ -38,8 +38,8 @@ class _Strict(_Reading):
         raise ValueError(f"{name} is no JSON value")
 
 
-_scan = make_scanner(_Reading)
-_scan_strictly = make_scanner(_Strict)
+_scan = make_scanner(_Reading)  # type: ignore[arg-type]  # typeshed wants a decoder
+_scan_strictly = make_scanner(_Strict)  # type: ignore[arg-type]
 
 
 def loads(text: str | bytes | bytearray, *, constants: bool = True) -> Any:
