@@ -16,8 +16,10 @@ import sys
 from sonata import codememo
 sys.path.append({site!r})
 codememo._path = lambda here: {memo!r}
+sys.argv = ["sonata", "--root", "/x", "run", "--rm"]
 codememo.install("")
 finder = sys.meta_path[2]
+early = "first.second" in sys.modules
 import first.second
 print(first.second.VALUE, "first.second" in finder.missed, type(first.second.__loader__).__name__)
 codememo.keep()
@@ -33,10 +35,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def run(site: Path) -> list[str]:
+def run(site: Path, text: str = SCRIPT) -> list[str]:
     memo = f"{site.parent}/cache/code/memo"
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    script = SCRIPT.format(site=str(site), memo=memo)
+    script = text.format(site=str(site), memo=memo)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
     return done.stdout.split()
 
@@ -50,6 +52,34 @@ def test_the_second_start_is_served_from_the_memo(site: Path) -> None:
     assert memo_of(site).stat().st_mode & 0o777 == 0o600
     assert memo_of(site).parent.stat().st_mode & 0o777 == 0o700
     assert run(site) == ["1", "False", "_Loader"]
+
+
+def test_the_third_start_runs_what_the_second_imported_at_once(site: Path) -> None:
+    (site / "first/second.py").write_text("import sys\nfrom first import third\nVALUE = third.VALUE\n")
+    (site / "first/third.py").write_text("import sys\nVALUE = 'early' if not sys._getframe(1).f_back else 'late'\n")
+    shown = SCRIPT + "print(early, *finder.orders['run'], first.second.__spec__.parent, first.third.__file__)"
+    run(site)
+    run(site)
+    order = ["first", "first.third", "first.second"]
+    found = run(site, shown)
+    assert found[3:] == ["True", *order, "first", f"{site}/first/third.py"]
+    (site / "first/third.py").write_text("VALUE = 'other'\n")
+    assert run(site, shown)[:4] == ["other", "False", "_Loader", "False"]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["run", "--rm", "x"], "run"),
+        (["--root", "/a", "--log-level=debug", "ps", "-a"], "ps"),
+        (["container", "cleanup", "--rm"], "container cleanup"),
+        (["images"], "images"),
+        (["--version"], ""),
+        ([], ""),
+    ],
+)
+def test_what_tells_commands_apart(words: list[str], command: str) -> None:
+    assert codememo._command(["sonata", *words]) == command
 
 
 def test_a_changed_module_is_not_served(site: Path) -> None:
