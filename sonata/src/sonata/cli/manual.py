@@ -242,6 +242,22 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ("sonata completion bash", "sonata completion zsh -f _podman", "sonata completion fish --no-desc"),
     ),
     "sonata.cli.system.df:command": ("sonata system df\n\nShow sonata disk usage", ()),
+    "sonata.cli.system.events:command": (
+        (
+            "Monitor and print events that occur in Sonata. Each event includes a timestamp, a type, a status, a "
+            "name (if applicable), and an image (if applicable). New events are shown as they occur, until "
+            "interrupted or until `--until`; `--since` shows earlier ones first, `--stream=false` only those.\n\n"
+            "Times are RFC 3339, Unix seconds, or a duration such as `10m`: before now for `--since`, from now on "
+            "for `--until`.\n\n"
+            "`--filter` takes `artifact`, `container`, `event`, `image`, `label`, `pod`, `type` and `volume`: values "
+            "of one key are alternatives, different keys must all match."
+        ),
+        (
+            "sonata events",
+            "sonata events --since 5m --filter event=create --stream=false",
+            "sonata events --format json --filter type=container",
+        ),
+    ),
     "sonata.cli.system.info:command": (
         (
             "Display information pertaining to the host, current storage stats, and build of "

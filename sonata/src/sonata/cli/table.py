@@ -98,6 +98,7 @@ _PAUSE = _container("pause", "Pause all the processes in one or more containers"
 _UNPAUSE = _container(
     "unpause", "Unpause the processes in one or more containers", "containers:UNPAUSE", "names", _MORE_C
 )
+_EVENTS: Row = (f"{_S}events:command", "Show Sonata system events", "userns", "system", "system:EVENTS", "none", "")
 
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
@@ -154,6 +155,7 @@ TABLE: dict[str, Row] = {
         "none",
         "",
     ),
+    "events": _EVENTS,
     "exec": _EXEC,
     "help": (f"{_S}help:command", "Help about any command", "host", "system", "", "any", "[COMMAND]"),
     "history": _HISTORY,
@@ -251,6 +253,7 @@ TABLE: dict[str, Row] = {
         "",
     ),
     "system df": (f"{_S}df:command", "Show Sonata disk usage", "userns", "system", "system:SYSTEM_DF", "none", ""),
+    "system events": _EVENTS,
     "system info": _INFO,
     "system prune": (
         f"{_S}prune:command",
@@ -316,7 +319,7 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp", "diff"),
-        *("events", "export", "farm", "generate", "healthcheck", "import", "kube", "login", "logout"),
+        *("export", "farm", "generate", "healthcheck", "import", "kube", "login", "logout"),
         *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "secret", "stats"),
         *("umount", "unmount", "unshare", "update"),
         *("container checkpoint", "container clone", "container commit", "container cp", "container diff"),
@@ -326,7 +329,7 @@ TO_COME = frozenset(
         *("image build", "image diff", "image import", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network prune", "network reload", "network update"),
-        *("system connection", "system dial-stdio", "system events", "system hyperv-prep", "system locks"),
+        *("system connection", "system dial-stdio", "system hyperv-prep", "system locks"),
         *("system migrate", "system renumber", "system reset", "system service"),
         *("volume export", "volume import", "volume mount", "volume reload", "volume unmount"),
     )

@@ -26,11 +26,24 @@ def container(
     extra: Mapping[str, str] | None = None,
 ) -> None:
     """Something happened to a container. Trouble with the log is logged, and stops nothing."""
+    _of_container(engine, config, status, {"ContainerExitCode": code}, {**config.labels, **(extra or {})})
+
+
+def health(engine: Engine, config: ContainerConfig, status: str, streak: int, output: str = "") -> None:
+    """A health check has run: the container's status now, failures in a row, and what the check wrote."""
+    details = {"health_status": status, "health_log": output, "health_failing_streak": streak}
+    _of_container(engine, config, "health_status", details, dict(config.labels))
+
+
+def _of_container(
+    engine: Engine, config: ContainerConfig, status: str, details: Mapping[str, Any], attributes: dict[str, str]
+) -> None:
     now = time.time_ns()
-    attributes = {**config.labels, **(extra or {})}
+    code = details.get("ContainerExitCode")
     row: dict[str, Any] = {} if code is None else {"ContainerExitCode": code}
     row |= {"ID": config.id, "Image": config.image, "Name": config.name, "Status": status}
     row |= {"Time": _stamp(now), "Type": "container"}
+    row |= {key: value for key, value in details.items() if value and key != "ContainerExitCode"}
     if config.pod:
         row["PodID"] = config.pod
     row["Attributes"] = attributes
@@ -42,10 +55,27 @@ def container(
         engine.hooks.notify(ContainerEvents.container_event, event=event)
 
 
-def thing(engine: Engine, kind: str, status: str, name: str, ident: str = "") -> None:
-    """Something happened to an image, a volume, a network or the system."""
+def thing(engine: Engine, kind: str, status: str, name: str, ident: str = "", *, error: str = "") -> None:
+    """Something happened to an image, a volume, a secret or the system. A secret has an id only."""
     row: dict[str, Any] = {"ID": ident} if ident else {}
-    row |= {"Name": name, "Status": status, "Time": _stamp(time.time_ns()), "Type": kind, "Attributes": None}
+    row |= {"Name": name} if name else {}
+    row |= {"Status": status, "Time": _stamp(time.time_ns()), "Type": kind}
+    row |= {"error": error} if error else {}
+    write(engine, {**row, "Attributes": None})
+
+
+def network(
+    engine: Engine,
+    status: str,
+    name: str,
+    ident: str,
+    *,
+    container: str = "",
+    attributes: Mapping[str, str] | None = None,
+) -> None:
+    """Something happened to a network; `connect` and `disconnect` have the id and name of the `container`."""
+    row: dict[str, Any] = {"ID": ident, **({"Name": container} if container else {}), "network": name}
+    row |= {"Status": status, "Time": _stamp(time.time_ns()), "Type": "network", "Attributes": attributes}
     write(engine, row)
 
 
@@ -69,8 +99,12 @@ def _append(path: str, line: bytes, limit: int) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle = os.open(path, flags, 0o600)
     try:
+        # Shared with other writers, never with one that rotates: what they append must not be cut away.
+        fcntl.flock(handle, fcntl.LOCK_SH)
         if limit > 0 and os.fstat(handle).st_size + len(line) >= limit:
-            _rotate(path, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_size + len(line) >= limit:
+                _rotate(path, handle)
         os.write(handle, line)
     finally:
         os.close(handle)
@@ -78,7 +112,6 @@ def _append(path: str, line: bytes, limit: int) -> None:
 
 def _rotate(path: str, handle: int) -> None:
     # The newer half stays, from the first whole line after the middle.
-    fcntl.flock(handle, fcntl.LOCK_EX)
     size = os.fstat(handle).st_size
     kept = os.pread(handle, size, size // 2)
     kept = kept[kept.find(b"\n") + 1 :]

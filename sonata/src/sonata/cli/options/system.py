@@ -51,6 +51,21 @@ SYSTEM_PRUNE = (
     ("volumes", "", "bool", False, "", "Prune volumes"),
 )
 
+EVENTS = (
+    ("filter", "f", "stringArray", (), "", "Filter output"),
+    ("format", "", "string", "", "", "Format the output using a Go template"),
+    ("no-trunc", "", "bool", True, "", "Do not truncate the output"),
+    ("since", "", "string", "", "", "Show all events created since timestamp"),
+    (
+        "stream",
+        "",
+        "bool",
+        True,
+        "",
+        "Stream events and do not exit when returning the last known event",
+    ),
+    ("until", "", "string", "", "", "Show all events until timestamp"),
+)
 
 STATE = (("json", "", "bool", True, "", "Output as JSON (there is no other form)"),)
 

@@ -110,7 +110,7 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     if anonymous:
         remove_volumes(engine, anonymous)
         intents.forget(database, config.id)
-    events.container(engine, config, "remove")
+    events.container(engine, config, "remove", code=code)
 
 
 def remove_files(engine: Engine, driver: str, container: str) -> None:

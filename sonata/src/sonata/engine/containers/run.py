@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sonata.engine import events
 from sonata.engine.containers import ending, present, start
 from sonata.engine.containers.create import create
 from sonata.engine.containers.stop import send, settle
@@ -95,6 +96,7 @@ def attach(engine: Engine, container: str, sides: Sides) -> Ended:
         )
     paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
     with Attachment(paths.bundle) as attachment:
+        events.container(engine, row.config, "attach")
         end = attachment.copy(_streams(engine, row.config, sides))
     return _wait(engine, row, end)
 
@@ -122,6 +124,7 @@ def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: t
             with trace.span("start"):
                 row = start.release(engine, row)
             held.release()
+            events.container(engine, row.config, "attach")
             with trace.span("attached"):
                 end = attachment.copy(_streams(engine, row.config, sides))
     return _wait(engine, row, end)

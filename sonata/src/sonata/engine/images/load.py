@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sonata.engine import events
 from sonata.engine.images.pull import pull_reference, transport_options
 from sonata.model.image_request import PullOptions
 from sonata_core.errors import Damaged, SonataError
@@ -50,4 +51,5 @@ def _selectors(engine: Engine, scheme: str, path: str, options: PullOptions) -> 
 def _one(engine: Engine, scheme: str, text: str, options: PullOptions, progress: Progress | None) -> str:
     reference = engine.transport(scheme).hook.transport_parse(text=text)
     image, name = pull_reference(engine, reference, options, (), progress)
+    events.thing(engine, "image", "loadfromarchive", text, image.id)
     return name or f"sha256:{image.id}"

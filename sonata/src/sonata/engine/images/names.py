@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata.engine import events
 from sonata.engine.images import lookup
 from sonata.image.reference import local_name
 from sonata_core.errors import NotFound
@@ -18,6 +19,7 @@ def tag(engine: Engine, name: str, names: Sequence[str]) -> None:
     image, _ = lookup.get(engine, name)
     for new in names:
         image = engine.store.add_names(image, [str(local_name(new))])
+        events.thing(engine, "image", "tag", new, image.id)
 
 
 def untag(engine: Engine, name: str, names: Sequence[str]) -> None:
@@ -31,3 +33,5 @@ def untag(engine: Engine, name: str, names: Sequence[str]) -> None:
         engine.store.remove_names(image, full)
     else:
         engine.store.set_names(image, [])
+    for one in full or image.names:
+        events.thing(engine, "image", "untag", one, image.id)

@@ -128,7 +128,7 @@ def pull_reference(
         with hook.transport_open_source(reference=reference, options=opened) as source:
             pulled = pull_image(source, StoreLanding(engine.store), transfer, progress)
     except SonataError as error:
-        events.thing(engine, "image", "pull-error", name or str(reference.rest))
+        events.thing(engine, "image", "pull-error", name or str(reference.rest), error=error.message)
         raise _told(error, name) from error
     image = engine.store.find_image(pulled.id)
     if image is None:

@@ -59,7 +59,7 @@ def save(
     finally:
         if not path and os.path.exists(place):
             os.unlink(place)
-    events.thing(engine, "image", "save", full or image.id, image.id)
+    events.thing(engine, "image", "save", path, image.id)
 
 
 def _scratch(engine: Engine) -> str:

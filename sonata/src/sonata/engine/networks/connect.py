@@ -48,7 +48,7 @@ def connect(engine: Engine, container: str, use: NetworkUse) -> None:
             network=config.network.replace(networks=(*config.network.networks, use)),
         )
         _store(engine, row.replace(config=changed))
-    events.container(engine, config, "connect", extra={"network": definition.name})
+    events.network(engine, "connect", definition.name, config.id, container=config.name)
 
 
 def disconnect(engine: Engine, container: str, name: str, *, force: bool = False) -> None:
@@ -71,7 +71,7 @@ def disconnect(engine: Engine, container: str, name: str, *, force: bool = False
         leases.release(engine.database, config.id, definition.name)
         changed = config.replace(network=config.network.replace(networks=left))
         _store(engine, row.replace(config=changed))
-    events.container(engine, config, "disconnect", extra={"network": definition.name})
+    events.network(engine, "disconnect", definition.name, config.id, container=config.name)
 
 
 def _require_bridge(config: ContainerConfig) -> None:

@@ -40,7 +40,7 @@ def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
             raise AlreadyExists(text, hint="`--ignore` takes it as it is", name=request.name)
         definition = slot.net_plan(wish=wish_of(engine, request), existing=existing)
         objects.add_network(engine.database, definition)
-    events.thing(engine, "network", "create", definition.name, definition.id)
+    events.network(engine, "create", definition.name, definition.id, attributes={"driver": definition.driver})
     return definition
 
 

@@ -39,7 +39,7 @@ def remove(engine: Engine, name: str, *, force: bool = False, timeout: int | Non
     backend = engine.net(engine.config.network.network_backend or "netavark")
     if backend.offers(NetManaged):
         backend.require(NetManaged).net_forget(definition=definition)
-    events.thing(engine, "network", "remove", definition.name, definition.id)
+    events.network(engine, "remove", definition.name, definition.id, attributes={"driver": definition.driver})
     return definition.name
 
 

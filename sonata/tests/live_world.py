@@ -1,0 +1,64 @@
+"""A store of its own, a root filesystem of busybox, and the real program."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+APPLETS = ("sh", "true", "false", "sleep", "cat", "ls", "id", "stat", "test", "env", "dd", "rm", "touch")
+
+
+class LiveWorld:
+    """Folders and the program; `end` takes every container away."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.options = [f"--root={base}/graph", f"--runroot={base}/run", f"--tmpdir={base}/tmp"]
+        self.rootfs = f"{base}/rootfs"
+        for folder in ("bin", "proc", "dev", "sys", "etc", "tmp", "run"):
+            os.makedirs(f"{self.rootfs}/{folder}")
+        shutil.copy("/bin/busybox", f"{self.rootfs}/bin/busybox")
+        for name in APPLETS:
+            os.symlink("busybox", f"{self.rootfs}/bin/{name}")
+
+    def argv(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "sonata", *self.options, *words]
+
+    def run(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.argv(*words), capture_output=True, text=True, timeout=60, check=False, **more)
+
+    def ok(self, *words: str, **more: Any) -> str:
+        done = self.run(*words, **more)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout.strip()
+
+    def start(self, name: str, *words: str, command: tuple[str, ...] = ("sleep", "1000")) -> str:
+        """A container in the background, without network."""
+        options = ("--network=none", "--name", name, "--cgroup-parent=/sonata_test", "--rootfs")
+        return self.ok("run", "-d", *words, *options, self.rootfs, *command)
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(self.ok("container", "inspect", name))
+        return found[0]
+
+    def events(self, *words: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.ok("events", "--stream=false", "--format=json", *words).splitlines()]
+
+    def end(self) -> None:
+        self.run("rm", "-f", "-a", "-t", "0")
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15.0) -> bool:
+    """Whether the condition holds before the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())

@@ -1,0 +1,68 @@
+"""What really happens to a container is in the events, in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from live_world import LiveWorld
+
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
+    yield made
+    made.end()
+
+
+def test_a_life_in_events(world: LiveWorld) -> None:
+    following = subprocess.Popen(
+        world.argv("events", "--since=1h", "--format={{.Status}} {{.Type}} {{.ContainerExitCode}}"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    world.start("a", "--label", "x=y")
+    assert world.run("exec", "a", "sh", "-c", "exit 3").returncode == 3
+    world.ok("rename", "a", "b")
+    world.ok("kill", "b")
+    world.ok("wait", "b")
+    world.ok("start", "b")
+    world.ok("stop", "-t", "0", "b")
+    world.ok("rm", "b")
+    world.ok("volume", "create", "v")
+    world.ok("volume", "rm", "v")
+    world.ok("network", "create", "--subnet=10.213.9.0/24", "n")
+    world.ok("network", "rm", "n")
+    wanted = [
+        *("create container <nil>", "init container <nil>", "start container <nil>", "exec container <nil>"),
+        *("exec_died container 3", "rename container <nil>", "kill container <nil>", "died container 137"),
+        *("cleanup container <nil>", "init container <nil>", "start container <nil>"),
+        *("stop container <nil>", "died container 137", "cleanup container <nil>", "remove container 137"),
+        *("create volume <nil>", "remove volume <nil>", "create network <nil>", "remove network <nil>"),
+    ]
+    assert following.stdout is not None
+    seen = [following.stdout.readline().strip() for _ in wanted]
+    following.terminate()
+    following.wait()
+    following.stdout.close()
+    assert seen == wanted
+    found = world.events("--filter=container=b", "--filter=label=x=y")
+    assert found[0]["Status"] == "rename"
+    assert all(event["Attributes"]["x"] == "y" for event in found)
+    assert json.loads(
+        world.ok("system", "events", "--stream=false", "--format=json", "--filter=type=network").splitlines()[0]
+    )["Attributes"] == {"driver": "bridge"}
