@@ -187,6 +187,7 @@ class PrivateHost:
             "layers": [name for name in self.listed(f"{self.graph}/overlay") if len(name) == 64],
             "links of layers": self.listed(f"{self.graph}/overlay/l"),
             "folders": [name for name in self.listed(f"{self.graph}/overlay-containers") if len(name) == 64],
+            "locks": self.listed(f"{self.run_root}/sonata/locks"),
             "run folders": [name for name in self.listed(f"{self.run_root}/overlay-containers") if len(name) == 64],
         }
         for table in ("container", "container_state", "name", "lease", "port", "intent", "exec", "needs"):

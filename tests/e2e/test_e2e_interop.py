@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from private_host import Ended, PrivateHost, host_needs, packed
 
 pytestmark = [*host_needs(), pytest.mark.needs_peer("podman", "buildah", "skopeo")]
+NEWER = os.environ.get("SONATA_PODMAN_NEWER", "")
+"""A command that runs a newer Podman on this host."""
 LIMITS = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"]
 """Podman 4.3 asks for more than a host without that right may give."""
 
@@ -141,3 +144,24 @@ def test_engines_at_work_at_once_lose_nothing(host: PrivateHost) -> None:
     for table in ("overlay-images/images.json", "overlay-layers/layers.json", "overlay-containers/containers.json"):
         assert json.loads(Path(f"{host.graph}/{table}").read_text()) == []
     assert [name for name in host.listed(f"{host.graph}/overlay") if len(name) == 64] == []
+
+
+@pytest.mark.skipif(not NEWER, reason="SONATA_PODMAN_NEWER names no newer Podman")
+def test_a_newer_podmans_check_finds_nothing(host: PrivateHost) -> None:
+    """Podman's own `system check`, of a version that has it, after pulls, lives and deaths of containers."""
+    names = [host.image, *(f"{host.registry}/m{number}:1" for number in range(3))]
+    for name in names:
+        host.ok("pull", "-q", "--tls-verify=false", name)
+    host.ok("rmi", names[1])
+    host.ok("create", "--name", "kept", "--network=none", host.image, "true")
+    for _ in range(3):
+        host.ok("run", "--rm", "--network=none", host.image, "true")
+    host.ok("run", "--name", "ended", "--network=none", host.image, "sh", "-c", "echo x >/new")
+    host.ok("rm", "ended")
+    host.killed_after(0.2, "run", "--name", "killed", "--network=none", host.image, "true")
+    host("rm", "-f", "killed")
+    where = ["--root", host.graph, "--runroot", f"{host.base}/r", "--storage-driver", "overlay"]
+    newer = [*NEWER.split(), *where, "--tmpdir", f"{host.base}/t"]
+    assert host.image in ok(host.program([*newer, "images", "--format", "{{.Repository}}:{{.Tag}}"])).split()
+    checked = host.program([*newer, "system", "check"])
+    assert (checked.code, checked.out) == (0, ""), checked

@@ -25,6 +25,10 @@ RUNS = {
     "image": ["run", "-d", "--name", "c", "--network", "none", "-v", "/data"],
 }
 
+PORT = ["-p", "18080:80", "--cgroup-parent", "GROUP"]
+CREATE = ["create", "--name", "c", "-v", "/data", *PORT, "IMAGE", "sleep", "1000"]
+RM = ["rm", "-f", "-v", "-t", "0", "c"]
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
@@ -119,6 +123,56 @@ def test_remove(host: PrivateHost) -> None:
             assert host("container", "exists", "c").code == 1, moment
         if host("container", "exists", "c").code == 0:
             host.ok(*words)
+        repaired(host, before, moment)
+
+
+OTHERS: dict[str, tuple[list[list[str]], list[str], list[list[str]]]] = {
+    "create": ([], ["create", "--name", "c", "-v", "/data", *PORT, "IMAGE", "true"], [RM]),
+    "start": ([CREATE], ["start", "c"], [RM]),
+    "stop": ([CREATE, ["start", "c"]], ["stop", "-t", "0", "c"], [RM]),
+    "restart": ([CREATE, ["start", "c"]], ["restart", "-t", "0", "c"], [RM]),
+    "exec": ([CREATE, ["start", "c"]], ["exec", "c", "sleep", "0.1"], [RM]),
+    "exec detached": ([CREATE, ["start", "c"]], ["exec", "-d", "c", "sleep", "1000"], [RM]),
+    "rename": ([CREATE], ["rename", "c", "d"], [RM, ["rm", "-f", "-v", "d"]]),
+    "network create": ([], ["network", "create", "n"], [["network", "rm", "-f", "n"]]),
+    "network rm": ([["network", "create", "n"]], ["network", "rm", "n"], [["network", "rm", "-f", "n"]]),
+    "volume create": ([], ["volume", "create", "v"], [["volume", "rm", "-f", "v"]]),
+    "volume rm": ([["volume", "create", "v"]], ["volume", "rm", "v"], [["volume", "rm", "-f", "v"]]),
+    "tag": ([], ["tag", "IMAGE", "localhost/t:1"], [["untag", "IMAGE", "localhost/t:1"]]),
+    "rmi": ([["pull", "-q", "--tls-verify=false", "BIG"]], ["rmi", "BIG"], [["rmi", "-f", "BIG"]]),
+}
+"""What comes before, the command that is killed, and what takes its effect away; the last may find nothing to do."""
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_other_commands(host: PrivateHost, name: str) -> None:
+    """The command does its work when it is given again, and nothing is left once that is taken away."""
+
+    def words_of(line: list[str]) -> list[str]:
+        known = {"IMAGE": host.image, "BIG": f"{host.registry}/big:1", "GROUP": host.group}
+        return [known.get(word, word) for word in line]
+
+    prepare, line, clear = OTHERS[name]
+
+    def ready() -> None:
+        for words in prepare:
+            host.ok(*words_of(words))
+
+    def away() -> None:
+        for words in clear:
+            host(*words_of(words))
+
+    words = words_of(line)
+    whole = duration(host, words, away, ready)
+    before = host.world()
+    for moment in moments() if LONG else moments()[1::3]:
+        ready()
+        host.killed_after(whole * moment / MOMENTS, *words)
+        every_command_works(host)
+        away()
+        ready()
+        host.ok(*words)
+        away()
         repaired(host, before, moment)
 
 

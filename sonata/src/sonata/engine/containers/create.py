@@ -58,6 +58,7 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     if request.replace_existing and request.name:
         _remove_named(engine, request.name)
     with engine.locks.hold(config.id), Undo(engine.log) as undo:
+        undo.push("lock", lambda: engine.locks.forget(config.id))
         if request.cidfile:
             _write_cid(request.cidfile, config.id)
             undo.push("cidfile", lambda: os.unlink(request.cidfile))
