@@ -15,7 +15,7 @@ from sonata.assemble import open_engine
 from sonata.engine.engine import Engine
 from sonata.engine.paths import store_tag
 from sonata.engine.system.check import CheckRequest, check
-from sonata.host import netns
+from sonata.host import cgroups, netns, process
 from sonata.host.linux import LinuxKernel
 from sonata.state import containers as rows
 from sonata.state import intents, leases, objects
@@ -174,3 +174,42 @@ def test_the_state_is_shown_as_json(store: Store) -> None:
     shown = json.loads(store.run("system", "state", "--json").stdout)
     assert shown["volume"][0]["definition"]["name"] == "v"
     assert shown["container"] == []
+
+
+def test_a_container_without_its_record_goes_by_force_only(store: Store, tmp_path: Any) -> None:
+    from pathlib import Path
+
+    sys.path.insert(0, os.path.dirname(__file__))
+    from store_world import busybox_layers, open_store, put_image
+
+    from sonata.engine.containers.create import create
+    from sonata.model.request import RunRequest
+    from sonata_core.models.ids import ContainerId
+
+    peer = open_store(Path(store.base))
+    put_image(peer, "localhost/x:1", busybox_layers())
+    engine = store.engine()
+    row = create(engine, RunRequest(image="localhost/x:1", command=("sh",)))
+    peer.delete_container(ContainerId(row.config.id))
+    found = check(engine, CheckRequest(repair=True))
+    (left,) = [one for one in found.left if one.kind == "removed-from-storage"]
+    assert (left.subject, left.repair) == (row.config.id, "")
+    forced = check(engine, CheckRequest(force=True))
+    assert "removed-from-storage" in kinds(forced.mended)
+    assert rows.ids(engine.database) == []
+    assert check(engine, CheckRequest()).left == ()
+
+
+def test_a_monitor_of_nothing_is_ended(store: Store) -> None:
+    """What is left when the row of a running container is lost, as with a salvaged database."""
+    made = store.run("run", "-d", "--network=none", "--rootfs", store.rootfs(), "sleep", "1000")
+    ident = made.stdout.strip()
+    engine = store.engine()
+    pid = rows.get(engine.database, ident).state.pid
+    rows.remove(engine.database, ident, None)
+    found = check(engine, CheckRequest(repair=True))
+    assert "monitor" in kinds(found.mended)
+    assert not process.alive(pid, 0)
+    assert not cgroups.exists(f"/libpod_parent/libpod-{ident}")
+    assert check(engine, CheckRequest(repair=True)).left == ()
+    assert check(engine, CheckRequest()).left == ()

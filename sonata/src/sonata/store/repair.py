@@ -79,6 +79,8 @@ def _mend(place: Place, driver: Opener, locks: Locks, findings: list[Finding]) -
             _mend_one(place, driver, locks, one)
         except SonataError as error:
             notes.append(errors_of(error))
+        except OSError as error:
+            notes.append(f"{one.what} {one.subject}: {error.strerror}")
     return notes
 
 

@@ -71,6 +71,8 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
         return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
     for finding, mend in half_done(engine):
         settle(finding, mend)
+    for finding, mend in leftovers.find_live(engine):
+        settle(finding, mend)
     grace = GRACE if request.max_age is None else request.max_age
     store = engine.store.check(quick=request.quick, repair=repair, grace=grace, own=rows.ids(engine.database))
     mended += store.mended

@@ -214,7 +214,13 @@ def _unused_layers(engine: Engine, images: tuple[ImageUse, ...]) -> int:
             kept |= {layer.id for layer in links}
         else:
             unused.update({layer.id: layer for layer in links})
-    return sum(_bytes(engine, layer) for ident, layer in unused.items() if ident not in kept)
+    place = engine.store.place
+    records = [
+        f"{place.folder('images', root)}/{one.id}" for one in images if not one.containers for root in place.writable
+    ]
+    gone = [layer for ident, layer in unused.items() if ident not in kept]
+    records += [place.tar_split(layer.id) for layer in gone]
+    return sum(_bytes(engine, layer) for layer in gone) + sum(tree_usage(path)[0] for path in records)
 
 
 def _bytes(engine: Engine, layer: LayerRecord) -> int:

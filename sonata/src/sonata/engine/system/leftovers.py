@@ -32,12 +32,20 @@ _SETTLED = 60.0
 _ID_LENGTH = 64
 
 
-def find(engine: Engine) -> Found:
-    """Everything that no row accounts for. Nothing is changed before the function beside a finding is called."""
+def find_live(engine: Engine) -> Found:
+    """What is alive and no row accounts for: monitors, namespaces, mounts. It goes before the files that it holds."""
     ids = set(rows.ids(engine.database))
     yield from _monitors(engine, ids)
     yield from _namespaces(engine, ids)
     yield from _mounts(engine, ids)
+
+
+def find(engine: Engine) -> Found:
+    """Rows, groups and files that no container accounts for.
+
+    Nothing is changed before the function beside a finding is called.
+    """
+    ids = set(rows.ids(engine.database))
     yield from _tables(engine, ids)
     yield from _cgroups(engine, ids)
     yield from _files(engine, ids)
