@@ -126,6 +126,14 @@ def _inspect(_path: str, parsed: Parsed) -> None:
         raise UsageError("no names or ids specified")
 
 
+def _diff(path: str, parsed: Parsed) -> None:
+    if parsed.args and _flag(parsed, "latest"):
+        raise UsageError("--latest and containers cannot be used together")
+    if len(parsed.args) > 2:
+        raise UsageError(f"accepts between 1 and 2 arg(s), received {len(parsed.args)}")
+    _name_or_latest(path, parsed)
+
+
 def _rmi(_path: str, parsed: Parsed) -> None:
     if not parsed.args and not _flag(parsed, "all"):
         raise UsageError("image name or ID must be specified")
@@ -164,6 +172,7 @@ def _one_or_two(_path: str, parsed: Parsed) -> None:
 _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "attach": _attach,
     "completion": _completion,
+    "diff": _diff,
     "exec": _exec,
     "inspect": _inspect,
     "logs": _logs,

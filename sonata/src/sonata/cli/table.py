@@ -100,6 +100,7 @@ _UNPAUSE = _container(
 )
 _EVENTS: Row = (f"{_S}events:command", "Show Sonata system events", "userns", "system", "system:EVENTS", "none", "")
 
+
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
     "completion": (
@@ -121,6 +122,9 @@ TABLE: dict[str, Row] = {
         _MORE_C,
     ),
     "container create": _CREATE,
+    "container diff": _container(
+        "diff", "Inspect changes to the file system of a container", "contents:DIFF", "diff", "CONTAINER [CONTAINER]"
+    ),
     "container exec": _EXEC,
     "container exists": _container(
         "exists", "Check if a container exists in local storage", "containers:EXISTS", "exact 1", _ONE_C
@@ -146,6 +150,15 @@ TABLE: dict[str, Row] = {
     "container unpause": _UNPAUSE,
     "container wait": _WAIT,
     "create": _CREATE,
+    "diff": (
+        f"{_S}diff:command",
+        "Display the changes to the object's file system",
+        "userns",
+        "containers",
+        "contents:DIFF",
+        "diff",
+        "{CONTAINER|IMAGE} [{CONTAINER|IMAGE}]",
+    ),
     "doctor": (
         f"{_S}doctor:command",
         "Check what this host lacks to run containers",
@@ -160,6 +173,9 @@ TABLE: dict[str, Row] = {
     "help": (f"{_S}help:command", "Help about any command", "host", "system", "", "any", "[COMMAND]"),
     "history": _HISTORY,
     "image": ("", "Manage images", "host", "images", "", "", ""),
+    "image diff": _image(
+        "diff", "Inspect changes to the file system of an image", "contents:IMAGE_DIFF", "one or two", "IMAGE [IMAGE]"
+    ),
     "image exists": _image("exists", "Check if an image exists in local storage", "", "exact 1", "IMAGE"),
     "image history": _HISTORY,
     "image inspect": _image("inspect", "Display the configuration of an image", "images:INSPECT", "inspect", _MORE_I),
@@ -318,15 +334,15 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 
 TO_COME = frozenset(
     (
-        *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp", "diff"),
+        *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp"),
         *("export", "farm", "generate", "healthcheck", "import", "kube", "login", "logout"),
         *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "secret", "stats"),
         *("umount", "unmount", "unshare", "update"),
-        *("container checkpoint", "container clone", "container commit", "container cp", "container diff"),
+        *("container checkpoint", "container clone", "container commit", "container cp"),
         *("container export", "container mount"),
         *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
         *("container update",),
-        *("image build", "image diff", "image import", "image mount", "image scp"),
+        *("image build", "image import", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network prune", "network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system locks"),

@@ -10,6 +10,8 @@ from sonata_core.models.ids import ContainerId, LayerId
 from sonata_core.models.storage import LayerRef, MountOptions
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sonata.engine.engine import Engine
     from sonata.store.records import LayerRecord
 
@@ -40,6 +42,32 @@ def unmount_container(engine: Engine, container: str, *, force: bool = False) ->
     if record is None:
         return
     engine.store.unmount_layer(record.layer, lambda path: unmount(engine, path), force=force, mounted=mounts.is_mounted)
+
+
+class MountedLayer:
+    """`with MountedLayer(engine, layer) as path`: a layer where it can be read; an image's is read-only."""
+
+    def __init__(self, engine: Engine, layer: LayerId, options: MountOptions | None = None) -> None:
+        self._engine = engine
+        self._layer = layer
+        self._options = options
+
+    def __enter__(self) -> str:
+        engine = self._engine
+        options = self._options or self._seen_as()
+        return engine.store.mount_layer(self._layer, lambda found: _mount(engine, found, options), mounts.is_mounted)
+
+    def _seen_as(self) -> MountOptions:
+        for record in self._engine.store.containers():
+            if record.layer == self._layer:
+                return MountOptions(volatile=record.volatile, id_mapping=record.id_mapping)
+        return MountOptions(read_only=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        engine = self._engine
+        engine.store.unmount_layer(self._layer, lambda path: unmount(engine, path), mounted=mounts.is_mounted)
 
 
 def unmount(engine: Engine, path: str) -> None:
