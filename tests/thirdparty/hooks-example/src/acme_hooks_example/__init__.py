@@ -1,0 +1,1 @@
+"""A participant of Sonata's hooks group: an example of a plugin by a third party."""
