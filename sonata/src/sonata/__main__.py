@@ -139,6 +139,7 @@ def _report(words: list[str], error: Exception) -> int:
 
 def _operating_system_says(error: OSError) -> str:
     text = error.strerror or str(error)
+    text = text[:1].lower() + text[1:]  # as Go says it
     return f"{error.filename}: {text}" if error.filename else text
 
 
@@ -187,6 +188,10 @@ def run() -> None:
 
     # A handler, unlike "ignore", is not inherited by the programs we start; writes still fail with EPIPE.
     _signal.signal(_signal.SIGPIPE, _nothing)
+    for number in (0, 1, 2):
+        _occupy(number)
+    # Files have the modes that the code says, whatever the caller's mask is.
+    os.umask(0o022)
     code = main()
     code = _flush(code)
     if "sonata.codememo" in sys.modules:
@@ -194,6 +199,16 @@ def run() -> None:
 
         codememo.keep()
     os._exit(code)
+
+
+def _occupy(number: int) -> None:
+    """Have something open as a standard stream that the caller closed: no file of ours may become one."""
+    import os
+
+    try:
+        os.fstat(number)
+    except OSError:
+        os.set_inheritable(os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC), True)
 
 
 def _nothing(_number: int, _frame: object) -> None:

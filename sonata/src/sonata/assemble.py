@@ -35,7 +35,8 @@ def open_engine(
     if not chosen.program:
         chosen = chosen.replace(program=own_program())
     config = load_config(os.environ if environ is None else environ, os.geteuid(), settings)
-    return Engine(config, probe(), log or Logger(chosen.log_level), LinuxKernel(), chosen, notify or _quiet)
+    facts = probe().replace(helper_dirs=config.engine.helper_binaries_dir)
+    return Engine(config, facts, log or Logger(chosen.log_level), LinuxKernel(), chosen, notify or _quiet)
 
 
 def own_program() -> tuple[str, ...]:

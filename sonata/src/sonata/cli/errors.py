@@ -100,7 +100,14 @@ def shown(error: BaseException) -> str:
     if not isinstance(error, errors.SonataError):
         return f"Error: {type(error).__name__}: {error}"
     text = f"Error: {error.message}"
-    return f"{text}\n  hint: {error.hint}" if error.hint else text
+    return harmless(f"{text}\n  hint: {error.hint}" if error.hint else text)
+
+
+def harmless(text: str) -> str:
+    """Text without what a terminal would obey: messages repeat names that strangers chose."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 def flatten(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

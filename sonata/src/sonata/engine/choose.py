@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata_core.errors import BackendMissing, SonataError, Unavailable
 from sonata_core.groups import RUNTIME, STORAGE, Group
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ _FACTS = {"runtime": "runtime_facts", "storage": "storage_facts", "net": "net_fa
 
 def runtime_name(engine: Engine, asked: str = "") -> str:
     """The runtime for a new container. Raises Unavailable with each candidate's own reason."""
-    wanted = asked or engine.overrides.runtime or engine.config.engine.runtime
+    wanted = os.path.basename(asked or engine.overrides.runtime or engine.config.engine.runtime)
     if wanted:
         engine.runtime(wanted).hook.runtime_facts()
         return wanted
@@ -24,8 +26,6 @@ def runtime_name(engine: Engine, asked: str = "") -> str:
 
 def storage_name(engine: Engine) -> str:
     """The storage driver of this store: as configured, else what lies there, else the first that works."""
-    import os
-
     wanted = engine.config.storage.driver
     if wanted:
         return wanted

@@ -186,6 +186,10 @@ class Engine:
             return found
         raise HostLacks("could not find a working conmon binary", hint="apt-get install conmon")
 
+    def runtime_flags(self, name: str) -> tuple[str, ...]:
+        """Global flags for a runtime: those of the configuration, then the command line's."""
+        return (*self.config.engine.runtimes_flags.get(name, ()), *self.overrides.runtime_flags)
+
     def close(self) -> None:
         """Let go of what is open."""
         self.database.close()
@@ -208,8 +212,9 @@ class Engine:
             options = config.storage.options
             return {**options.get("", {}), **options.get(name, {}), "imagestore": config.storage.image_store}
         if group is RUNTIME:
-            engine = config.engine
-            return {"paths": engine.runtimes.get(name, ()), "flags": engine.runtimes_flags.get(name, ())}
+            asked = self.overrides.runtime
+            named = (asked,) if os.path.basename(asked) == name and asked != name else ()
+            return {"paths": (*named, *config.engine.runtimes.get(name, ()))}
         if group is NET:
             network = config.network
             return {

@@ -94,7 +94,13 @@ def launch(spec: MonitorSpec, how: Launch, placed: Placed | None = None) -> Laun
         answer = sync.read_answer(CREATE_TIMEOUT, "container creation timeout")
     _give_back_null()
     if answer is None or answer.data <= 0:
-        return LaunchRefused(log_lines=read_log_lines(spec.runtime_log), message=answer.message if answer else "")
+        log_lines = read_log_lines(spec.runtime_log)
+        if answer is None and not log_lines:
+            raise CommandFailed(
+                f"container create failed (no logs from conmon): {spec.conmon} and {how.program} said nothing",
+                hint=f"see whether `{spec.conmon} --version` and `{how.program} --version` work",
+            )
+        return LaunchRefused(log_lines=log_lines, message=answer.message if answer else "")
     return LaunchedPid(pid=answer.data, conmon_pid=read_pid(spec.conmon_pid_file))
 
 

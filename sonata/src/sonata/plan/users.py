@@ -101,17 +101,16 @@ def resolve(spec: str, passwd: bytes, group: bytes, extra: Iterable[str] = ()) -
 
 
 def _find_account(user: str, passwd: bytes) -> Account | None:
+    """The entry of a user. Digits are always a uid, also where a user has them for a name."""
     number = parse_id(user)
-    for entry in accounts(passwd):
-        if entry.name == user or (number is not None and entry.uid == number):
-            return entry
-    return None
+    wanted = (entry for entry in accounts(passwd) if (entry.name == user if number is None else entry.uid == number))
+    return next(wanted, None)
 
 
 def _find_group(name: str, group: bytes) -> tuple[int, bool]:
     number = parse_id(name)
     for entry in groups(group):
-        if entry.name == name or (number is not None and entry.gid == number):
+        if entry.name == name if number is None else entry.gid == number:
             return entry.gid, True
     if number is None:
         raise NotFound(f"unable to find group {name}: no matching entries in group file")

@@ -56,7 +56,7 @@ _ENDED = ("no such process", "not running", "process already finished", "process
 
 
 class OciCliRuntime(RuntimeHooks, RuntimePause, RuntimeUpdate):
-    """All runtime hooks, by running `program` with the OCI verbs.
+    """All runtime hooks, by running `program` with the OCI verbs: the first of `config["paths"]` there is, else PATH's.
 
     Raises HostLacks from its constructor when the program is not installed.
     """
@@ -66,12 +66,13 @@ class OciCliRuntime(RuntimeHooks, RuntimePause, RuntimeUpdate):
 
     def __init__(self, context: PluginContext) -> None:
         self.context = context
-        configured = context.config.get("path")
-        names = [configured] if isinstance(configured, str) and configured else [self.program_name]
+        configured = context.config.get("paths")
+        names = (*(configured if isinstance(configured, tuple) else ()), self.program_name)
         found = next((path for path in map(context.find_program, names) if path), None)
         if found is None:
             raise HostLacks(
-                f"{names[0]} not found in PATH", hint=f"install it: apt-get install {self.package or self.program_name}"
+                f"{self.program_name} not found in PATH",
+                hint=f"install it: apt-get install {self.package or self.program_name}",
             )
         self.program = found
 

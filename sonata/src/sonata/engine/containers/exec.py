@@ -148,7 +148,7 @@ def _session(
             terminal=request.tty,
             systemd_cgroup=config.backends.cgroup_manager == "systemd",
             preserve_fds=len(preserved),
-            flags=engine.overrides.runtime_flags,
+            flags=engine.runtime_flags(config.backends.runtime),
         )
     )
     spec = MonitorSpec(

@@ -215,7 +215,7 @@ def _launch_request(start: Start) -> LaunchRequest:
         no_pivot=engine.config.engine.no_pivot_root,
         no_new_keyring=not engine.config.containers.keyring,
         preserve_fds=len(start.preserved),
-        flags=engine.overrides.runtime_flags,
+        flags=engine.runtime_flags(config.backends.runtime),
     )
 
 

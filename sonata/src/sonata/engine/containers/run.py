@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from sonata.engine import events
 from sonata.engine.containers import ending, present, start
 from sonata.engine.containers.create import create
@@ -52,6 +50,7 @@ class Ended(Record):
 
 def run_detached(engine: Engine, request: RunRequest) -> str:
     """Create and start; the id."""
+    engine.conmon()
     row = create(engine, request)
     try:
         start.start_needed(engine, row)
@@ -65,6 +64,7 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
 
 def run_attached(engine: Engine, request: RunRequest, sides: Sides) -> Ended:
     """Create, attach, start, and wait for the end; with --rm nothing is left when this returns."""
+    engine.conmon()
     row = create(engine, request)
     try:
         start.start_needed(engine, row)
@@ -199,8 +199,3 @@ def _give_up(engine: Engine, row: ContainerRow, error: BaseException) -> None:
         remove(engine, row.config.id, force=True, timeout=0)
     except SonataError as trouble:
         engine.log.debug("giving_up_failed", container=row.config.id, error=trouble.message)
-
-
-def keep_umask() -> None:
-    """Files are made with the modes that the code says, whatever the caller's umask is."""
-    os.umask(0o022)
