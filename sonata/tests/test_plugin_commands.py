@@ -68,7 +68,7 @@ def test_the_list(tmp_path: Path) -> None:
     assert crun["File"].endswith("sonata_runtime_crun/plugin.py")
     assert {"overlay", "vfs"} <= {name for kind, name in rows if kind == "storage"}
     assert run(tmp_path, "plugin", "ls").split("\n")[0].split() == [
-        *("KIND", "NAME", "DISTRIBUTION", "VERSION", "CONTRACT", "STATE")
+        *("KIND", "NAME", "DISTRIBUTION", "VERSION", "CONTRACT", "FILE", "STATE")
     ]
     assert "storage/vfs ok\n" in run(tmp_path, "plugin", "ls", "--format", "{{.Kind}}/{{.Name}} {{.State}}")
     assert "storage/vfs\n" in run(tmp_path, "plugin", "ls", "-q")

@@ -323,6 +323,7 @@ ALIASES: dict[str, str] = {
     "image ls": "image list",
     "network list": "network ls",
     "network remove": "network rm",
+    "plugin list": "plugin ls",
     "volume list": "volume ls",
     "volume remove": "volume rm",
 }

@@ -17,6 +17,7 @@ COLUMNS = (
     ("Distribution", "DISTRIBUTION"),
     ("Version", "VERSION"),
     ("Contract", "CONTRACT"),
+    ("File", "FILE"),
     ("State", "STATE"),
 )
 
