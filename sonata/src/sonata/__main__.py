@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from sonata.cli.root import Invocation
 
 
-def main(words: list[str] | None = None) -> int:
-    """Carry out one command line (by default the process's own). Returns the exit code."""
+def main(words: list[str] | None = None, *, leaving: bool = False) -> int:
+    """Carry out one command line (by default the process's own). Returns the exit code.
+
+    `leaving`: the process ends with it, so that closing what is open can be left to the kernel.
+    """
     words = sys.argv[1:] if words is None else words
     if words in (["--version"], ["-v"]):
         from sonata._version import VERSION
@@ -23,7 +26,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"sonata version {VERSION}")
         return 0
     try:
-        return _main(words)
+        return _main(words, leaving=leaving)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -32,7 +35,7 @@ def main(words: list[str] | None = None) -> int:
         return _report(words, error)
 
 
-def _main(words: list[str]) -> int:
+def _main(words: list[str], *, leaving: bool) -> int:
     if words and words[0] in ("__complete", "__completeNoDesc"):
         from sonata.cli.complete import complete
 
@@ -50,7 +53,7 @@ def _main(words: list[str]) -> int:
     if not table.TABLE[made.path][0]:
         _help(made.path)
         return _complain(f"Error: missing command 'sonata {made.path} COMMAND'")
-    return _carry_out(made)
+    return _carry_out(made, leaving=leaving)
 
 
 def _without_command(made: Invocation) -> int:
@@ -62,7 +65,7 @@ def _without_command(made: Invocation) -> int:
     return _complain("Error: missing command 'sonata COMMAND'")
 
 
-def _carry_out(made: Invocation) -> int:
+def _carry_out(made: Invocation, *, leaving: bool) -> int:
     from sonata.cli import arguments, root, table
     from sonata.cli.call import Call
     from sonata_core import trace
@@ -78,7 +81,8 @@ def _carry_out(made: Invocation) -> int:
         with trace.span(made.path):
             return root.target(made.path)(made.parsed, call)
     finally:
-        call.close()
+        if not leaving:
+            call.close()
         trace.stop()
 
 
@@ -192,7 +196,7 @@ def run() -> None:
         _occupy(number)
     # Files have the modes that the code says, whatever the caller's mask is.
     os.umask(0o022)
-    code = main()
+    code = main(leaving=True)
     code = _flush(code)
     if "sonata.codememo" in sys.modules:
         from sonata import codememo

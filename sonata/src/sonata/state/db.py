@@ -11,6 +11,7 @@ from __future__ import annotations
 import _thread
 import fcntl
 import os
+import time
 
 from sonata_core.errors import Conflict, Damaged, HostLacks, TimedOut, Unavailable
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ SCHEMA = 1
 
 PATIENCE = 120.0
 """Seconds to wait for another process's transaction."""
+
+_STEP = 0.001
+"""Seconds between two attempts to begin one; different processes take different steps."""
+
+_LOG_PAGES = 200
 
 
 class Database:
@@ -99,11 +105,28 @@ class Database:
                 if durable != self._waits:
                     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                     self._waits = durable
-                connection.execute("BEGIN IMMEDIATE")
+                self._begin_immediately(connection)
             except sqlite3.Error as error:
                 raise self._explain(error) from error
             self._writer = _thread.get_ident()
         self._depth += 1
+
+    def _begin_immediately(self, connection: sqlite3.Connection) -> None:
+        """Take the writer's lock. Waits in short steps: SQLite's own grow to 100 ms, while a transaction takes one."""
+        deadline = 0.0
+        while True:
+            try:
+                connection.execute("PRAGMA busy_timeout = 0")
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                now = time.monotonic()
+                deadline = deadline or now + PATIENCE
+                if not _busy(error) or now > deadline:
+                    raise
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+            time.sleep(_STEP + os.getpid() % 16 * _STEP / 16)
 
     def end(self, *, keep: bool) -> None:
         """Leave a transaction (the outermost one commits or rolls back)."""
@@ -142,6 +165,8 @@ class Database:
     def _attach(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
+        # Commands leave without SQLite's goodbye, so the log is read by the next one: it is kept short.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
@@ -173,7 +198,7 @@ class Database:
 
     def _explain(self, error: sqlite3.Error) -> Unavailable | TimedOut | Damaged:
         text = str(error)
-        if "locked" in text or "busy" in text:
+        if _busy(error):
             return TimedOut(f"state database {self.path}: another command held it for {PATIENCE:.0f} seconds")
         if "full" in text or "disk I/O" in text:
             return Unavailable(
@@ -182,6 +207,11 @@ class Database:
         if "malformed" in text or "not a database" in text:
             return Damaged(f"state database {self.path}: {text}", hint="sonata system check --repair")
         return Unavailable(f"state database {self.path}: {text}")
+
+
+def _busy(error: sqlite3.Error) -> bool:
+    text = str(error)
+    return "locked" in text or "busy" in text
 
 
 class Transaction:
