@@ -48,6 +48,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(made, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what lacks a need, and keep together what must not run side by side."""
     for item in items:
@@ -56,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.name
         if any(word in name for word in SERIAL) or "e2e" in item.path.parts:
             item.add_marker(pytest.mark.xdist_group("host"))
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)
 
 
 def _lacks(item: pytest.Item) -> Iterator[str]:

@@ -25,7 +25,7 @@ import packages
 import workspace
 
 ROOT = workspace.ROOT
-QUICK = "not needs_root and not needs_peer and not slow and not timing"
+QUICK = "not needs_root and not needs_peer and not slow and not timing and not e2e"
 
 
 def main(words: list[str]) -> int:

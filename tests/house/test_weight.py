@@ -85,6 +85,7 @@ def least(code, runs=7):
     return min(fresh(code)[0] for _ in range(runs))
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("words", "budget"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, list) else str(value)
 )
