@@ -25,6 +25,7 @@ CATCH_ALL = {
     "sonata/src/sonata/__main__.py": "the front door",
     "sonata/src/sonata/engine/undo.py": "unwinding goes on whatever a step says",
     "sonata_core/src/sonata_core/fanout.py": "a participant's failure is its own",
+    "sonata/src/sonata/codememo.py": "a module that cannot be prepared is imported as ever",
     "sonata_core/src/sonata_core/border.py": "makes PluginCrashed of what is no SonataError",
 }
 CARRIED = {
@@ -49,6 +50,7 @@ PRIVILEGE = {
     "plugins/net-netavark/src/sonata_net_netavark/setup.py": "what only the host's root may set up",
     "plugins/net-netavark/src/sonata_net_netavark/plugin.py": "says that it cannot serve, with its reason",
 }
+RUNS_CODE = {"sonata/src/sonata/codememo.py": "does what import does, with code that it kept itself"}
 DANGEROUS = {"eval", "exec", "os.system", "os.popen", "compile"}
 MACHINES = re.compile(
     r"/tmp/(wt|bin|dev|tools|peers)/|/work/(main|shared)|files\.pythonhosted\.org|pypi\.org/simple"
@@ -106,6 +108,8 @@ def test_nothing_dangerous_is_called():
                 continue
             name = dotted(node.func)
             shell = any(word.arg == "shell" for word in node.keywords)
+            if short(path) in RUNS_CODE and name == "exec":
+                continue
             if name in DANGEROUS or name.endswith((".extractall", ".extract")) or shell:
                 found.append(f"{short(path)}:{node.lineno} {name}")
     assert not found

@@ -91,7 +91,7 @@ class Finder:
             _dress(module.__dict__, entry, self.spec(name, entry))
             try:
                 exec(marshal.loads(self.code(name)), module.__dict__)  # noqa: S102, S302 - what import does
-            except BaseException:
+            except Exception:
                 # Whoever needs it imports it, and meets what is wrong with it.
                 modules.pop(name, None)
                 return
