@@ -22,6 +22,7 @@ HEADINGS = {
     "images": "Images",
     "networks": "Networks",
     "volumes": "Volumes",
+    "secrets": "Secrets",
     "plugins": "Plugins",
     "system": "The engine and its host",
 }

@@ -169,6 +169,11 @@ def _one_or_two(_path: str, parsed: Parsed) -> None:
         raise UsageError(f"accepts between 1 and 2 arg(s), received {len(parsed.args)}")
 
 
+def _secret_rm(path: str, parsed: Parsed) -> None:
+    if bool(parsed.args) == _flag(parsed, "all"):
+        raise UsageError(f"`sonata {path}` requires one argument, or the --all flag")
+
+
 _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "attach": _attach,
     "completion": _completion,
@@ -181,6 +186,7 @@ _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "port": _port,
     "rmi": _rmi,
     "save": _save,
+    "secret rm": _secret_rm,
     "start": _start,
     "top": _top,
     "volume inspect": _volume_inspect,

@@ -241,6 +241,36 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("sonata completion bash", "sonata completion zsh -f _podman", "sonata completion fish --no-desc"),
     ),
+    "sonata.cli.secrets.create:command": (
+        (
+            "Creates a secret from a file, from standard input (`-`), or with `--env` from a variable, whose name is "
+            "given in place of the file. A secret has at least one and less than 512000 bytes. It is kept in "
+            "`secrets/` of the graph root, readable by its owner only, in the form that Podman keeps it in.\n\n"
+            "A container gets it with `run --secret`: as a file, which lies in memory and nowhere else, or as a "
+            "variable. Secrets that a container asks for must be there at each of its starts."
+        ),
+        (
+            "sonata secret create my_secret ./secret.json",
+            "printf secret | sonata secret create my_secret -",
+            "MYSECRET=foo sonata secret create --env my_secret MYSECRET",
+        ),
+    ),
+    "sonata.cli.secrets.exists:command": (
+        "Exits with 0 where the secret exists, with 1 where it does not.",
+        ("sonata secret exists my_secret",),
+    ),
+    "sonata.cli.secrets.inspect:command": (
+        "Shows what is known of secrets; the data itself only with `--showsecret`.",
+        ("sonata secret inspect my_secret", "sonata secret inspect --format '{{.Spec.Name}}' my_secret"),
+    ),
+    "sonata.cli.secrets.ls:command": (
+        "Lists all secrets. `--filter` takes `name`, a regular expression, and `id`, the id's beginning.",
+        ("sonata secret ls", "sonata secret ls --filter name=^db -q"),
+    ),
+    "sonata.cli.secrets.rm:command": (
+        "Removes secrets. Containers that run keep what they were given; they cannot be started again without it.",
+        ("sonata secret rm my_secret", "sonata secret rm --all"),
+    ),
     "sonata.cli.system.df:command": ("sonata system df\n\nShow sonata disk usage", ()),
     "sonata.cli.system.events:command": (
         (

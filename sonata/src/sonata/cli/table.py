@@ -16,6 +16,7 @@ _C = "sonata.cli.containers."
 _I = "sonata.cli.images."
 _N = "sonata.cli.networks."
 _V = "sonata.cli.volumes."
+_SECRETS = "sonata.cli.secrets."
 _S = "sonata.cli.system."
 _P = "sonata.cli.plugins."
 _ONE_C = "CONTAINER"
@@ -37,6 +38,10 @@ def _network(verb: str, text: str, options: str, rule: str, synopsis: str) -> Ro
 
 def _volume(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
     return (f"{_V}{verb}:command", text, "userns", "volumes", options, rule, synopsis)
+
+
+def _secret(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_SECRETS}{verb}:command", text, "userns", "secrets", options, rule, synopsis)
 
 
 _ATTACH = _container("attach", "Attach to a running container", "containers:ATTACH", "attach", _ONE_C)
@@ -256,6 +261,12 @@ TABLE: dict[str, Row] = {
     "rmi": _RMI,
     "run": _RUN,
     "save": _SAVE,
+    "secret": ("", "Manage secrets", "host", "secrets", "", "", ""),
+    "secret create": _secret("create", "Create a new secret", "secrets:CREATE", "exact 2", "NAME FILE|-"),
+    "secret exists": _secret("exists", "Check if a secret exists in local storage", "", "exact 1", "SECRET"),
+    "secret inspect": _secret("inspect", "Inspect a secret", "secrets:INSPECT", "min 1", "SECRET [SECRET...]"),
+    "secret ls": _secret("ls", "List secrets", "secrets:LS", "none", ""),
+    "secret rm": _secret("rm", "Remove one or more secrets", "secrets:RM", "secret rm", "SECRET [SECRET...]"),
     "start": _START,
     "stop": _STOP,
     "system": ("", "Manage Sonata", "host", "system", "", "", ""),
@@ -323,6 +334,7 @@ ALIASES: dict[str, str] = {
     "image ls": "image list",
     "network list": "network ls",
     "network remove": "network rm",
+    "secret list": "secret ls",
     "plugin list": "plugin ls",
     "volume list": "volume ls",
     "volume remove": "volume rm",
@@ -337,7 +349,7 @@ TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp"),
         *("export", "farm", "generate", "healthcheck", "import", "kube", "login", "logout"),
-        *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "secret", "stats"),
+        *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "stats"),
         *("umount", "unmount", "unshare", "update"),
         *("container checkpoint", "container clone", "container commit", "container cp"),
         *("container export", "container mount"),

@@ -69,6 +69,8 @@ class RuntimeFiles(Record):
     group: str = ""
     localtime: str = ""
     secrets: str = ""
+    secret_files: Mapping[str, str] = {}
+    """Secrets with a target outside /run/secrets: target → file."""
     init: str = ""
     """The init program on the host."""
 

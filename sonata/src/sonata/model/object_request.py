@@ -1,5 +1,7 @@
 """What a door asks for when it makes networks and volumes: field names are options' long names."""
 
+from collections.abc import Mapping
+
 from sonata_core.record import Record
 
 
@@ -33,3 +35,14 @@ class VolumeCreateRequest(Record):
     label: tuple[str, ...] = ()
     opt: tuple[str, ...] = ()
     uid: int | None = None
+
+
+class SecretCreateRequest(Record):
+    """`secret create`: everything but the secret itself."""
+
+    name: str = ""
+    driver: str = "file"
+    driver_opts: Mapping[str, str] = {}
+    ignore: bool = False
+    label: tuple[str, ...] = ()
+    replace_existing: bool = False

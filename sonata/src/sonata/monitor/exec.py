@@ -77,6 +77,8 @@ class ExecSession:
             return LaunchRefused(
                 log_lines=read_log_lines(self.spec.runtime_log), message=answer.message if answer else ""
             )
+        # The runtime has read it, and it may hold secrets.
+        remove_if_there(f"{self.spec.bundle}/process.json")
         return answer.data
 
     def wait(self, timeout: float | None = None) -> int:

@@ -22,7 +22,7 @@ SECURITY = (
     ("personality", "", "string", "", "", "Configure execution domain using personality (e.g., LINUX/LINUX32)"),
     ("privileged", "", "bool", False, "", "Give extended privileges to container"),
     ("seccomp-policy", "", "string", "default", "", "Policy for selecting a seccomp profile (experimental)"),
-    ("secret", "", "stringArray", (), "", "Add secret to container", {"later": True}),
+    ("secret", "", "stringArray", (), "", "Add secret to container"),
     ("security-opt", "", "stringArray", (), "", "Security Options"),
     ("sysctl", "", "stringSlice", (), "", "Sysctl options"),
     ("umask", "", "string", "0022", "", "Set umask in container"),

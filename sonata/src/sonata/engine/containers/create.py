@@ -105,6 +105,10 @@ def _require_parts(engine: Engine, config: ContainerConfig) -> None:
     """What the container is to be made of must be there now. Raises UsageError, HostLacks."""
     if config.rootfs and not os.path.isdir(config.rootfs):
         raise UsageError(f"running container create option: faccessat {config.rootfs}: no such file or directory")
+    if config.secrets:
+        from sonata.engine.containers import secrets
+
+        secrets.require(engine, config.secrets)
     if config.process.init:
         from sonata.engine.containers.files import init_program
 

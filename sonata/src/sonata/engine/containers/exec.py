@@ -173,10 +173,10 @@ def _session(
         if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
             cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
 
-    return ExecSession(spec, how, _process(row, request, paths), placed)
+    return ExecSession(spec, how, _process(engine, row, request, paths), placed)
 
 
-def _process(row: ContainerRow, request: ExecRequest, paths: ContainerPaths) -> dict[str, Any]:
+def _process(engine: Engine, row: ContainerRow, request: ExecRequest, paths: ContainerPaths) -> dict[str, Any]:
     """The process object: the container's own with what was asked changed (runtime-spec config.md, process)."""
     with open(paths.config, encoding="utf-8", errors="surrogateescape") as file:
         found: dict[str, Any] = json.load(file)["process"]
@@ -184,6 +184,12 @@ def _process(row: ContainerRow, request: ExecRequest, paths: ContainerPaths) -> 
     found.pop("terminal", None)
     if request.tty:
         found["terminal"] = True
+    if any(use.env for use in row.config.secrets):
+        from sonata.engine.containers import secrets
+
+        known = secrets.variables(engine, row.config.secrets)
+        words = (one.partition("=")[::2] for one in found["env"])
+        found["env"] = [f"{name}={known.get(name, value)}" for name, value in words]
     extra = {"TERM": "xterm"} if request.tty and not any(one.startswith("TERM=") for one in found["env"]) else {}
     for text in request.env_file:
         extra |= plan_env.file_entries(text, request.caller_env)

@@ -83,6 +83,10 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             start.attaching.result()
         with trace.span("launch"):
             launched = _launch(start)
+        if start.config.secrets:
+            from sonata.engine.containers import secrets
+
+            secrets.hide(engine, start.config, start.paths)
         with trace.span("wait for network"):
             attached = _attached(start, launched)
         files.fill(engine, start.config, start.prepared, attached)

@@ -75,7 +75,7 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "IsService": False,
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
-        "Config": _config(row),
+        "Config": _config(engine, row),
         "HostConfig": host_config(config, paths.log),
         "UseImageHosts": config.network.base_hosts == "image",
         "UseImageHostname": False,
@@ -194,7 +194,19 @@ def _endpoint(aliases: tuple[str, ...], ident: str) -> dict[str, Any]:
     }
 
 
-def _config(row: ContainerRow) -> dict[str, Any]:
+def _config(engine: Engine, row: ContainerRow) -> dict[str, Any]:
+    shown = _process_config(row)
+    if row.config.secrets:
+        from sonata.engine.containers import secrets
+
+        files, variables = secrets.shown(engine, row.config)
+        shown["Env"] += variables
+        if files:
+            shown["Secrets"] = files
+    return shown
+
+
+def _process_config(row: ContainerRow) -> dict[str, Any]:
     config = row.config
     process = config.process
     return {

@@ -55,10 +55,18 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
         net = NetPaths(netns=netns, hostname=files.uts_name(config))
         hostname = host_name(config, SpecInputs(rootfs=facts, net=net))
         made = files.prepare(engine, config, paths, mounted.shm, hostname)
+        secret_env: Mapping[str, str] = {}
+        if config.secrets:
+            from sonata.engine.containers import secrets
+
+            folder, others = secrets.prepare(engine, config, paths)
+            made = made.replace(secrets=folder, secret_files=others)
+            secret_env = secrets.variables(engine, config.secrets)
         inputs = SpecInputs(
             rootfs=facts,
             net=net,
             files=made,
+            secret_env=secret_env,
             sources=mounted.sources,
             source_flags=mounted.flags,
             namespaces=_joined(engine, config),
@@ -68,7 +76,7 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
         spec = runtime_spec(config, inputs, engine.facts)
         spec = _adjusted(engine, paths, spec)
         tuned = _tuned(engine, config, spec)
-        _write(paths.config, tuned)
+        _keep(paths, tuned, secret=bool(secret_env))
     except BaseException:
         os.close(root)
         raise
@@ -175,8 +183,21 @@ def _host_devices() -> tuple[Any, ...]:
     return tuple(node for node in nodes_at("/dev") if node.path not in left_out)
 
 
+def _keep(paths: ContainerPaths, spec: dict[str, Any], *, secret: bool) -> None:
+    if not secret:
+        _write(paths.config, spec)
+        return
+    from sonata.engine.containers import secrets
+
+    secrets.write_spec(paths, _text(spec))
+
+
+def _text(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode(errors="surrogateescape")
+
+
 def _write(path: str, value: object) -> None:
-    text = json.dumps(value, separators=(",", ":")).encode(errors="surrogateescape")
+    text = _text(value)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         view = memoryview(text)

@@ -115,6 +115,7 @@ def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
         ("/etc/group", files.group),
         ("/etc/localtime", files.localtime),
         ("/run/secrets", files.secrets),
+        *files.secret_files.items(),
     ):
         if source and not (destination == "/run/.containerenv" and any(use.target == "/run" for use in config.mounts)):
             result.append(_mount(destination, "bind", source, options))

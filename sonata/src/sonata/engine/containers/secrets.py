@@ -1,0 +1,159 @@
+"""Secrets of a container: they lie in memory while it is started, and after that only where it sees them itself.
+
+The files are in a tmpfs that the runtime binds into the container; once it has, the host's mount is detached. A spec
+that holds a secret as a variable lies there too, and the bundle keeps one in which the variable is struck out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from sonata.engine import storage
+from sonata.engine.secrets import store
+from sonata.host import mounts
+from sonata_core.errors import NotFound, UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.mount import Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sonata.engine.engine import Engine
+    from sonata.engine.paths import ContainerPaths
+    from sonata.model.container import ContainerConfig, SecretUse
+    from sonata_core.models.process import IdMap
+
+_ROOM = 1 << 20
+"""Bytes of the tmpfs beside the secrets: folders and the spec."""
+_HIDDEN = "*******"
+
+
+def require(engine: Engine, uses: Iterable[SecretUse]) -> None:
+    """Raises NotFound where a secret is not there, UsageError for a target outside its folder."""
+    kept = store(engine)
+    for use in uses:
+        kept.find(use.name)
+        if ".." in use.target.split("/"):
+            raise UsageError(f"secret {use.name}: target {use.target} leads out of its folder")
+
+
+def variables(engine: Engine, uses: Iterable[SecretUse]) -> dict[str, str]:
+    """The secrets that are variables. Raises NotFound."""
+    kept = store(engine)
+    wanted = [use for use in uses if use.env]
+    return {use.env: kept.data(kept.find(use.name)).decode(errors="surrogateescape") for use in wanted}
+
+
+def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> tuple[str, dict[str, str]]:
+    """Lay the files down: the folder for /run/secrets (empty: none), and files for targets elsewhere.
+
+    Raises NotFound where a secret is not there any more.
+    """
+    kept = store(engine)
+    found = [(use, kept.data(kept.find(use.name))) for use in config.secrets]
+    _mount(engine, place(paths), sum(len(data) for _, data in found))
+    folder, others = "", {}
+    for number, (use, data) in enumerate(found):
+        if use.env:
+            continue
+        if use.target.startswith("/"):
+            path = f"{place(paths)}/{number}"
+            others[use.target] = path
+        else:
+            folder = f"{place(paths)}/files"
+            path = f"{folder}/{use.target}"
+            _make_folders(config, folder, use.target)
+        _write(path, data, use.mode)
+        _own(config, path, use.uid, use.gid)
+    return folder, others
+
+
+def place(paths: ContainerPaths) -> str:
+    """Where the tmpfs is mounted while the container starts."""
+    return f"{paths.bundle}/secrets"
+
+
+def write_spec(paths: ContainerPaths, text: bytes) -> None:
+    """Keep a spec that holds secrets in memory, with a link to it where the runtime looks."""
+    inner = f"{place(paths)}/config.json"
+    _write(inner, text, 0o600)
+    if os.path.lexists(paths.config):
+        os.unlink(paths.config)
+    os.symlink(inner, paths.config)
+
+
+def hide(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> None:
+    """After the runtime has created the container: leave nothing of its secrets on the host."""
+    names = {use.env for use in config.secrets if use.env}
+    if names:
+        with open(paths.config, encoding="utf-8", errors="surrogateescape") as file:
+            spec: dict[str, Any] = json.load(file)
+        words = spec["process"]["env"]
+        spec["process"]["env"] = [
+            f"{word.partition('=')[0]}={_HIDDEN}" if word.partition("=")[0] in names else word for word in words
+        ]
+        os.unlink(paths.config)
+        _write(paths.config, json.dumps(spec, separators=(",", ":")).encode(errors="surrogateescape"), 0o600)
+    storage.unmount(engine, place(paths))
+
+
+def shown(engine: Engine, config: ContainerConfig) -> tuple[list[dict[str, Any]], list[str]]:
+    """For `inspect`: the secrets that are files, and the variables with nothing of their value."""
+    kept = store(engine)
+
+    def ident(name: str) -> str:
+        try:
+            return kept.find(name).id
+        except NotFound:
+            return ""
+
+    files = [
+        {"Name": use.name, "ID": ident(use.name), "UID": use.uid, "GID": use.gid, "Mode": use.mode}
+        for use in config.secrets
+        if not use.env
+    ]
+    return files, [f"{use.env}={_HIDDEN}" for use in config.secrets if use.env]
+
+
+def _mount(engine: Engine, target: str, size: int) -> None:
+    os.makedirs(target, mode=0o700, exist_ok=True)
+    storage.unmount(engine, target)
+    options = ("noexec", "nosuid", "nodev", "mode=0711", f"size={2 * size + _ROOM}")
+    mounts.make_one(
+        engine.kernel, Mount(type="tmpfs", source="secrets", target=target, options=options), engine.run_command
+    )
+
+
+def _make_folders(config: ContainerConfig, folder: str, target: str) -> None:
+    at = folder
+    for part in ("", *target.split("/")[:-1]):
+        at = f"{at}/{part}" if part else at
+        if not os.path.isdir(at):
+            os.mkdir(at, 0o755)
+            _own(config, at, 0, 0)
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
+
+
+def _own(config: ContainerConfig, path: str, uid: int, gid: int) -> None:
+    mapping = config.id_mapping
+    if mapping is not None:
+        uid, gid = _on_host(mapping.uids, uid), _on_host(mapping.gids, gid)
+    os.chown(path, uid, gid)
+
+
+def _on_host(ranges: tuple[IdMap, ...], ident: int) -> int:
+    for one in ranges:
+        if one.container_id <= ident < one.container_id + one.size:
+            return one.host_id + ident - one.container_id
+    raise UsageError(f"id {ident} of a secret is not in the container's user namespace")

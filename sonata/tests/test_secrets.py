@@ -1,0 +1,217 @@
+"""Secrets: kept as Podman keeps them, and seen by nobody but their container."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sonata.store.secrets import Secret, SecretStore
+from sonata_core.errors import AlreadyExists, Damaged, NotFound, UsageError
+
+sys.path.insert(0, os.path.dirname(__file__))
+from live_world import LiveWorld
+
+NEW = Secret(id="", name="s1", created="2026-11-22T00:24:28.078107685Z", updated="2026-11-22T00:24:28.078107685Z")
+PODMAN = """{
+  "secrets": {
+    "%(id)s": {
+      "name": "s1",
+      "id": "%(id)s",
+      "labels": {
+        "a": "b"
+      },
+      "createdAt": "2026-11-22T00:24:28.078107685Z",
+      "updatedAt": "2026-11-22T00:24:28.078107685Z",
+      "driver": "file",
+      "driverOptions": {
+        "path": "%(root)s/secrets/filedriver"
+      }
+    }
+  },
+  "nameToID": {
+    "s1": "%(id)s"
+  },
+  "idToName": {
+    "%(id)s": "s1"
+  }
+}"""
+
+
+def test_files_are_podmans_to_the_byte(tmp_path: Path) -> None:
+    kept = SecretStore(str(tmp_path))
+    made = kept.add(NEW.replace(labels={"a": "b"}), b"hello\n")
+    assert len(made.id) == 25
+    index = tmp_path / "secrets/secrets.json"
+    data = tmp_path / "secrets/filedriver/secretsdata.json"
+    assert index.read_text() == PODMAN % {"id": made.id, "root": tmp_path}
+    assert data.read_text() == f'{{\n  "{made.id}": "aGVsbG8K"\n}}'
+    for path, mode in ((index, 0o600), (data, 0o600), (tmp_path / "secrets", 0o700), (data.parent, 0o700)):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert kept.find("s1") == kept.find(made.id) == kept.find(made.id[:4]) == made
+    assert kept.data(made) == b"hello\n"
+
+
+def test_replaced_and_removed(tmp_path: Path) -> None:
+    kept = SecretStore(str(tmp_path))
+    first = kept.add(NEW, b"one")
+    with pytest.raises(AlreadyExists, match="s1: secret name in use"):
+        kept.add(NEW, b"two")
+    second = kept.add(NEW, b"two", replace=True)
+    assert second.id != first.id
+    with pytest.raises(NotFound):
+        kept.data(first)
+    assert kept.remove("s1") == second
+    assert kept.all() == []
+    with pytest.raises(NotFound, match='no secret with name or id "s1": no such secret'):
+        kept.remove("s1")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a=b", "a,b", "a\0b", "x" * 254])
+def test_names_that_may_not_be(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="invalid secret name"):
+        SecretStore(str(tmp_path)).add(NEW.replace(name=name), b"x")
+
+
+@pytest.mark.parametrize("size", [0, 512000])
+def test_sizes_that_may_not_be(tmp_path: Path, size: int) -> None:
+    with pytest.raises(UsageError, match="must be larger than 0 and less than 512000 bytes"):
+        SecretStore(str(tmp_path)).add(NEW, b"x" * size)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"secrets": {"a": {}}}', '{"secrets": {"a": 1}}'])
+def test_a_broken_index_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/secrets.json").write_text(text)
+    with pytest.raises(Damaged):
+        SecretStore(str(tmp_path)).all()
+
+
+needs_root = [
+    pytest.mark.needs_root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
+]
+CANARY = "canary-6f1d9c0b5e"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
+    yield made
+    made.end()
+
+
+def with_live(function: object) -> object:
+    for mark in needs_root:
+        function = mark(function)
+    return function
+
+
+@with_live
+def test_commands(world: LiveWorld) -> None:
+    ident = world.ok("secret", "create", "-l", "a=b", "one", "-", input="x")
+    (Path(world.base) / "two").write_text("y")
+    world.ok("secret", "create", "two", f"{world.base}/two")
+    world.ok("secret", "create", "--env", "three", "THREE", env={**os.environ, "THREE": "z"})
+    assert world.ok("secret", "ls", "-q", "--filter", "name=^o") == ident
+    rows = [line.split() for line in world.ok("secret", "ls").splitlines()]
+    assert rows[0] == ["ID", "NAME", "DRIVER", "CREATED", "UPDATED"]
+    assert [row[1:3] for row in rows[1:]] == [["one", "file"], ["three", "file"], ["two", "file"]]
+    found = json.loads(world.ok("secret", "inspect", "one"))[0]
+    assert found["ID"] == ident
+    assert found["Spec"]["Labels"] == {"a": "b"}
+    assert "SecretData" not in found
+    assert json.loads(world.ok("secret", "inspect", "--showsecret", "one"))[0]["SecretData"] == "x"
+    assert world.ok("secret", "inspect", "--format={{.Spec.Name}} {{.Spec.Driver.Name}}", "three") == "three file"
+    assert world.run("secret", "exists", "one").returncode == 0
+    assert world.run("secret", "exists", "four").returncode == 1
+    missing = world.run("secret", "inspect", "four")
+    assert (missing.returncode, missing.stdout) == (125, "[]\n")
+    assert missing.stderr == 'Error: inspecting secret: no secret with name or id "four": no such secret\n'
+    again = world.run("secret", "create", "one", "-", input="x")
+    assert (again.returncode, again.stderr.splitlines()[0]) == (125, "Error: one: secret name in use")
+    assert world.ok("secret", "create", "--ignore", "one", "-", input="x") == ident
+    assert world.ok("secret", "rm", "one") == ident
+    assert len(world.ok("secret", "rm", "--all").split()) == 2
+    statuses = [event["Status"] for event in world.events("--filter=type=secret")]
+    assert statuses == ["create"] * 3 + ["remove"] * 3
+
+
+@with_live
+def test_files_and_variables_in_the_container(world: LiveWorld) -> None:
+    world.ok("secret", "create", "s", "-", input="hello")
+    world.start(
+        "a", "--secret", "s", "--secret", "s,target=sub/x,uid=3,gid=4,mode=0400", "--secret", "s,target=/etc/deep/x",
+        "--secret", "s,type=env,target=WORD",
+    )  # fmt: skip
+    assert world.ok("exec", "a", "cat", "/run/secrets/s", "/run/secrets/sub/x", "/etc/deep/x") == "hello" * 3
+    assert world.ok("exec", "a", "stat", "-c", "%u:%g %a", "/run/secrets/sub/x") == "3:4 400"
+    assert world.ok("exec", "a", "stat", "-c", "%u:%g %a", "/run/secrets/s") == "0:0 444"
+    assert "WORD=hello" in world.ok("exec", "a", "cat", "/proc/1/environ")
+    assert world.ok("exec", "a", "sh", "-c", "echo $WORD") == "hello"
+    shown = world.inspect("a")["Config"]
+    assert [(one["Name"], one["UID"], one["Mode"]) for one in shown["Secrets"]] == [
+        ("s", 0, 0o444), ("s", 3, 0o400), ("s", 0, 0o444),
+    ]  # fmt: skip
+    assert "WORD=*******" in shown["Env"]
+    world.ok("secret", "create", "--replace", "s", "-", input="again")
+    world.ok("restart", "-t", "0", "a")
+    assert world.ok("exec", "a", "cat", "/run/secrets/s") == "again"
+    world.ok("secret", "rm", "s")
+    world.ok("stop", "-t", "0", "a")
+    assert 'no secret with name or id "s": no such secret' in world.run("start", "a").stderr
+    assert world.inspect("a")["State"]["Status"] == "exited"
+    assert world.base not in Path("/proc/self/mountinfo").read_text()
+
+
+@with_live
+def test_what_cannot_be_is_refused_before_anything_is_made(world: LiveWorld) -> None:
+    done = world.run("create", "--secret", "nope", "--rootfs", world.rootfs, "true")
+    assert (done.returncode, "no such secret" in done.stderr) == (125, True)
+    world.ok("secret", "create", "s", "-", input="hello")
+    assert world.run("create", "--secret", "s,target=../x", "--rootfs", world.rootfs, "true").returncode == 125
+    assert world.ok("ps", "-aq") == ""
+
+
+@with_live
+@pytest.mark.parametrize("running", [True, False])
+def test_nobody_else_ever_sees_it(world: LiveWorld, running: bool) -> None:
+    world.ok("secret", "create", "s", "-", input=CANARY)
+    world.start("a", "--secret", "s", "--secret", "s,target=/root/x", "--secret", "s,type=env,target=WORD")
+    assert world.ok("exec", "a", "cat", "/run/secrets/s") == CANARY
+    world.ok("exec", "a", "true")
+    world.ok("exec", "-d", "a", "sleep", "100")
+    seen = world.ok("inspect", "a") + world.ok("events", "--stream=false") + world.ok("logs", "a")
+    seen += world.ok("system", "state")
+    assert CANARY not in seen
+    if not running:
+        world.ok("stop", "-t", "0", "a")
+    assert [path for path in every_file(world.base) if CANARY.encode() in contents(path)] == []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        assert CANARY.encode() not in contents(f"/proc/{pid}/cmdline")
+
+
+def every_file(base: str) -> list[str]:
+    """Files below the graph root, the run root and the rest of the world, but for the secret store itself."""
+    found = []
+    for folder, _, names in os.walk(base):
+        found += [f"{folder}/{name}" for name in names if not folder.startswith(f"{base}/graph/secrets")]
+    assert len(found) > 10
+    return found
+
+
+def contents(path: str) -> bytes:
+    if not os.path.isfile(path):
+        return b""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
