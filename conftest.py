@@ -13,6 +13,7 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import gc
 import os
 import shutil
@@ -25,7 +26,7 @@ import pytest
 
 CLONE_NEWUSER = 0x10000000
 SERIAL = ("netns", "network", "live", "wheels", "weight", "try", "interop", "store_pull", "netavark", "e2e", "slirp")
-"""Words in the name of a test file whose tests share what the host has only once; under xdist they go one by one."""
+"""Words in the name of a test file whose tests share what the host has only once: such files run one at a time."""
 
 _capable: dict[str, bool] = {}
 
@@ -48,15 +49,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(made, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what lacks a need, and keep together what must not run side by side."""
+    """Skip what lacks a need."""
     for item in items:
         for lacking in _lacks(item):
             item.add_marker(pytest.mark.skip(reason=lacking))
-        name = item.path.name
-        if any(word in name for word in SERIAL) or "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("host"))
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
 
@@ -98,6 +95,19 @@ def _kernel(version: str) -> str:
 
 
 NEEDS = {"needs_root": _root, "needs_peer": _peer, "needs_userns": _userns, "needs_kernel": _kernel}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone_on_this_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Workers of one run take turns at files whose tests change what the host has only once (`--dist loadfile`)."""
+    path: Path = request.path
+    shared = "e2e" in path.parts or any(word in path.name for word in SERIAL)
+    if not shared or not hasattr(request.config, "workerinput"):
+        yield
+        return
+    with (tmp_path_factory.getbasetemp().parent / "host.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(autouse=True)

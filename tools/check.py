@@ -169,9 +169,9 @@ def _pytest(*words: str) -> list[str]:
 
 
 def _workers() -> list[str]:
-    """Two workers at least; tests that touch what the whole host shares stay on one of them."""
+    """Two workers at least, a file each; files whose tests share the whole host take turns (conftest.py)."""
     count = max(2, min(len(os.sched_getaffinity(0)), 6))
-    return ["-n", str(count), "--dist", "loadgroup"]
+    return ["-n", str(count), "--dist", "loadfile"]
 
 
 def _all_of(*stages: list[list[str]]) -> int:
