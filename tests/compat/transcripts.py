@@ -114,6 +114,88 @@ restart -t 0 r1
 stop -t 0 r1
 rm r1 nosuch
 """,
+    "lives": """
+create --name s --network none localhost/box:1 sh -c 'trap "exit 4" TERM; trap "echo usr" USR1; echo one; echo two >&2; while true; do sleep 0.1; done'
+start s
+start s
+ps -a --format '{{.Names}} {{.State}}'
+container inspect s --format '{{.State.Status}} {{.State.Running}} {{.State.Paused}} {{.State.Restarting}} {{.State.OOMKilled}} {{.State.Dead}}'
+inspect s --format '{{.HostConfig.NetworkMode}} {{.HostConfig.LogConfig.Type}} {{.Config.StopSignal}} {{.Config.StopTimeout}} {{.RestartCount}} {{.Driver}}'
+inspect s --format '{{len .NetworkSettings.Networks}} {{.NetworkSettings.IPAddress}}'
+logs s
+logs --tail 1 s
+logs --since 1h s
+logs --until 1h s
+logs --tail nosuch s
+logs s nosuch
+exec s sh -c 'kill -USR1 1; sleep 0.5'
+logs s
+exec -e A=1 -e B=2 s sh -c 'echo $A$B'
+exec --env-file /nonexistent s true
+exec -u 5:6 s id
+exec -u nosuch s id
+exec -w /nosuch s ls
+exec -w tmp s true
+exec --privileged s true
+exec --detach-keys 'ctrl-]]' s true
+exec s sh -c 'kill -9 $$'
+exec -d s sleep 100
+exec -l s true
+kill --signal 0 s
+kill -s USR1 s
+kill -s 99 s
+kill -s nosuch s
+kill nosuch s
+pause nosuch
+stop -t 5 s
+stop s
+ps -a --format '{{.Names}} {{.State}} {{.ExitCode}}'
+wait s
+wait s s
+wait --condition stopped s
+wait --condition nosuch s
+wait --interval nosuch s
+kill s
+exec s true
+attach s
+port s 80
+rename s s2
+rename s2 s2
+rm s
+start s2
+restart -t 0 s2
+stop -t 0 s2
+rm -f s2 nosuch
+run -d --network none --name o --rm localhost/box:1 sh -c 'exit 3'
+run --network none --name e --restart on-failure:2 localhost/box:1 sh -c 'exit 2'
+run --network none --name f --rm --restart always localhost/box:1 true
+run --rm --network none --stop-signal NOSUCH localhost/box:1 true
+run --rm --network none --init localhost/box:1 sh -c 'exit 5'
+run --rm --network none --read-only localhost/box:1 sh -c 'echo x >/f'
+run --rm --network none --tmpfs /scratch --read-only localhost/box:1 sh -c 'echo x >/scratch/f && cat /scratch/f'
+run --rm --network none --hostname h.example localhost/box:1 cat /etc/hostname
+run --rm --network none -w /tmp localhost/box:1 sh -c 'echo $PWD'
+run --rm --network none -u 7:8 localhost/box:1 id
+run --rm --network none --cap-drop all localhost/box:1 sh -c 'kill -0 1 && echo allowed'
+run --rm --network none --cap-add nosuch localhost/box:1 true
+run --rm --network none --security-opt nosuch localhost/box:1 true
+run --rm --network none -v /nosuch/place:/x localhost/box:1 true
+run --rm --network nosuch localhost/box:1 true
+run --rm --network none --network host localhost/box:1 true
+run --rm --network container:nosuch localhost/box:1 true
+run --network none --name 'bad name' localhost/box:1 true
+run --rm -it --network none localhost/box:1 true
+run -d --rm --attach stdout --network none localhost/box:1 true
+start -a nosuch
+start -a -i --all
+start
+stop
+stop --all --latest
+rm
+rm -a
+ps -a --format '{{.Names}}'
+container prune -f --filter nosuch=x
+""",
     "images": """
 images
 images -q

@@ -31,7 +31,10 @@ def parse_detach_keys(text: str) -> bytes:
         elif len(key) == 1 and key.isascii():
             keys += key.encode()
         else:
-            raise UsageError(f'detach key "{key}" is neither a character nor ctrl- and a letter or one of @ ^ [ \\ ] _')
+            raise UsageError(
+                f"invalid detach keys: Unknown character: '{key}'",
+                hint="a key is one character, or ctrl- and a letter or one of @ ^ [ \\ ] _",
+            )
     return keys
 
 

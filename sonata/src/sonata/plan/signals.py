@@ -22,7 +22,9 @@ def number(text: str) -> int:
         value = int(text) if len(text) < 4 else 0
         if 0 < value <= 64:
             return value
-        raise UsageError(f"invalid signal: {text}")
+        raise UsageError(
+            f"invalid signal: {text}" if value == 0 and len(text) < 4 else "valid signals are 1 through 64"
+        )
     bare = text.upper().removeprefix("SIG")
     if bare in _NAMES:
         return _NAMES.index(bare) + 1

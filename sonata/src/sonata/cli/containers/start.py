@@ -19,6 +19,8 @@ def to_request(parsed: Parsed) -> StartRequest:
     request = fill(StartRequest, parsed, select=selection(parsed))
     if request.sig_proxy and not request.attach:
         raise UsageError("you cannot use sig-proxy without --attach: invalid argument")
+    if request.attach and request.select.all:
+        raise UsageError("you cannot start and attach all containers at once")
     return request
 
 

@@ -200,11 +200,11 @@ def _process(engine: Engine, row: ContainerRow, request: ExecRequest, paths: Con
     ]
     if request.workdir:
         found["cwd"] = request.workdir
-    _set_user(row, request, found)
+    _set_user(engine, row, request, found)
     return found
 
 
-def _set_user(row: ContainerRow, request: ExecRequest, found: dict[str, Any]) -> None:
+def _set_user(engine: Engine, row: ContainerRow, request: ExecRequest, found: dict[str, Any]) -> None:
     same_user = not request.user or request.user == row.config.process.user
     if not same_user:
         root = os.open(f"/proc/{row.state.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -213,12 +213,13 @@ def _set_user(row: ContainerRow, request: ExecRequest, found: dict[str, Any]) ->
         finally:
             os.close(root)
         user = {"uid": who.uid, "gid": who.gid, "umask": found["user"].get("umask", 0o022)}
-        if who.groups:
-            user["additionalGids"] = list(dict.fromkeys((who.gid, *who.groups)))
+        # The given user's own group counts among the supplementary ones too.
+        user["additionalGids"] = list(dict.fromkeys((who.gid, *who.groups)))
         found["user"] = user
         found["env"] = [one for one in found["env"] if not one.startswith("HOME=")] + [f"HOME={who.home}"]
     if request.privileged:
-        every = list(caps.ALL)
+        own = ["CAP_" + name for name in sorted(engine.facts.capabilities)]
+        every = own or list(caps.ALL)  # more than we have ourselves the kernel refuses
         found["capabilities"] = {"bounding": every, "effective": every, "permitted": every}
     elif not same_user:
         found["capabilities"] = _capabilities(row, found["user"]["uid"])

@@ -129,8 +129,8 @@ def _until(_engine: Engine, values: list[str]) -> Condition:
     return lambda row: nanoseconds(row.config.created) < limit
 
 
-def moment(text: str) -> int:
-    """A time as a user types it: RFC 3339, a unix time, or a Go duration before now. Raises UsageError."""
+def moment(text: str, *, ahead: bool = False) -> int:
+    """A time as a user types it: RFC 3339, a unix time, or a Go duration before now (`ahead`: after). UsageError."""
     import time
 
     try:
@@ -144,7 +144,7 @@ def moment(text: str) -> int:
     from sonata.plan.values import duration
 
     try:
-        return time.time_ns() - duration(text)
+        return time.time_ns() + (duration(text) if ahead else -duration(text))
     except ValueError as error:
         raise UsageError(f'parsing time "{text}": neither a time nor a duration') from error
 

@@ -12,7 +12,7 @@ from sonata.engine.containers.inspect_host import (
 )
 from sonata.engine.graph import graph_driver
 from sonata.engine.paths import ContainerPaths
-from sonata.model.container import MountKind, NamespaceKind
+from sonata.model.container import MountKind, NamespaceKind, NetworkMode
 from sonata.model.times import ZERO, rfc3339
 from sonata.plan import signals
 from sonata.plan.spec.linux import cgroups_path
@@ -131,6 +131,10 @@ def _mount(engine: Engine, use: MountUse) -> dict[str, Any]:
     return shown
 
 
+_NAMED_MODES = (NetworkMode.NONE, NetworkMode.HOST, NetworkMode.SLIRP4NETNS)
+"""Modes that stand for a network in what is shown, as Podman shows them."""
+
+
 def _network_settings(row: ContainerRow) -> dict[str, Any]:
     config, state = row.config, row.state
     interfaces = state.attached.get("interfaces", ())
@@ -141,6 +145,9 @@ def _network_settings(row: ContainerRow) -> dict[str, Any]:
         definition = attachment["network"]
         if definition["name"] in networks:
             networks[definition["name"]]["NetworkID"] = definition["id"]
+    if not networks and config.network.mode in _NAMED_MODES:
+        networks[str(config.network.mode)] = {**_endpoint((), config.id), "NetworkID": str(config.network.mode)}
+        del networks[str(config.network.mode)]["Aliases"]
     first = _addresses(interfaces[0]) if len(interfaces) == 1 else _NO_ADDRESS
     return {
         "EndpointID": "",

@@ -44,7 +44,7 @@ def logs(engine: Engine, request: LogsRequest) -> Iterator[Source]:
     options = LogOptions(
         tail=request.tail,
         since=filters.moment(request.since) if request.since else 0,
-        until=filters.moment(request.until) if request.until else 0,
+        until=filters.moment(request.until, ahead=True) if request.until else 0,
         follow=request.follow,
     )
     if len(found) > 1 and request.follow:

@@ -123,12 +123,14 @@ def _containers(engine: Engine, request: RunRequest) -> dict[str, ContainerConfi
     """Configurations of the containers that options name: namespaces to join, volumes to share, requirements."""
     named = [text.partition(":")[0] for text in request.volumes_from]
     named += [text for entry in request.requires for text in entry.split(",") if text]
-    joins = (request.ipc, request.pid, request.uts, request.userns, request.cgroupns, *(request.network or ()))
-    named += [text.removeprefix("container:") for text in joins if text.startswith("container:")]
+    joins = [("ipc", request.ipc), ("pid", request.pid), ("uts", request.uts), ("user", request.userns)]
+    joins += [("cgroup", request.cgroupns), *(("net", text) for text in request.network or ())]
+    shares = {text.removeprefix("container:"): kind for kind, text in joins if text.startswith("container:")}
     found = {}
-    for name in dict.fromkeys(named):
+    for name in dict.fromkeys((*named, *shares)):
         try:
             found[name] = rows.find(engine.database, name).config
         except NotFound as error:
-            raise NotFound(error.message, hint="`sonata ps -a` lists containers", name=name) from error
+            told = f"looking up container to share {shares[name]} namespace with: " if name in shares else ""
+            raise NotFound(told + error.message, hint="`sonata ps -a` lists containers", name=name) from error
     return found

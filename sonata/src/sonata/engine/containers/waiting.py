@@ -42,7 +42,7 @@ def wait(engine: Engine, container: str, conditions: Iterable[str] = (), interva
     wanted = tuple(conditions) or ("stopped", "exited")
     for condition in wanted:
         if condition not in CONDITIONS:
-            raise UsageError(f'invalid argument "{condition}" for "--condition" flag: unknown condition')
+            raise UsageError(f"unknown container state: {condition}: invalid argument")
     row = _find(engine, container)
     if isinstance(row, int):
         return row
