@@ -24,6 +24,15 @@ def agreed(warning: str) -> bool:
     return sys.stdin.readline().strip().lower().startswith("y")
 
 
+def write_whole(handle: int, data: bytes) -> None:
+    """Write all of it, however often that takes."""
+    import os
+
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
 def outcome(done: Iterable[str], failed: Sequence[SonataError]) -> int:
     """Print what went well; raise what did not: one error as itself, several as a group."""
     lines(done)

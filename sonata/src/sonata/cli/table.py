@@ -106,8 +106,19 @@ _UNPAUSE = _container(
 _EVENTS: Row = (f"{_S}events:command", "Show Sonata system events", "userns", "system", "system:EVENTS", "none", "")
 
 
+_COMMIT = _container(
+    "commit", "Create new image based on the changed container", "contents:COMMIT", "one or two", "CONTAINER [IMAGE]"
+)
+_EXPORT = _container(
+    "export", "Export container's filesystem contents as a tar archive", "contents:EXPORT", "exact 1", _ONE_C
+)
+_IMPORT = _image(
+    "importing", "Import a tarball to create a filesystem image", "contents:IMPORT", "one or two", "PATH [REFERENCE]"
+)
+
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
+    "commit": _COMMIT,
     "completion": (
         f"{_S}completion:command",
         "Generate shell autocompletions",
@@ -126,6 +137,7 @@ TABLE: dict[str, Row] = {
         "names",
         _MORE_C,
     ),
+    "container commit": _COMMIT,
     "container create": _CREATE,
     "container diff": _container(
         "diff", "Inspect changes to the file system of a container", "contents:DIFF", "diff", "CONTAINER [CONTAINER]"
@@ -134,6 +146,7 @@ TABLE: dict[str, Row] = {
     "container exists": _container(
         "exists", "Check if a container exists in local storage", "containers:EXISTS", "exact 1", _ONE_C
     ),
+    "container export": _EXPORT,
     "container init": _INIT,
     "container inspect": _container(
         "inspect", "Display the configuration of a container", "containers:INSPECT", "inspect", _MORE_C
@@ -175,6 +188,7 @@ TABLE: dict[str, Row] = {
     ),
     "events": _EVENTS,
     "exec": _EXEC,
+    "export": _EXPORT,
     "help": (f"{_S}help:command", "Help about any command", "host", "system", "", "any", "[COMMAND]"),
     "history": _HISTORY,
     "image": ("", "Manage images", "host", "images", "", "", ""),
@@ -183,6 +197,7 @@ TABLE: dict[str, Row] = {
     ),
     "image exists": _image("exists", "Check if an image exists in local storage", "", "exact 1", "IMAGE"),
     "image history": _HISTORY,
+    "image import": _IMPORT,
     "image inspect": _image("inspect", "Display the configuration of an image", "images:INSPECT", "inspect", _MORE_I),
     "image list": _IMAGES,
     "image load": _LOAD,
@@ -194,6 +209,7 @@ TABLE: dict[str, Row] = {
     "image tag": _TAG,
     "image untag": _UNTAG,
     "images": _IMAGES,
+    "import": _IMPORT,
     "info": _INFO,
     "init": _INIT,
     "inspect": (
@@ -347,15 +363,15 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 
 TO_COME = frozenset(
     (
-        *("artifact", "auto-update", "build", "builder", "buildx", "commit", "compose", "context", "cp"),
-        *("export", "farm", "generate", "healthcheck", "import", "kube", "login", "logout"),
+        *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context", "cp"),
+        *("farm", "generate", "healthcheck", "kube", "login", "logout"),
         *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "stats"),
         *("umount", "unmount", "unshare", "update"),
-        *("container checkpoint", "container clone", "container commit", "container cp"),
-        *("container export", "container mount"),
+        *("container checkpoint", "container clone", "container cp"),
+        *("container mount",),
         *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
         *("container update",),
-        *("image build", "image import", "image mount", "image scp"),
+        *("image build", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network prune", "network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system locks"),

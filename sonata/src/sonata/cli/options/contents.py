@@ -9,3 +9,62 @@ DIFF = (
     *IMAGE_DIFF,
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
 )
+
+EXPORT = (
+    (
+        "output",
+        "o",
+        "string",
+        "",
+        "",
+        "Write to a specified file (default: stdout, which must be redirected)",
+        {"complete": "files"},
+    ),
+)
+
+_CHANGE = (
+    "change",
+    "c",
+    "stringArray",
+    (),
+    "",
+    "Apply the following possible instructions to the created image (default []): CMD | ENTRYPOINT | ENV | EXPOSE | "
+    "LABEL | ONBUILD | STOPSIGNAL | USER | VOLUME | WORKDIR",
+    {
+        "choices": (
+            *("CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL"),
+            *("ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
+        )
+    },
+)
+
+COMMIT = (
+    ("author", "a", "string", "", "", "Set the author for the image committed"),
+    _CHANGE,
+    (
+        "config",
+        "",
+        "string",
+        "",
+        "",
+        "File with a container configuration in JSON to merge into the image",
+        {"complete": "files"},
+    ),
+    ("format", "f", "string", "oci", "", "Format of the image manifest and metadata", {"choices": ("oci", "docker")}),
+    ("iidfile", "", "string", "", "", "File to write the image ID to", {"complete": "files"}),
+    ("include-volumes", "", "bool", False, "", "Include container volumes as image volumes"),
+    ("message", "m", "string", "", "", "Set commit message for imported image"),
+    ("pause", "p", "bool", False, "", "Pause container during commit"),
+    ("quiet", "q", "bool", False, "", "Suppress output"),
+    ("squash", "s", "bool", False, "", "Squash newly built layers into a single new layer"),
+)
+
+IMPORT = (
+    ("arch", "", "string", "", "", "Set the architecture of the imported image"),
+    _CHANGE,
+    ("message", "m", "string", "", "", "Set commit message for imported image"),
+    ("os", "", "string", "", "", "Set the OS of the imported image"),
+    ("quiet", "q", "bool", False, "", "Suppress output"),
+    ("signature-policy", "", "string", "", "", "Path to a signature-policy file", {"hidden": True, "later": True}),
+    ("variant", "", "string", "", "", "Set the variant of the imported image"),
+)

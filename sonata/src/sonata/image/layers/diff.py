@@ -37,8 +37,9 @@ def tree_tar(
     mapping: IdMapping | None = None,
     below: Callable[[str], bool] | None = None,
     mtime: int | None = None,
+    root: bool = True,
 ) -> Iterator[bytes]:
-    """The tar of a whole folder, in pieces.
+    """The tar of a whole folder, in pieces; without `root` it has no entry for the folder itself.
 
     With an overlay format it is a layer's own folder: devices 0:0 become whiteouts, opaque folders get
     their mark if `below(path)` says that a lower layer has them (None: always). With `plain` nothing is
@@ -47,7 +48,7 @@ def tree_tar(
     """
     writer = _Writer(path, mapping, mtime)
     try:
-        yield from writer.tree(layer_format, below)
+        yield from writer.tree(layer_format, below, root=root)
         yield TRAILER
     except OSError as error:
         raise Unavailable(f"reading {path}: {error.strerror}") from error
@@ -86,7 +87,9 @@ class _Writer:
     def _open_folder(self, path: bytes) -> int:
         return open_in_root(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, resolve=_IN_ROOT_NO_LINKS)
 
-    def tree(self, layer_format: LayerFormat, below: Callable[[str], bool] | None) -> Iterator[bytes]:
+    def tree(
+        self, layer_format: LayerFormat, below: Callable[[str], bool] | None, *, root: bool = True
+    ) -> Iterator[bytes]:
         """Everything, folders before what is in them, names in order."""
         overlay = layer_format in whiteout.OPAQUE_XATTR
         waiting = [b""]
@@ -106,7 +109,8 @@ class _Writer:
                 if overlay and stat.S_ISCHR(seen.st_mode) and seen.st_rdev == 0:
                     yield self._whiteout(path, seen)
                     continue
-                yield from self._member(folder, path, base, seen)
+                if path or root:
+                    yield from self._member(folder, path, base, seen)
             finally:
                 os.close(folder)
             if not stat.S_ISDIR(seen.st_mode):

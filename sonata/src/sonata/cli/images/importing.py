@@ -1,0 +1,48 @@
+"""`sonata import`."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.cli.request import fill
+from sonata_core.errors import Unavailable, UsageError
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+_WEB = ("http://", "https://")
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Make an image of a tar of a root: a file, standard input (`-`), or what the web has; print its id."""
+    from sonata.engine.images.imported import ImportRequest, import_tar
+
+    path = parsed.args[0]
+    request = fill(ImportRequest, parsed, name=parsed.args[1] if len(parsed.args) > 1 else "")
+    if path == "-" and os.isatty(0):
+        raise UsageError("cannot read from terminal, use command-line redirection")
+    with opened(path) as tar:
+        print(f"sha256:{import_tar(call.engine, tar, request)}")
+    return 0
+
+
+def opened(path: str) -> BinaryIO:
+    """The tar's bytes. Raises UsageError, Unavailable."""
+    if path == "-":
+        return os.fdopen(os.dup(0), "rb")
+    if path.startswith(_WEB):
+        import urllib.request
+
+        print(f'Downloading from "{path}"', flush=True)
+        try:
+            return urllib.request.urlopen(path, timeout=60)  # type: ignore[no-any-return]  # noqa: S310 - web only
+        except OSError as error:
+            raise Unavailable(f"downloading {path}: {error}") from error
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise UsageError(f'error opening "{path}": open {path}: {(error.strerror or "").lower()}') from error

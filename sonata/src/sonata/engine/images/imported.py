@@ -1,0 +1,58 @@
+"""`import`: a tar of a root filesystem becomes an image."""
+
+from __future__ import annotations
+
+import time
+
+from sonata.engine import events
+from sonata.engine.images import making
+from sonata.image.compose import LayerBlob, Made, oci
+from sonata.image.instructions import apply_changes
+from sonata.image.layers.compress import Decompressor
+from sonata.image.platform import host_platform
+from sonata.image.reference import local_name
+from sonata.model.times import rfc3339
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from sonata.engine.engine import Engine
+
+
+class ImportRequest(Record):
+    """How the image is to be. Empty texts: as this host is."""
+
+    name: str = ""
+    change: tuple[str, ...] = ()
+    message: str = ""
+    os: str = ""
+    arch: str = ""
+    variant: str = ""
+
+
+def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
+    """Make an image of a tar, compressed or not; its id. Raises UsageError, Damaged for what is no tar."""
+    inner = apply_changes({}, request.change, single=True)
+    name = str(local_name(request.name)) if request.name else ""
+    layer = making.add_layer(engine, Decompressor(tar), None)  # type: ignore[arg-type]
+    created = rfc3339(time.time_ns())
+    digest = layer.diff_digest
+    item = {
+        "created": created,
+        "created_by": f"/bin/sh -c #(nop) ADD file:{digest.partition(':')[2]} in /",
+        "comment": request.message or "imported from tarball",
+    }
+    made = Made(
+        created=created,
+        architecture=request.arch or host_platform(engine.facts.machine).architecture,
+        os=request.os or "linux",
+        variant=request.variant,
+        inner=inner,
+        history=(item,),
+        layers=(LayerBlob(digest=digest, size=layer.diff_size),),
+    )
+    image = making.add_image(engine, oci(made), layer.id, created, name)
+    events.thing(engine, "image", "import", name or image.id, image.id)
+    return str(image.id)
