@@ -91,7 +91,7 @@ def test_full_disk_under_stdout_is_told():
             [sys.executable, "-m", "sonata", "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 125
-    assert done.stderr in ("Error: write stdout: No space left on device\n", "Error: No space left on device\n")
+    assert done.stderr in ("Error: write stdout: no space left on device\n", "Error: no space left on device\n")
 
 
 def test_closed_stdout_is_survived():

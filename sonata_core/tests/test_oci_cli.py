@@ -230,7 +230,7 @@ def entry(level: str, msg: str) -> str:
 def test_explain_takes_the_last_error_of_the_log() -> None:
     lines = (entry("warning", "permission denied"), entry("error", "first"), entry("error", "second"), "not json", "[]")
     failure = explain("runc", lines, "what conmon said")
-    assert (failure.kind, failure.text) == (FailureKind.OTHER, "runc: second: OCI runtime error")
+    assert (failure.kind, failure.text) == (FailureKind.OTHER, "OCI runtime error: runc: second")
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,9 @@ def test_explain_takes_the_last_error_of_the_log() -> None:
         (
             "the sysctl `kernel.x` is not namespaced",
             FailureKind.OTHER,
-            "crun: the sysctl `kernel.x` is not namespaced: OCI runtime error",
+            "OCI runtime error: crun: the sysctl `kernel.x` is not namespaced",
         ),
-        ("", FailureKind.OTHER, "crun: it gave no reason: OCI runtime error"),
+        ("", FailureKind.OTHER, "OCI runtime error: crun: it gave no reason"),
     ],
 )
 def test_explain(message: str, kind: FailureKind, text: str) -> None:

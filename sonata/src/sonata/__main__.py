@@ -142,9 +142,13 @@ def _report(words: list[str], error: Exception) -> int:
 
 
 def _operating_system_says(error: OSError) -> str:
-    text = error.strerror or str(error)
-    text = text[:1].lower() + text[1:]  # as Go says it
+    text = _lowered(error.strerror or str(error))
     return f"{error.filename}: {text}" if error.filename else text
+
+
+def _lowered(text: str) -> str:
+    """An error of the system as Go, and so Podman, says it: `no space left on device`."""
+    return text[:1].lower() + text[1:]
 
 
 def _report_many(words: list[str], group: ExceptionGroup[Exception]) -> int:

@@ -275,7 +275,7 @@ def _network(text: str, what: str) -> Net:
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{what} {text!r} is invalid: invalid CIDR address: {text}") from error
+        raise UsageError(f"invalid CIDR address: {text}", hint=f"it was given as {what}") from error
 
 
 def _address(text: str, what: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

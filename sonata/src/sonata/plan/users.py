@@ -40,7 +40,7 @@ def parse_id(text: str) -> int | None:
         return None
     value = int(text) if len(text) <= 10 else _MAX_ID + 1
     if value > _MAX_ID:
-        raise UsageError(f"uids and gids must be in range 0-{_MAX_ID}: {text}")
+        raise UsageError(f"uids and gids must be in range 0-{_MAX_ID}")
     return value
 
 

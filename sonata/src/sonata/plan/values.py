@@ -107,10 +107,8 @@ def is_name(text: str) -> bool:
     return text.isascii() and text[:1].isalnum() and all(char.isalnum() or char in "_.-" for char in text)
 
 
-def require_name(text: str) -> str:
+def require_name(text: str, doing: str = "running container create option: ") -> str:
     """The name, or UsageError with Podman's text."""
     if not is_name(text):
-        raise UsageError(
-            "running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument"
-        )
+        raise UsageError(f"{doing}names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")
     return text

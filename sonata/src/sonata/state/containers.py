@@ -185,7 +185,8 @@ def _name_taken(database: Database, name: str) -> AlreadyExists:
     owner = name_owner(database, name)
     return AlreadyExists(
         f'creating container storage: the container name "{name}" is already in use by {owner}. '
-        "You have to remove that container to be able to reuse that name: that name is already in use",
+        "You have to remove that container to be able to reuse that name: that name is already in use, "
+        "or use --replace to instruct Sonata to do so.",
         hint="`--replace` removes the other container first",
         name=name,
     )

@@ -269,8 +269,8 @@ def explain(program: str, log_lines: tuple[str, ...], message: str) -> RuntimeFa
             line = next((line for line in whole.splitlines() if has_any(_plain(line), words)), whole)
             return RuntimeFailure(kind=kind, text=f"{program}: {line}: {suffix}")
     if not whole:
-        return RuntimeFailure(kind=FailureKind.OTHER, text=f"{program}: it gave no reason: OCI runtime error")
-    return RuntimeFailure(kind=FailureKind.OTHER, text=f"{program}: {whole}: OCI runtime error")
+        return RuntimeFailure(kind=FailureKind.OTHER, text=f"OCI runtime error: {program}: it gave no reason")
+    return RuntimeFailure(kind=FailureKind.OTHER, text=f"OCI runtime error: {program}: {whole}")
 
 
 def _plain(text: str) -> str:

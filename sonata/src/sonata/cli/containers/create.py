@@ -20,6 +20,7 @@ def to_request(parsed: Parsed, words: tuple[str, ...], environ: Mapping[str, str
     return fill(
         RunRequest,
         parsed,
+        name=(parsed["name"] or "").removeprefix("/"),
         image=parsed.args[0],
         command=tuple(parsed.args[1:]) or None,
         caller_env=dict(environ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonata.cli.output import outcome
 from sonata.cli.request import fill, selection
 from sonata.model.container_request import RemoveRequest
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
 
 
 def to_request(parsed: Parsed) -> RemoveRequest:
-    """The request that the command line makes. Force means that a missing container is no error."""
+    """The request that the command line makes. Force means that a missing container is no error.
+
+    Raises UsageError for a time without force.
+    """
     request = fill(RemoveRequest, parsed, select=selection(parsed))
+    if parsed.changed("time") and not request.force:
+        raise UsageError("--force option must be specified to use the --time option")
     return request.replace(ignore=request.ignore or request.force)
 
 

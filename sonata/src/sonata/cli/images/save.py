@@ -22,7 +22,7 @@ def command(parsed: Parsed, call: Call) -> int:
 
     form, path = parsed["format"] or "docker-archive", parsed["output"]
     if form not in FORMATS:
-        raise UsageError(f'unsupported format "{form}": choose from {", ".join(FORMATS)}')
+        raise UsageError("format value must be one of oci-dir oci-archive docker-dir docker-archive")
     if not path and form.endswith("-dir"):
         raise UsageError(f"format {form} needs --output")
     if not path and os.isatty(1):

@@ -84,6 +84,7 @@ def decide(engine: Engine, request: RunRequest, facts: ImageFacts) -> ContainerC
 
     materials = gather(engine, request)
     config = plan_container(request, facts, materials, engine.facts, engine.defaults)
+    _require_profile(config.security.seccomp)
     _require_sources(config)
     wanted = plan_ports.wanted(config.network.ports)
     if wanted:
@@ -113,6 +114,12 @@ def _require_parts(engine: Engine, config: ContainerConfig) -> None:
         from sonata.engine.containers.files import init_program
 
         init_program(engine, config)
+
+
+def _require_profile(path: str) -> None:
+    """Raise UsageError for a seccomp profile that is not there, before anything is made."""
+    if path not in ("", "unconfined") and not os.path.exists(path):
+        raise UsageError(f"opening seccomp profile failed: open {path}: no such file or directory")
 
 
 def _remove_named(engine: Engine, name: str) -> None:

@@ -32,8 +32,8 @@ def gather(engine: Engine, request: RunRequest) -> Materials:
         id=ident,
         name=request.name or names.unused(_random, lambda name: bool(rows.name_owner(engine.database, name))),
         created=_now(),
-        env_files=tuple(_read(path) for path in request.env_file),
-        label_files=tuple(_read(path) for path in request.label_file),
+        env_files=tuple(_read(path, f'parsing file "{path}"') for path in request.env_file),
+        label_files=tuple(_read(path, "unable to process labels") for path in request.label_file),
         devices=_devices(request),
         containers=_containers(engine, request),
         blkio_weight=os.path.exists("/sys/fs/cgroup/blkio/blkio.weight"),
@@ -51,12 +51,12 @@ def _now() -> str:
     return f"{text}.{rest:09}".rstrip("0").rstrip(".") + "Z"
 
 
-def _read(path: str) -> str:
+def _read(path: str, doing: str) -> str:
     try:
         with open(path, "rb") as file:
             content = file.read(_FILE_LIMIT + 1)
     except OSError as error:
-        raise UsageError(f'parsing file "{path}": open {path}: {(error.strerror or "").lower()}') from error
+        raise UsageError(f"{doing}: open {path}: {(error.strerror or '').lower()}") from error
     if len(content) > _FILE_LIMIT:
         raise UsageError(f"{path} is larger than {_FILE_LIMIT >> 20} MiB")
     return content.decode(errors="surrogateescape")

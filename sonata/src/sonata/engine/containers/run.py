@@ -117,6 +117,7 @@ def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: t
             row = start.bring_up(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
         ending.wait_dead(row, None)
         return _wait(engine, row, AttachEnd.EOF)
+    streams = _streams(engine, row.config, sides)
     with engine.locks.hold(row.config.id) as held:
         row = start.ready(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
         paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
@@ -126,7 +127,7 @@ def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: t
             held.release()
             events.container(engine, row.config, "attach")
             with trace.span("attached"):
-                end = attachment.copy(_streams(engine, row.config, sides))
+                end = attachment.copy(streams)
     return _wait(engine, row, end)
 
 

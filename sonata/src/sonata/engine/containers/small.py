@@ -33,7 +33,7 @@ def exists(engine: Engine, container: str, *, external: bool = False) -> bool:
 
 def rename(engine: Engine, container: str, name: str) -> None:
     """Give a container another name. Raises NotFound, AlreadyExists, UsageError."""
-    require_name(name)
+    require_name(name, "")
     row = present.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))

@@ -24,14 +24,28 @@ def policy_named(text: str | None, default: str) -> str:
     return name
 
 
+def _require_platform(engine: Engine, options: PullOptions) -> None:
+    """Raise UsageError for a platform that is none, or that is said in two ways."""
+    from sonata.image.platform import host_platform, parse_platform
+
+    if options.arch or options.os:
+        raise UsageError("--platform option can not be specified with --arch or --os")
+    parse_platform(options.platform, host_platform(engine.facts.machine))
+
+
 def ensure(
     engine: Engine, text: str, policy: str, options: PullOptions, progress: Progress | None = None
 ) -> tuple[ImageRecord, str]:
     """The image named `text` and its full name. `progress` is told of a pull, by default the engine's own.
 
-    Raises NotFound, and what a pull raises.
+    Raises NotFound, UsageError, and what a pull raises.
     """
-    found = None if policy == "always" else lookup.find(engine, text)
+    if options.platform:
+        _require_platform(engine, options)
+    try:
+        found = None if policy == "always" else lookup.find(engine, text)
+    except UsageError as error:
+        raise lookup.bad_reference(text, error) from error
     if found is not None and policy != "newer":
         return found
     if policy == "never":

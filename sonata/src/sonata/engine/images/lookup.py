@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import NotFound
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,3 +53,9 @@ def get(engine: Engine, text: str) -> tuple[ImageRecord, str]:
     if found is None:
         raise NotFound(f"{text}: image not known", name=text)
     return found
+
+
+def bad_reference(text: str, error: UsageError) -> UsageError:
+    """The error for a name that is none, in Podman's words."""
+    told = error.message.removeprefix("invalid reference format: ")
+    return UsageError(f'parsing reference "{text}": {told}', hint=error.hint)

@@ -44,7 +44,11 @@ def pull_one(
             f'invalid image reference "{text}": docker: reference must start with //', hint=f"docker://{rest}"
         )
     troubles: list[SonataError] = []
-    for candidate in lookup.registries(engine).resolve_pull(rest.removeprefix("//")):
+    try:
+        candidates = lookup.registries(engine).resolve_pull(rest.removeprefix("//"))
+    except UsageError as error:
+        raise lookup.bad_reference(text, error) from error
+    for candidate in candidates:
         asked = drop_tag_of_digest(parse_name(candidate.reference))
         reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}")
         endpoints = tuple(_endpoint(engine, one, options) for one in candidate.endpoints)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOCK = "networks"
 """Held while a network is planned and stored, so that two commands never choose one subnet."""
 
+MODES = ("bridge", "container", "default", "host", "none", "ns", "pasta", "private", "slirp4netns")
+"""What `--network` takes for something else than a network's name."""
+
 
 def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
     """Create a network; what the request leaves open is decided by the backend.
@@ -29,6 +32,10 @@ def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
     Raises AlreadyExists (not with `ignore`), Conflict for a subnet or bridge that is in use,
     UsageError, Unsupported.
     """
+    if request.name in MODES:
+        raise UsageError(
+            f'cannot create network with name "{request.name}" because it conflicts with a valid network mode'
+        )
     slot = engine.net(engine.config.network.network_backend or "netavark").require(NetManaged)
     with engine.locks.hold(LOCK):
         existing = tuple(lookup.definitions(engine))
@@ -82,7 +89,7 @@ def _subnets(request: NetworkCreateRequest) -> tuple[Subnet, ...]:
     """Gateways and ranges go with the subnet at their place."""
     for what, given in (("gateway", request.gateway), ("ip-range", request.ip_range)):
         if len(given) > len(request.subnet):
-            raise UsageError(f"cannot set {what} without subnet", hint=f"one --subnet for each --{what}")
+            raise UsageError("cannot set gateway or range without subnet", hint=f"one --subnet for each --{what}")
     found = []
     for place, subnet in enumerate(request.subnet):
         start, end = _range(request.ip_range[place] if place < len(request.ip_range) else "")
