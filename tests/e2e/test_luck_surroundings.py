@@ -241,6 +241,9 @@ def test_configuration_files_that_are_broken(world: World) -> None:
 def test_a_damaged_database(world: World, damage: str) -> None:
     world.ok("create", "--name", "x", IMAGE)
     path = next(world.root.glob("**/state.db"))
+    connection = world.database()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
     for side in path.parent.glob("state.db-*"):
         side.unlink()
     good = path.read_bytes()

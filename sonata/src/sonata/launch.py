@@ -61,9 +61,12 @@ def _gone(words: list[str]) -> bool:
 if __name__ == "__main__":
     # Most commands end before they have made enough rubbish to look for; imports alone had it looked for 50 times.
     gc.set_threshold(100_000, 20, 20)
-    if _gone(sys.argv):
-        os._exit(0)
-    _remember(_prepare())
-    from sonata.__main__ import run
+    try:
+        if _gone(sys.argv):
+            os._exit(0)
+        _remember(_prepare())
+        from sonata.__main__ import run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # Ctrl-C before there is a command that could hear it
+        os._exit(130)
