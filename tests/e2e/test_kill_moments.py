@@ -18,16 +18,17 @@ SAMPLE = 8
 SEED = int(os.environ.get("SONATA_SEED", "2"))
 
 RUNS = {
-    "detached": ["run", "-d", "--name", "c", "--network", "none"],
-    "foreground": ["run", "--rm", "--name", "c", "--network", "none"],
-    "bridge": ["run", "-d", "--name", "c", "-p", "18080:80"],
-    "bridge foreground": ["run", "--rm", "--name", "c", "-p", "18080:80"],
-    "image": ["run", "-d", "--name", "c", "--network", "none", "-v", "/data"],
+    "detached": ["run", "-d", "--name", "victim", "--network", "none"],
+    "foreground": ["run", "--rm", "--name", "victim", "--network", "none"],
+    "bridge": ["run", "-d", "--name", "victim", "-p", "18080:80"],
+    "bridge foreground": ["run", "--rm", "--name", "victim", "-p", "18080:80"],
+    "image": ["run", "-d", "--name", "victim", "--network", "none", "-v", "/data"],
 }
 
+# Names that no id can begin with: `rm` takes a prefix of an id, too.
 PORT = ["-p", "18080:80", "--cgroup-parent", "GROUP"]
-CREATE = ["create", "--name", "c", "-v", "/data", *PORT, "IMAGE", "sleep", "1000"]
-RM = ["rm", "-f", "-v", "-t", "0", "c"]
+CREATE = ["create", "--name", "victim", "-v", "/data", *PORT, "IMAGE", "sleep", "1000"]
+RM = ["rm", "-f", "-v", "-t", "0", "victim"]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_run(host: PrivateHost, how: str) -> None:
     words = [*RUNS[how], *group, host.image, *ends]
 
     def clear() -> None:
-        host("rm", "-f", "-v", "-t", "0", "c")
+        host("rm", "-f", "-v", "-t", "0", "victim")
 
     whole = duration(host, words, clear, lambda: None)
     before = host.world()
@@ -106,34 +107,46 @@ def test_run(host: PrivateHost, how: str) -> None:
 def check_acknowledged(host: PrivateHost, killed: Ended, moment: int) -> None:
     """A container whose id was printed is there and runs."""
     if len(killed.out) == 64:
-        status = host.ok("inspect", "--format", "{{.Id}} {{.State.Status}}", "c")
+        status = host.ok("inspect", "--format", "{{.Id}} {{.State.Status}}", "victim")
         assert status == f"{killed.out} running", moment
 
 
 def test_remove(host: PrivateHost) -> None:
-    start = ["run", "-d", "--name", "c", "-p", "18080:80", "--cgroup-parent", host.group, host.image, "sleep", "1000"]
-    words = ["rm", "-f", "-t", "0", "c"]
+    start = [
+        "run",
+        "-d",
+        "--name",
+        "victim",
+        "-p",
+        "18080:80",
+        "--cgroup-parent",
+        host.group,
+        host.image,
+        "sleep",
+        "1000",
+    ]
+    words = ["rm", "-f", "-t", "0", "victim"]
     whole = duration(host, words, lambda: None, lambda: (host.ok(*start), None)[1])
     before = host.world()
     for moment in moments():
         host.ok(*start)
         killed = host.killed_after(whole * moment / MOMENTS, *words)
         every_command_works(host)
-        if killed.out == "c":
-            assert host("container", "exists", "c").code == 1, moment
-        if host("container", "exists", "c").code == 0:
+        if killed.out == "victim":
+            assert host("container", "exists", "victim").code == 1, moment
+        if host("container", "exists", "victim").code == 0:
             host.ok(*words)
         repaired(host, before, moment)
 
 
 OTHERS: dict[str, tuple[list[list[str]], list[str], list[list[str]]]] = {
-    "create": ([], ["create", "--name", "c", "-v", "/data", *PORT, "IMAGE", "true"], [RM]),
-    "start": ([CREATE], ["start", "c"], [RM]),
-    "stop": ([CREATE, ["start", "c"]], ["stop", "-t", "0", "c"], [RM]),
-    "restart": ([CREATE, ["start", "c"]], ["restart", "-t", "0", "c"], [RM]),
-    "exec": ([CREATE, ["start", "c"]], ["exec", "c", "sleep", "0.1"], [RM]),
-    "exec detached": ([CREATE, ["start", "c"]], ["exec", "-d", "c", "sleep", "1000"], [RM]),
-    "rename": ([CREATE], ["rename", "c", "d"], [RM, ["rm", "-f", "-v", "d"]]),
+    "create": ([], ["create", "--name", "victim", "-v", "/data", *PORT, "IMAGE", "true"], [RM]),
+    "start": ([CREATE], ["start", "victim"], [RM]),
+    "stop": ([CREATE, ["start", "victim"]], ["stop", "-t", "0", "victim"], [RM]),
+    "restart": ([CREATE, ["start", "victim"]], ["restart", "-t", "0", "victim"], [RM]),
+    "exec": ([CREATE, ["start", "victim"]], ["exec", "victim", "sleep", "0.1"], [RM]),
+    "exec detached": ([CREATE, ["start", "victim"]], ["exec", "-d", "victim", "sleep", "1000"], [RM]),
+    "rename": ([CREATE], ["rename", "victim", "renamed"], [RM, ["rm", "-f", "-v", "renamed"]]),
     "network create": ([], ["network", "create", "n"], [["network", "rm", "-f", "n"]]),
     "network rm": ([["network", "create", "n"]], ["network", "rm", "n"], [["network", "rm", "-f", "n"]]),
     "volume create": ([], ["volume", "create", "v"], [["volume", "rm", "-f", "v"]]),
