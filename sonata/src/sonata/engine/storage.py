@@ -76,6 +76,13 @@ def unmount(engine: Engine, path: str) -> None:
         pass
 
 
+def delete_container_layer(engine: Engine, container: str) -> None:
+    """Remove a container's writable layer, ahead of the rest. Absent is success."""
+    record = engine.store.find_container(container)
+    if record is not None and record.layer:
+        engine.store.delete_layer(record.layer, durable=not record.volatile)
+
+
 def delete_container(engine: Engine, container: str) -> None:
     """Remove a container's writable layer, folders and record from the store. Absent is success."""
     engine.store.delete_container(ContainerId(container), unmount=lambda path: unmount(engine, path))

@@ -196,13 +196,15 @@ class Store:
             layers.complete(record, durable=True)
             return record
 
-    def delete_layer(self, layer: LayerId, *, unmount: Callable[[str], None] | None = None) -> None:
+    def delete_layer(
+        self, layer: LayerId, *, unmount: Callable[[str], None] | None = None, durable: bool = True
+    ) -> None:
         """Remove a layer that no image, container or layer needs. Absent is success."""
         with Locks(self.place, "layers") as locks:
             layers = Layers(self.place, locks, self._driver)
             record = layers.find(layer)
             if record is not None and record.store in self.place.writable:
-                layers.delete(record, unmount=unmount)
+                layers.delete(record, unmount=unmount, durable=durable)
 
     def tar_split(self, layer: LayerId) -> str | None:
         """The file from which a layer's tar can be made again, in whichever store has it."""

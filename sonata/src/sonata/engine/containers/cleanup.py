@@ -105,10 +105,11 @@ def _leftovers(state: ContainerState) -> bool:
     return bool(state.pid or state.netns or state.mountpoint or state.request)
 
 
-def dismantle(engine: Engine, row: ContainerRow) -> SonataError | None:
+def dismantle(engine: Engine, row: ContainerRow, unmounted: Callable[[], None] | None = None) -> SonataError | None:
     """Take runtime state, network, mounts and files away; the first trouble, after all steps were tried.
 
     The runtime's part goes on beside the others where no process is left that it might have to kill first.
+    `unmounted` is a further step, for when nothing is mounted any more.
     """
     config = row.config
     paths = ContainerPaths(engine, config.backends.storage, config.id)
@@ -122,6 +123,8 @@ def dismantle(engine: Engine, row: ContainerRow) -> SonataError | None:
         ("disconnect", lambda: network.detach(engine, config, row.state)),
         ("unmount", lambda: rootfs.unmount(engine, config, paths)),
     ]
+    if unmounted is not None:
+        steps.append(("unmounted", unmounted))
     if row.state.phase in _ENDED:
         steps.append(("wait for delete", Background(delete).result))
     else:

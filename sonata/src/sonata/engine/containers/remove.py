@@ -96,7 +96,7 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     if row.state.phase != Phase.EXITED or row.state.netns or row.state.mountpoint:
         if row.state.phase == Phase.STOPPED:
             events.container(engine, config, "died", code=row.state.exit_code)
-        trouble = cleanup.dismantle(engine, row)
+        trouble = cleanup.dismantle(engine, row, lambda: storage.delete_container_layer(engine, config.id))
         if row.state.phase == Phase.STOPPED:
             events.container(engine, config, "cleanup")
         if trouble is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.containers import cleanup, ending, present
 from sonata.engine.paths import ContainerPaths
+from sonata.host import process
 from sonata.plan import lifecycle, signals
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -64,7 +65,7 @@ def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> No
     """Signal until the first process is gone; `patience` in seconds, None for ever, 0 for SIGKILL at once."""
     config = row.config
     if patience == 0:
-        send(engine, config, signal.SIGKILL)
+        _kill(engine, row)
     else:
         send(engine, config, config.process.stop_signal)
         if ending.wait_dead(row, patience):
@@ -73,12 +74,24 @@ def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> No
             f"StopSignal {signals.name(config.process.stop_signal)} failed to stop container {config.name} "
             f"in {patience:.0f} seconds, resorting to SIGKILL"
         )
-        send(engine, config, signal.SIGKILL)
+        _kill(engine, row)
     if not ending.wait_dead(row, _AFTER_KILL):
         raise TimedOut(
             f"container {config.id} is still running after SIGKILL",
             hint="a process of it may be in a system call that cannot be interrupted",
         )
+
+
+def _kill(engine: Engine, row: ContainerRow) -> None:
+    """SIGKILL. With the first process of a PID namespace goes all that is in it: the runtime need not be started."""
+    if row.config.namespaces.pid.kind == "private" and row.state.pid:
+        try:
+            process.send(row.state.pid, row.state.pid_start, signal.SIGKILL)
+            return
+        except PermissionError:
+            # It belongs to a user namespace that the runtime enters.
+            pass
+    send(engine, row.config, signal.SIGKILL)
 
 
 def send(engine: Engine, config: ContainerConfig, number: int) -> None:
