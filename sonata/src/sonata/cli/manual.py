@@ -241,6 +241,16 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("sonata completion bash", "sonata completion zsh -f _podman", "sonata completion fish --no-desc"),
     ),
+    "sonata.cli.health.run:command": (
+        (
+            "Runs the health check of a running container now, writes its result down as the checks that run by "
+            "themselves do, and does what `--health-on-failure` says. Exits with 0 where it succeeds, with 1 where "
+            "it fails (and prints `unhealthy`), with 125 where the container does not run or has no check.\n\n"
+            "Checks run by themselves for as long as a container runs, at `--health-interval`: a small process "
+            "beside the container's monitor sees to that, without systemd."
+        ),
+        ("sonata healthcheck run mywebapp",),
+    ),
     "sonata.cli.secrets.create:command": (
         (
             "Creates a secret from a file, from standard input (`-`), or with `--env` from a variable, whose name is "

@@ -189,6 +189,16 @@ TABLE: dict[str, Row] = {
     "events": _EVENTS,
     "exec": _EXEC,
     "export": _EXPORT,
+    "healthcheck": ("", "Manage health checks on containers", "host", "containers", "", "", ""),
+    "healthcheck run": (
+        "sonata.cli.health.run:command",
+        "Run the health check of a container",
+        "userns",
+        "containers",
+        "health:HEALTHCHECK_RUN",
+        "exact 1",
+        _ONE_C,
+    ),
     "help": (f"{_S}help:command", "Help about any command", "host", "system", "", "any", "[COMMAND]"),
     "history": _HISTORY,
     "image": ("", "Manage images", "host", "images", "", "", ""),
@@ -364,7 +374,7 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context", "cp"),
-        *("farm", "generate", "healthcheck", "kube", "login", "logout"),
+        *("farm", "generate", "kube", "login", "logout"),
         *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "stats"),
         *("umount", "unmount", "unshare", "update"),
         *("container checkpoint", "container clone", "container cp"),

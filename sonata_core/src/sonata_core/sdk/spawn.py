@@ -26,13 +26,14 @@ class SpawnOptions(Record):
     """Where and how a program starts.
 
     `fds` maps the program's descriptor numbers to ours; 0 to 2 are inherited unless named, all
-    others of ours are closed on exec. `group` gives it a process group of its own.
+    others of ours are closed on exec. `group` gives it a process group of its own, `session` a session.
     """
 
     fds: "Mapping[int, int]" = {}
     cwd: "str | None" = None
     netns: "str | None" = None
     group: bool = False
+    session: bool = False
 
 
 def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) -> int:
@@ -44,6 +45,8 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) ->
     try:
         actions = _descriptor_actions(options.fds, raised)
         extra: dict[str, Any] = {"setpgroup": 0} if options.group else {}
+        if options.session:
+            extra["setsid"] = True
 
         def start() -> int:
             return os.posix_spawn(

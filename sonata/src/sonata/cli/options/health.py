@@ -11,7 +11,7 @@ HEALTH = (
         "",
         "",
         "Set a healthcheck command for the container ('none' disables the existing healthcheck)",
-        {"aliases": ("healthcheck-command",), "later": True},
+        {"aliases": ("healthcheck-command",)},
     ),
     (
         "health-interval",
@@ -20,7 +20,7 @@ HEALTH = (
         "30s",
         "",
         "Set an interval for the healthcheck. (a value of disable results in no automatic timer setup)",
-        {"aliases": ("healthcheck-interval",), "later": True},
+        {"aliases": ("healthcheck-interval",)},
     ),
     (
         "health-log-destination",
@@ -32,7 +32,6 @@ HEALTH = (
             "Set the destination of the HealthCheck log. Directory path, local or events_logger (local "
             "use container state file)"
         ),
-        {"later": True},
     ),
     (
         "health-max-log-count",
@@ -44,7 +43,6 @@ HEALTH = (
             "Set maximum number of attempts in the HealthCheck log file. ('0' value means an infinite "
             "number of attempts in the log file)"
         ),
-        {"later": True},
     ),
     (
         "health-max-log-size",
@@ -53,7 +51,6 @@ HEALTH = (
         500,
         "",
         "Set maximum length in characters of stored HealthCheck log. ('0' value means an infinite log length)",
-        {"later": True},
     ),
     (
         "health-on-failure",
@@ -62,7 +59,7 @@ HEALTH = (
         "none",
         "",
         "Action to take once the container turns unhealthy",
-        {"choices": ("none", "kill", "restart", "stop"), "later": True},
+        {"choices": ("none", "kill", "restart", "stop")},
     ),
     (
         "health-retries",
@@ -71,7 +68,7 @@ HEALTH = (
         3,
         "",
         "The number of retries allowed before a healthcheck is considered to be unhealthy",
-        {"aliases": ("healthcheck-retries",), "later": True},
+        {"aliases": ("healthcheck-retries",)},
     ),
     (
         "health-start-period",
@@ -80,7 +77,7 @@ HEALTH = (
         "0s",
         "",
         "The initialization time needed for a container to bootstrap",
-        {"aliases": ("healthcheck-start-period",), "later": True},
+        {"aliases": ("healthcheck-start-period",)},
     ),
     (
         "health-startup-cmd",
@@ -89,7 +86,6 @@ HEALTH = (
         "",
         "",
         "Set a startup healthcheck command for the container",
-        {"later": True},
     ),
     (
         "health-startup-interval",
@@ -98,7 +94,6 @@ HEALTH = (
         "30s",
         "",
         "Set an interval for the startup healthcheck",
-        {"later": True},
     ),
     (
         "health-startup-retries",
@@ -107,7 +102,6 @@ HEALTH = (
         0,
         "",
         "Set the maximum number of retries before the startup healthcheck will restart the container",
-        {"later": True},
     ),
     (
         "health-startup-success",
@@ -120,7 +114,6 @@ HEALTH = (
             "successful and the normal healthcheck begins (0 indicates any success will start the regular "
             "healthcheck)"
         ),
-        {"later": True},
     ),
     (
         "health-startup-timeout",
@@ -129,7 +122,6 @@ HEALTH = (
         "30s",
         "",
         "Set the maximum amount of time that the startup healthcheck may take before it is considered failed",
-        {"later": True},
     ),
     (
         "health-timeout",
@@ -141,7 +133,9 @@ HEALTH = (
             "The maximum time allowed to complete the healthcheck before an interval is considered failed "
             "and SIGKILL is sent to the healthcheck process"
         ),
-        {"aliases": ("healthcheck-timeout",), "later": True},
+        {"aliases": ("healthcheck-timeout",)},
     ),
     ("no-healthcheck", "", "bool", False, "", "Disable healthchecks on container"),
 )
+
+HEALTHCHECK_RUN = (("ignore-result", "", "bool", False, "", "Exit with code 0 regardless of healthcheck result"),)

@@ -70,8 +70,8 @@ def execute_detached(engine: Engine, request: ExecRequest) -> str:
     events.container(engine, row.config, "exec", extra={"execID": session})
     command = _exit_command(engine, row.config.id, session)
     try:
-        with _session(engine, row, request, (session, folder), command) as running:
-            pid = _started(engine, row, running)
+        with open_session(engine, row, request, (session, folder), command) as running:
+            pid = started(engine, row, running)
     except BaseException:
         sessions.remove(engine.database, session)
         remove_tree(folder)
@@ -98,12 +98,12 @@ def forget_session(engine: Engine, container: str, session: str) -> None:
 def _follow(
     engine: Engine, row: ContainerRow, request: ExecRequest, where: tuple[str, str], sides: Sides
 ) -> tuple[int, bool]:
-    with _session(engine, row, request, where, ()) as running:
+    with open_session(engine, row, request, where, ()) as running:
         attachment = running.attach()
-        pid = _started(engine, row, running)
-        started = process.start_time(pid)
+        pid = started(engine, row, running)
+        began = process.start_time(pid)
         streams = streams_for(engine, sides, terminal=request.tty)
-        end = attachment.copy(streams.replace(forward=lambda number: _forward(pid, started, number)))
+        end = attachment.copy(streams.replace(forward=lambda number: _forward(pid, began, number)))
         if end is AttachEnd.DETACHED:
             return 0, True
         return running.wait(), False
@@ -113,7 +113,8 @@ def _forward(pid: int, started: int, number: int) -> None:
     process.send(pid, started, number)
 
 
-def _started(engine: Engine, row: ContainerRow, running: ExecSession) -> int:
+def started(engine: Engine, row: ContainerRow, running: ExecSession) -> int:
+    """Let the session's process run; its pid. Raises ProcessRefused."""
     answer = running.start()
     if isinstance(answer, LaunchRefused):
         hook = engine.runtime(row.config.backends.runtime).hook
@@ -133,9 +134,10 @@ def _exit_command(engine: Engine, container: str, session: str) -> tuple[str, ..
     )
 
 
-def _session(
+def open_session(
     engine: Engine, row: ContainerRow, request: ExecRequest, where: tuple[str, str], exit_command: tuple[str, ...]
 ) -> ExecSession:
+    """A session up to where its streams can be joined. `where` is its id and its folder."""
     session, folder = where
     config = row.config
     paths = ContainerPaths(engine, config.backends.storage, config.id)

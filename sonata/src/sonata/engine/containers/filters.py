@@ -169,8 +169,10 @@ def _command(_engine: Engine, values: list[str]) -> Condition:
     return lambda row: bool(row.config.process.args) and row.config.process.args[0] in values
 
 
-def _health(_engine: Engine, values: list[str]) -> Condition:
-    return lambda row: row.state.health in values
+def _health(engine: Engine, values: list[str]) -> Condition:
+    from sonata.engine.containers import health_log
+
+    return lambda row: (health_log.status(engine, row) or "none") in values
 
 
 def _restart(_engine: Engine, values: list[str]) -> Condition:

@@ -22,7 +22,7 @@ from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.model.container import ContainerConfig, MountUse
+    from sonata.model.container import ContainerConfig, Healthcheck, MountUse
     from sonata.state.rows import ContainerRow
 
 
@@ -109,9 +109,36 @@ def _state(engine: Engine, row: ContainerRow) -> dict[str, Any]:
         "Error": state.error,
         "StartedAt": rfc3339(state.started) if state.started else ZERO,
         "FinishedAt": rfc3339(state.finished) if state.finished else ZERO,
+        **_health(engine, row),
         "CgroupPath": (state.cgroup or cgroups_path(row.config, engine.facts)) if state.pid else "",
         "CheckpointedAt": ZERO,
         "RestoredAt": ZERO,
+    }
+
+
+def _health(engine: Engine, row: ContainerRow) -> dict[str, Any]:
+    if row.config.healthcheck is None:
+        return {}
+    from sonata.engine.containers import health_log
+
+    return {"Health": health_log.read(engine, row.config)} if health_log.is_checked(row.config.healthcheck) else {}
+
+
+def _healthcheck(check: Healthcheck | None) -> dict[str, Any]:
+    """What is checked, and how."""
+    shown: dict[str, Any] = {}
+    if check is not None:
+        from sonata.engine.containers import health_log
+
+        if check.startup is not None:
+            shown["StartupHealthCheck"] = health_log.described_startup(check)
+        shown["Healthcheck"] = health_log.described(check) if health_log.is_checked(check) else {"Test": ["NONE"]}
+    return {
+        **shown,
+        "HealthcheckOnFailureAction": check.on_failure if check else "none",
+        "HealthLogDestination": check.log_destination if check else "local",
+        "HealthcheckMaxLogCount": check.max_log_count if check else 5,
+        "HealthcheckMaxLogSize": check.max_log_size if check else 500,
     }
 
 
@@ -236,10 +263,7 @@ def _process_config(row: ContainerRow) -> dict[str, Any]:
         "Labels": dict(sorted(config.labels.items())),
         "Annotations": dict(sorted(config.annotations.items())),
         "StopSignal": signals.name(process.stop_signal),
-        "HealthcheckOnFailureAction": "none",
-        "HealthLogDestination": "local",
-        "HealthcheckMaxLogCount": 5,
-        "HealthcheckMaxLogSize": 500,
+        **_healthcheck(config.healthcheck),
         "CreateCommand": list(config.create_command),
         "Umask": process.umask,
         "Timeout": process.timeout,

@@ -69,10 +69,24 @@ def listed_container(engine: Engine, row: ContainerRow, request: ListRequest) ->
         exposed=config.network.exposed,
         auto_remove=config.auto_remove,
         cidfile=config.cid_file,
-        health=state.health,
+        health=_health(engine, row),
         size=sizes(engine, row) if request.size else None,
         namespaces=_namespaces(state.pid) if request.ns and running else {},
     )
+
+
+def _health(engine: Engine, row: ContainerRow) -> str:
+    if row.config.healthcheck is None:
+        return ""
+    from sonata.engine.containers import health_log
+
+    shown = health_log.status(engine, row)
+    if shown and not health_log.has_clock(engine, row.config):
+        # It was killed, or whoever started the container was, just before.
+        from sonata.engine.containers import health
+
+        health.watch(engine, row)
+    return shown
 
 
 def sizes(engine: Engine, row: ContainerRow) -> tuple[int, int]:

@@ -83,6 +83,11 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
     """Let the created container run. If the runtime refuses, nothing of the start stays."""
     config = row.config
     ref = ContainerPaths(engine, config.backends.storage, config.id).ref
+    checked = config.healthcheck is not None and config.healthcheck.test[:1] not in ((), ("NONE",))
+    if checked:
+        from sonata.engine.containers import health
+
+        health.begin(engine, row)
     # Before the runtime is asked: a short-lived container may have ended when the runtime returns.
     began = time.time_ns()
     try:
@@ -97,7 +102,10 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
     if config.pid_file:
         _write_pid(config.pid_file, state.pid)
     events.container(engine, config, "start")
-    return row.replace(state=state)
+    row = row.replace(state=state)
+    if checked:
+        health.watch(engine, row)
+    return row
 
 
 def _undo(engine: Engine, row: ContainerRow, error: SonataError) -> None:

@@ -47,11 +47,14 @@ def wait(engine: Engine, container: str, conditions: Iterable[str] = (), interva
     if isinstance(row, int):
         return row
     ident = row.config.id
+    wanted_health = [one for one in wanted if one in ("healthy", "unhealthy")]
     while True:
         state = shown(Phase(row.state.phase))
+        if wanted_health and _health(engine, row) in wanted_health:
+            return -1
         if state in wanted or (state in _ENDED and ("stopped" in wanted or "exited" in wanted)):
             return row.state.exit_code if state in _ENDED else -1
-        if any(one in _ENDED for one in wanted) and row.state.pid:
+        if any(one in _ENDED for one in wanted) and row.state.pid and not wanted_health:
             if ending.wait_dead(row, interval * 20):
                 ending.wait_exit_file(engine, row)
         else:
@@ -61,6 +64,12 @@ def wait(engine: Engine, container: str, conditions: Iterable[str] = (), interva
         except NotFound:
             code = rows.exit_code(engine.database, ident)
             return -1 if code is None else code
+
+
+def _health(engine: Engine, row: ContainerRow) -> str:
+    from sonata.engine.containers import health_log
+
+    return health_log.status(engine, row)
 
 
 def _find(engine: Engine, container: str) -> ContainerRow | int:

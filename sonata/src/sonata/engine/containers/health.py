@@ -1,0 +1,256 @@
+"""Health checks: run in the container, written down, acted upon; and the clock that has them run."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+
+from sonata.engine import events
+from sonata.engine.containers import exec as executing
+from sonata.engine.containers import health_log, present
+from sonata.engine.paths import ContainerPaths
+from sonata.host import process
+from sonata.model.container_request import ExecRequest
+from sonata.model.times import rfc3339
+from sonata.monitor import health_watch
+from sonata.monitor.exec import prepare_folder
+from sonata.plan.lifecycle import Phase
+from sonata.state import containers as rows
+from sonata.store.names import new_id
+from sonata_core.errors import Conflict, NotFound, ProcessRefused, SonataError
+from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.record import Record
+from sonata_core.sdk.spawn import SpawnOptions, spawn
+from sonata_core.sdk.trees import remove_tree
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig, Healthcheck
+    from sonata.state.rows import ContainerRow
+
+_OUTPUT_LIMIT = 1 << 20
+"""Characters that are ever kept of one check, where the log has no limit of its own."""
+_TIMED_OUT, _OTHER = -1, 125
+
+
+class Checked(Record):
+    """One check: its code (0, 1 for any failure, -1 out of time, 125 could not be run) and what it wrote."""
+
+    code: int
+    output: str
+    began: int
+    ended: int
+
+
+def begin(engine: Engine, row: ContainerRow) -> None:
+    """A container starts: nothing is known of its health. Called under its lock, before it runs."""
+    config = row.config
+    check = _check_of(config)
+    marker = f"{health_log.folder(engine, config)}/{health_watch.STARTUP}"
+    if check.startup is not None:
+        _write_counts(marker, {"successes": 0, "failures": 0})
+    else:
+        _forget(marker)
+    known = health_log.read(engine, config)
+    health_log.write(engine, config, {**known, "Status": health_log.STARTING, "FailingStreak": 0})
+
+
+def watch(engine: Engine, row: ContainerRow) -> None:
+    """Start the clock of a running container; where one runs already, it ends at once."""
+    from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env
+    from sonata.host import cgroups
+
+    config, check = row.config, _check_of(row.config)
+    startup = check.startup.interval if check.startup else 0
+    if not check.interval and not startup:
+        return
+    import sys
+
+    argv = (sys.executable, "-I", "-S", health_watch.__file__, health_log.folder(engine, config))
+    times = (str(row.state.pid), str(row.state.pid_start), str(check.interval // 10**6), str(startup // 10**6))
+    program = (*engine.overrides.program, *engine.overrides.arguments)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        pid = spawn(
+            (*argv, *times, *program, "healthcheck", "run", "--ignore-result", config.id),
+            monitor_env(engine),
+            SpawnOptions(fds={0: null, 1: null, 2: null}, session=True),
+        )
+    except OSError as error:
+        engine.log.warning("health_checks_not_started", container=config.id, error=error.strerror)
+        return
+    finally:
+        os.close(null)
+    ours = config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless
+    if config.cgroups == "enabled" and ours:
+        cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
+
+
+def run(engine: Engine, container: str) -> bool:
+    """Check once, write the result down, and act on it; whether the check succeeded.
+
+    Raises NotFound, and Conflict where the container does not run or has nothing to check.
+    """
+    row = present.load(engine, container)
+    config = row.config
+    check = _check_of(config)
+    if row.state.phase != Phase.RUNNING:
+        raise Conflict(f"container {config.id} is not running")
+    marker = f"{health_log.folder(engine, config)}/{health_watch.STARTUP}"
+    startup = check.startup if os.path.exists(marker) else None
+    test, timeout = (startup.test, startup.timeout) if startup else (check.test, check.timeout)
+    if not health_log.has_clock(engine, config):
+        watch(engine, row)
+    done = _execute(engine, row, command_of(test), timeout)
+    try:
+        row = present.corrected(engine, rows.get(engine.database, config.id))
+    except NotFound:
+        return done.code == 0
+    with health_log.Writing(engine, config):
+        restart = startup is not None and _count_startup(marker, check, done.code == 0)
+        health = _judged(row, health_log.read(engine, config), done, startup=startup is not None)
+        health_log.write(engine, config, health)
+    told = done.output if check.log_destination == "events_logger" else ""
+    events.health(engine, config, health["Status"], health["FailingStreak"], told)
+    _act(
+        engine, row, "restart" if restart else check.on_failure if health["Status"] == health_log.UNHEALTHY else "none"
+    )
+    return done.code == 0
+
+
+def command_of(test: tuple[str, ...]) -> tuple[str, ...]:
+    """The words to run for a test in Docker's form."""
+    if test[0] == "CMD":
+        return test[1:]
+    return ("/bin/sh", "-c", " ".join(test[1:])) if test[0] == "CMD-SHELL" else test
+
+
+def _check_of(config: ContainerConfig) -> Healthcheck:
+    check = config.healthcheck
+    if check is None or not health_log.is_checked(check):
+        raise Conflict(f"container {config.id} has no defined healthcheck")
+    return check
+
+
+def _execute(engine: Engine, row: ContainerRow, command: tuple[str, ...], timeout: int) -> Checked:
+    """Run the check as a session of its own, which is no `exec` to anybody. `timeout` in nanoseconds."""
+    began = time.time_ns()
+    check = _check_of(row.config)
+    limit = check.max_log_size or _OUTPUT_LIMIT
+    session = new_id()
+    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
+    home = prepare_folder(paths.bundle, session, row.config.id)
+    request = ExecRequest(name=row.config.id, command=command)
+    output = bytearray()
+    try:
+        with executing.open_session(engine, row, request, (session, home), ()) as running:
+            attachment = running.attach()
+            pid = executing.started(engine, row, running)
+            known = process.start_time(pid)
+            if _collect(attachment, output, 4 * limit, timeout / 10**9):
+                code = 1 if running.wait(timeout=10) else 0
+            else:
+                process.send(pid, known, 9)
+                code = _TIMED_OUT
+                output += f"healthcheck command exceeded timeout of {timeout // 10**9}s".encode()
+    except ProcessRefused as error:
+        code, output = 1, bytearray(error.message.encode())
+    except SonataError as error:
+        code, output = _OTHER, bytearray(error.message.encode())
+    finally:
+        remove_tree(home)
+    return Checked(code=code, output=output.decode(errors="replace")[:limit], began=began, ended=time.time_ns())
+
+
+def _collect(attachment: Any, output: bytearray, limit: int, seconds: float) -> bool:
+    """What the session writes, both streams together; False if it has not ended in time."""
+    deadline = time.monotonic() + seconds
+    poll = select.poll()
+    poll.register(attachment.descriptor, select.POLLIN)
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            return False
+        packet = attachment.receive()
+        if packet == b"":
+            return True
+        if packet and len(output) < limit:
+            output += packet[1:]
+
+
+def _judged(row: ContainerRow, health: dict[str, Any], done: Checked, *, startup: bool) -> dict[str, Any]:
+    """The health after a check. Failures in the start period, and of the startup check, do not count."""
+    check = _check_of(row.config)
+    status, streak = health["Status"], health["FailingStreak"]
+    in_period = time.time_ns() < row.state.started + check.start_period
+    if row.state.phase != Phase.RUNNING:
+        status = health_log.STOPPED
+    elif done.code == 0:
+        status, streak = (status if startup else health_log.HEALTHY), 0
+    elif not startup and not in_period:
+        streak += 1
+        status = health_log.UNHEALTHY if streak >= check.retries else status
+    entry = {
+        "Start": rfc3339(done.began),
+        "End": rfc3339(done.ended),
+        "ExitCode": done.code,
+        "Output": "" if check.log_destination == "events_logger" else done.output,
+    }
+    log = [*(health["Log"] or []), entry]
+    if check.max_log_count:
+        log = log[-check.max_log_count :]
+    return {"Status": status, "FailingStreak": streak, "Log": log}
+
+
+def _count_startup(marker: str, check: Healthcheck, good: bool) -> bool:
+    """One more result of the startup check; whether it has failed too often."""
+    startup = check.startup
+    assert startup is not None
+    try:
+        with open(marker, encoding="ascii") as file:
+            counts = json.load(file)
+    except (OSError, ValueError):
+        return False
+    key = "successes" if good else "failures"
+    counts = {"successes": 0 if not good else counts["successes"], "failures": counts["failures"]}
+    counts[key] += 1
+    if good and counts["successes"] >= startup.successes:
+        _forget(marker)
+        return False
+    _write_counts(marker, counts)
+    return bool(startup.retries) and counts["failures"] >= startup.retries
+
+
+def _act(engine: Engine, row: ContainerRow, action: str) -> None:
+    """What is to be done with an unhealthy container. It ended meanwhile: nothing."""
+    ident = row.config.id
+    if action == "none" or row.state.phase != Phase.RUNNING:
+        return
+    from sonata.engine.containers import kill, small, stop
+
+    try:
+        if action == "kill":
+            kill.kill(engine, ident)
+        elif action == "stop":
+            stop.stop(engine, ident)
+        else:
+            small.restart(engine, ident)
+    except (Conflict, NotFound) as error:
+        engine.log.info("health_action_came_late", container=ident, action=action, error=error.message)
+
+
+def _write_counts(marker: str, counts: dict[str, int]) -> None:
+    handle = os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(handle, json.dumps(counts).encode())
+    finally:
+        os.close(handle)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

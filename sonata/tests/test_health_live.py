@@ -1,0 +1,205 @@
+"""Health checks with no systemd: run by themselves, written down, acted upon, and gone with the container."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sonata.engine.system.recover import command_lines
+
+sys.path.insert(0, os.path.dirname(__file__))
+from live_world import LiveWorld, eventually
+
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
+    yield made
+    made.end()
+    assert eventually(lambda: clocks(made) == [])
+
+
+def clocks(world: LiveWorld) -> list[int]:
+    """Pids of the clocks of this world's containers."""
+    mark = f"{world.base}/run".encode()
+    return [
+        pid
+        for pid, words in command_lines()
+        if any(word.endswith(b"health_watch.py") for word in words) and any(word.startswith(mark) for word in words)
+    ]
+
+
+def health(world: LiveWorld, name: str) -> tuple[str, int]:
+    found = world.inspect(name)["State"]["Health"]
+    return found["Status"], found["FailingStreak"]
+
+
+def test_it_turns_healthy_by_itself(world: LiveWorld) -> None:
+    world.start("a", "--health-cmd", "test ! -e /tmp/bad; echo $?", "--health-interval=1s", "--health-retries=2")
+    world.ok("exec", "a", "true")
+    assert world.ok("wait", "--condition=healthy", "a") == "-1"
+    assert "(healthy)" in world.ok("ps")
+    assert len(clocks(world)) == 1
+    world.ok("exec", "a", "touch", "/tmp/bad")
+    # `echo` has the last word: still healthy, with the output in the log.
+    assert eventually(lambda: world.inspect("a")["State"]["Health"]["Log"][-1]["Output"] == "1\n")
+    assert health(world, "a") == ("healthy", 0)
+
+
+def test_failures_in_a_row_make_it_unhealthy(world: LiveWorld) -> None:
+    world.start("a", "--health-cmd", '["test", "-e", "/tmp/good"]', "--health-interval=1s", "--health-retries=2")
+    assert world.ok("wait", "--condition=unhealthy", "a") == "-1"
+    assert world.ok("ps", "-q", "--filter=health=unhealthy") != ""
+    found = world.inspect("a")
+    assert found["State"]["Health"]["FailingStreak"] >= 2
+    assert found["Config"]["Healthcheck"] == {
+        "Test": ["CMD", "test", "-e", "/tmp/good"], "Interval": 10**9, "Timeout": 30 * 10**9, "Retries": 2,
+    }  # fmt: skip
+    streaks = [event.get("health_status") for event in world.events("--filter=event=health_status")]
+    assert streaks[:2] == ["starting", "unhealthy"]
+    assert {event["Status"] for event in world.events()} & {"exec", "exec_died"} == set()
+    world.ok("exec", "a", "touch", "/tmp/good")
+    assert eventually(lambda: health(world, "a") == ("healthy", 0))
+
+
+def test_run_by_hand(world: LiveWorld) -> None:
+    options = ("--health-interval=disable", "--health-retries=2", "--health-max-log-count=2", "--health-max-log-size=3")
+    world.start("a", "--health-cmd", "echo hello; exit 7", *options)
+    assert clocks(world) == []
+    assert health(world, "a") == ("starting", 0)
+    done = world.run("healthcheck", "run", "a")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "unhealthy\n", "")
+    assert health(world, "a") == ("starting", 1)
+    assert world.run("healthcheck", "run", "--ignore-result", "a").returncode == 0
+    world.run("healthcheck", "run", "a")
+    found = world.inspect("a")["State"]["Health"]
+    assert (found["Status"], found["FailingStreak"]) == ("unhealthy", 3)
+    assert [(entry["ExitCode"], entry["Output"]) for entry in found["Log"]] == [(1, "hel")] * 2
+    file = next(Path(f"{world.base}/run").glob("*-containers/*/healthcheck.log"))
+    assert list(json.loads(file.read_text())) == ["Status", "FailingStreak", "Log"]
+    world.ok("stop", "-t0", "a")
+    stopped = world.run("healthcheck", "run", "a")
+    assert (stopped.returncode, "is not running" in stopped.stderr) == (125, True)
+
+
+def test_what_has_no_check_says_so(world: LiveWorld) -> None:
+    world.start("a", "--no-healthcheck")
+    done = world.run("healthcheck", "run", "a")
+    assert (done.returncode, "has no defined healthcheck" in done.stderr) == (125, True)
+    assert "Health" not in world.inspect("a")["State"]
+    assert clocks(world) == []
+
+
+def test_a_check_that_hangs_is_killed(world: LiveWorld) -> None:
+    world.start("a", "--health-cmd", "echo begun; exec sleep 500", "--health-timeout=1s", "--health-interval=disable")
+    began = time.monotonic()
+    assert world.run("healthcheck", "run", "a").returncode == 1
+    assert time.monotonic() - began < 8
+    entry = world.inspect("a")["State"]["Health"]["Log"][-1]
+    assert entry["ExitCode"] == -1
+    assert entry["Output"] == "begun\nhealthcheck command exceeded timeout of 1s"
+    assert eventually(lambda: "sleep 500" not in world.ok("top", "a", "args"))
+
+
+def test_failures_in_the_start_period_do_not_count(world: LiveWorld) -> None:
+    world.start(
+        "a", "--health-cmd=false", "--health-retries=1", "--health-start-period=1h", "--health-interval=disable"
+    )
+    world.run("healthcheck", "run", "a")
+    assert health(world, "a") == ("starting", 0)
+
+
+def test_the_startup_check_comes_first(world: LiveWorld) -> None:
+    world.start(
+        "a", "--health-cmd=echo regular", "--health-interval=1s", "--health-startup-cmd=echo first; test -e /tmp/up",
+        "--health-startup-interval=1s", "--health-startup-success=2",
+    )  # fmt: skip
+    assert eventually(lambda: len(world.inspect("a")["State"]["Health"]["Log"] or ()) >= 2)
+    assert health(world, "a") == ("starting", 0)
+    world.ok("exec", "a", "touch", "/tmp/up")
+    assert world.ok("wait", "--condition=healthy", "a") == "-1"
+    outputs = [entry["Output"] for entry in world.inspect("a")["State"]["Health"]["Log"]]
+    assert outputs[outputs.index("regular\n") - 2 : outputs.index("regular\n")] == ["first\n"] * 2
+
+
+@pytest.mark.parametrize(("action", "status"), [("kill", "exited"), ("stop", "exited"), ("restart", "running")])
+def test_actions(world: LiveWorld, action: str, status: str) -> None:
+    options = (f"--health-on-failure={action}", "--health-interval=1s", "--health-retries=1", "--stop-timeout=0")
+    ident = world.start("a", "--health-cmd", "test ! -e /tmp/bad", *options)
+    (first,) = clocks(world)
+    pid = world.inspect("a")["State"]["Pid"]
+    world.ok("exec", "a", "touch", "/tmp/bad")
+    if action == "restart":
+        # The root filesystem is the host's folder, so it stays bad until somebody mends it.
+        assert eventually(lambda: world.inspect("a")["State"]["Pid"] not in (0, pid))
+        os.unlink(f"{world.rootfs}/tmp/bad")
+        assert eventually(lambda: health(world, "a")[0] == "healthy")
+        assert eventually(lambda: len(clocks(world)) == 1)
+        assert clocks(world) != [first]
+    else:
+        assert eventually(lambda: world.inspect("a")["State"]["Status"] == status)
+        assert eventually(lambda: clocks(world) == [])
+    wanted = {"kill": "kill", "stop": "stop", "restart": "restart"}[action]
+    assert wanted in [event["Status"] for event in world.events(f"--filter=container={ident}")]
+
+
+def test_a_clock_is_small_and_never_doubled_and_survives_a_killed_check(world: LiveWorld) -> None:
+    world.start("a", "--health-cmd=true", "--health-interval=1s")
+    assert world.ok("wait", "--condition=healthy", "a") == "-1"
+    (clock,) = clocks(world)
+    status = Path(f"/proc/{clock}/status").read_text()
+    private = sum(
+        int(line.split()[1])
+        for line in Path(f"/proc/{clock}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Private")
+    )
+    assert private < 8192, status  # KiB
+    assert os.getsid(clock) == clock
+    groups = Path(f"/proc/{clock}/cgroup").read_text()
+    assert "/sonata_test/conmon" in groups
+    words = next(words for pid, words in command_lines() if pid == clock)
+    second = os.posix_spawn(words[0], [*words[:-1]], dict(os.environ))
+    time.sleep(0.5)
+    assert clocks(world).count(clock) == 1
+    os.kill(clock, signal.SIGKILL)
+    assert eventually(lambda: second in clocks(world))
+    count = len(world.events("--filter=event=health_status"))
+    assert eventually(lambda: len(world.events("--filter=event=health_status")) > count)
+    os.kill(second, signal.SIGKILL)
+    os.waitpid(second, 0)
+    assert clocks(world) == []
+    world.ok("ps")
+    assert eventually(lambda: len(clocks(world)) == 1)
+
+
+def test_a_check_that_writes_without_end_is_cut(world: LiveWorld) -> None:
+    world.start("a", "--health-cmd=dd if=/dev/zero bs=65536 count=2000 2>/dev/null", "--health-interval=disable")
+    assert world.run("healthcheck", "run", "a").returncode == 0
+    assert len(world.inspect("a")["State"]["Health"]["Log"][-1]["Output"]) == 500
+
+
+def test_log_destinations(world: LiveWorld) -> None:
+    folder = Path(world.base) / "logs"
+    folder.mkdir()
+    options = ("--health-cmd=echo hello", "--health-interval=disable")
+    ident = world.start("a", *options, f"--health-log-destination={folder}")
+    world.ok("healthcheck", "run", "a")
+    assert json.loads((folder / f"{ident}-healthcheck.log").read_text())["Status"] == "healthy"
+    world.start("b", *options, "--health-log-destination=events_logger")
+    world.ok("healthcheck", "run", "b")
+    assert world.inspect("b")["State"]["Health"]["Log"][-1]["Output"] == ""
+    assert "health_log=hello" in world.ok("events", "--stream=false", "--filter=event=health_status")
