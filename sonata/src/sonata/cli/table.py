@@ -116,6 +116,14 @@ _IMPORT = _image(
     "importing", "Import a tarball to create a filesystem image", "contents:IMPORT", "one or two", "PATH [REFERENCE]"
 )
 
+_CP = _container(
+    "cp",
+    "Copy files/folders between a container and the local filesystem",
+    "contents:CP",
+    "exact 2",
+    "[CONTAINER:]SRC_PATH [CONTAINER:]DEST_PATH",
+)
+
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
     "commit": _COMMIT,
@@ -138,6 +146,7 @@ TABLE: dict[str, Row] = {
         _MORE_C,
     ),
     "container commit": _COMMIT,
+    "container cp": _CP,
     "container create": _CREATE,
     "container diff": _container(
         "diff", "Inspect changes to the file system of a container", "contents:DIFF", "diff", "CONTAINER [CONTAINER]"
@@ -167,6 +176,7 @@ TABLE: dict[str, Row] = {
     "container top": _TOP,
     "container unpause": _UNPAUSE,
     "container wait": _WAIT,
+    "cp": _CP,
     "create": _CREATE,
     "diff": (
         f"{_S}diff:command",
@@ -373,11 +383,11 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 
 TO_COME = frozenset(
     (
-        *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context", "cp"),
+        *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "generate", "kube", "login", "logout"),
         *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "stats"),
         *("umount", "unmount", "unshare", "update"),
-        *("container checkpoint", "container clone", "container cp"),
+        *("container checkpoint", "container clone"),
         *("container mount",),
         *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
         *("container update",),

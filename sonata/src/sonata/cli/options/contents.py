@@ -68,3 +68,10 @@ IMPORT = (
     ("signature-policy", "", "string", "", "", "Path to a signature-policy file", {"hidden": True, "later": True}),
     ("variant", "", "string", "", "", "Set the variant of the imported image"),
 )
+
+CP = (
+    ("archive", "a", "bool", True, "", "Chown copied files to the primary uid/gid of the destination container."),
+    ("extract", "", "bool", False, "", "Deprecated: this option does nothing", {"hidden": True}),
+    ("overwrite", "", "bool", False, "", "Allow to overwrite directories with non-directories and vice versa"),
+    ("pause", "", "bool", True, "", "Deprecated: this option does nothing", {"hidden": True}),
+)

@@ -71,11 +71,37 @@ def changes_tar(
         writer.close()
 
 
-class _Writer:
-    """Members of one folder."""
+def copy_tar(folder: int, name: bytes, shown: bytes, mapping: IdMapping | None = None) -> Iterator[bytes]:
+    """The tar of one entry of a folder with all that it holds, under the name `shown`; no link is followed.
 
-    def __init__(self, path: str, mapping: IdMapping | None, mtime: int | None) -> None:
-        self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    An empty `name` is the folder itself; an empty `shown` leaves its own entry out: what it holds lies at the top.
+    Raises Unavailable, also for what has gone meanwhile; Damaged for an owner without an id.
+    """
+    try:
+        seen = os.stat(name or b".", dir_fd=folder, follow_symlinks=False)
+        whole = stat.S_ISDIR(seen.st_mode)
+        place = b"/proc/self/fd/%d/" % folder + (name if whole and name else b".")
+        writer = _Writer(os.fsdecode(place), mapping, None, shown if whole else b"")
+    except OSError as error:
+        raise Unavailable(f"reading {os.fsdecode(shown or name)}: {error.strerror}") from error
+    try:
+        if whole:
+            yield from writer.tree(LayerFormat.PLAIN, None, root=bool(shown))
+        else:
+            yield from writer.one(name, shown, seen)
+        yield TRAILER
+    except OSError as error:
+        raise Unavailable(f"reading {os.fsdecode(shown or name)}: {error.strerror}") from error
+    finally:
+        writer.close()
+
+
+class _Writer:
+    """Members of one folder; `prefix` is put before their names."""
+
+    def __init__(self, path: str, mapping: IdMapping | None, mtime: int | None, prefix: bytes = b"") -> None:
+        self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._prefix = prefix
         self._maps = (mapping.uids, mapping.gids) if mapping is not None else ((), ())
         self._mtime = mtime
         self._first_names: dict[tuple[int, int], bytes] = {}
@@ -86,6 +112,10 @@ class _Writer:
 
     def _open_folder(self, path: bytes) -> int:
         return open_in_root(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, resolve=_IN_ROOT_NO_LINKS)
+
+    def one(self, name: bytes, shown: bytes, seen: os.stat_result) -> Iterator[bytes]:
+        """One entry that is no folder, under another name."""
+        yield from self._member(self._root, shown, name, seen)
 
     def tree(
         self, layer_format: LayerFormat, below: Callable[[str], bool] | None, *, root: bool = True
@@ -186,6 +216,7 @@ class _Writer:
         form = stat.S_IFMT(seen.st_mode)
         if form == stat.S_IFSOCK:
             return
+        path = b"/".join(part for part in (self._prefix, path) if part)
         entry = self._entry(path, seen)
         first = self._first_names.setdefault((seen.st_dev, seen.st_ino), path) if seen.st_nlink > 1 else path
         if form == stat.S_IFDIR:
