@@ -225,3 +225,31 @@ def _public(tree: ast.Module | ast.ClassDef):
 def _implements(node: ast.FunctionDef) -> bool:
     """An implementation means what its hookspec says, or what pluggy says of the method that it overrides."""
     return node.name.startswith("parse_hook") or any("hookimpl" in ast.unparse(one) for one in node.decorator_list)
+
+
+BEHIND = ("plan", "state", "store", "image", "host", "monitor")
+"""Rooms behind the engine: doors may name their types for the type checker, and import nothing of them."""
+
+
+def imports(node: ast.AST):
+    """Modules that are imported when the code runs: not those below `if TYPE_CHECKING`."""
+    if isinstance(node, ast.If) and dotted(node.test) == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import):
+        yield from (name.name for name in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield from (f"{node.module}.{name.name}" for name in node.names)
+    for child in ast.iter_child_nodes(node):
+        yield from imports(child)
+
+
+def test_doors_ask_the_engine_alone():
+    forbidden = (*(f"sonata.{room}." for room in BEHIND), "sonata_core.hookspecs.")
+    found = [
+        f"{short(path)}: {name}"
+        for path in sources()
+        if short(path).startswith("sonata/src/sonata/cli/")
+        for name in imports(parsed(path))
+        if f"{name}.".startswith(forbidden)
+    ]
+    assert not found
