@@ -174,6 +174,11 @@ def _secret_rm(path: str, parsed: Parsed) -> None:
         raise UsageError(f"`sonata {path}` requires one argument, or the --all flag")
 
 
+def _stats(_path: str, parsed: Parsed) -> None:
+    if sum((bool(parsed.args), _flag(parsed, "all"), _flag(parsed, "latest"))) > 1:
+        raise UsageError("--all, --latest and containers cannot be used together")
+
+
 _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "attach": _attach,
     "completion": _completion,
@@ -188,6 +193,7 @@ _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "save": _save,
     "secret rm": _secret_rm,
     "start": _start,
+    "stats": _stats,
     "top": _top,
     "volume inspect": _volume_inspect,
     "volume rm": _volume_rm,

@@ -119,6 +119,16 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         "Starts one or more containers.  The container name or ID can be used.",
         ("sonata start 860a4b231279 5421ab43b45", "sonata start --interactive --attach imageID"),
     ),
+    "sonata.cli.containers.stats:command": (
+        (
+            "Displays what containers use now: processor time since they started and as a part of one processor, "
+            "memory without the page cache that lies idle, network and block traffic, processes. With no container "
+            "named, all that run. It goes on every `--interval` seconds unless `--no-stream` is given; what the first "
+            "look shows of the processor is the average since the container's start, later ones since the look "
+            "before."
+        ),
+        ("sonata stats --no-stream", "sonata stats --format json --no-stream ctrID", "sonata stats --all"),
+    ),
     "sonata.cli.containers.stop:command": (
         (
             "Stops one or more running containers.  The container name or ID can be used.\n\nA "

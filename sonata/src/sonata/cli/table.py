@@ -72,6 +72,13 @@ _RESTART = _container("restart", "Restart one or more containers", "containers:R
 _RM = _container("rm", "Remove one or more containers", "containers:RM", "names", _MORE_C)
 _RUN = _container("run", "Run a command in a new container", "create:RUN", "min 1", "IMAGE [COMMAND [ARG...]]")
 _START = _container("start", "Start one or more containers", "containers:START", "start", _MORE_C)
+_STATS = _container(
+    "stats",
+    "Display a live stream of container resource usage statistics",
+    "containers:STATS",
+    "stats",
+    "[CONTAINER...]",
+)
 _STOP = _container("stop", "Stop one or more containers", "containers:STOP", "names", _MORE_C)
 _TOP = _container(
     "top",
@@ -172,6 +179,7 @@ TABLE: dict[str, Row] = {
     "container rm": _RM,
     "container run": _RUN,
     "container start": _START,
+    "container stats": _STATS,
     "container stop": _STOP,
     "container top": _TOP,
     "container unpause": _UNPAUSE,
@@ -304,6 +312,7 @@ TABLE: dict[str, Row] = {
     "secret ls": _secret("ls", "List secrets", "secrets:LS", "none", ""),
     "secret rm": _secret("rm", "Remove one or more secrets", "secrets:RM", "secret rm", "SECRET [SECRET...]"),
     "start": _START,
+    "stats": _STATS,
     "stop": _STOP,
     "system": ("", "Manage Sonata", "host", "system", "", "", ""),
     "system check": (
@@ -385,11 +394,11 @@ TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "generate", "kube", "login", "logout"),
-        *("machine", "manifest", "mount", "play", "pod", "quadlet", "search", "stats"),
+        *("machine", "manifest", "mount", "play", "pod", "quadlet", "search"),
         *("umount", "unmount", "unshare", "update"),
         *("container checkpoint", "container clone"),
         *("container mount",),
-        *("container restore", "container runlabel", "container stats", "container umount", "container unmount"),
+        *("container restore", "container runlabel", "container umount", "container unmount"),
         *("container update",),
         *("image build", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),

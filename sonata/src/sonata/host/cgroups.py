@@ -24,6 +24,8 @@ class Usage(Record):
     cpu_system_ns: int = 0
     per_cpu_ns: tuple[int, ...] = ()
     memory: int = 0
+    idle_cache: int = 0
+    """Of `memory`, the page cache that the kernel gives back first."""
     memory_limit: int = 0
     pids: int = 0
     pids_limit: int = 0
@@ -188,6 +190,7 @@ def _usage_v1(group: str, root: str) -> Usage:
         cpu_system_ns=stat.get("system", 0) * (1_000_000_000 // os.sysconf("SC_CLK_TCK")),
         per_cpu_ns=tuple(int(word) for word in per_cpu.split()),
         memory=_number(f"{root}/memory{group}/memory.usage_in_bytes"),
+        idle_cache=_pairs(_read(f"{root}/memory{group}/memory.stat")).get("total_inactive_file", 0),
         memory_limit=limit if limit < 1 << 62 else 0,
         pids=_number(f"{root}/pids{group}/pids.current"),
         pids_limit=_number(f"{root}/pids{group}/pids.max"),
@@ -207,6 +210,7 @@ def _usage_v2(folder: str) -> Usage:
         cpu_ns=cpu.get("usage_usec", 0) * 1000,
         cpu_system_ns=cpu.get("system_usec", 0) * 1000,
         memory=_number(f"{folder}/memory.current"),
+        idle_cache=_pairs(_read(f"{folder}/memory.stat")).get("inactive_file", 0),
         memory_limit=_number(f"{folder}/memory.max"),
         pids=_number(f"{folder}/pids.current"),
         pids_limit=_number(f"{folder}/pids.max"),

@@ -223,6 +223,16 @@ WAIT = (
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
 )
 
+STATS = (
+    ("all", "a", "bool", False, "", "Show all containers. Only running containers are shown by default"),
+    ("format", "", "string", "", "", "Pretty-print container statistics to JSON or using a Go template"),
+    ("interval", "i", "int", 5, "", "Time in seconds between stats reports"),
+    ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
+    ("no-reset", "", "bool", False, "", "Disable resetting the screen between intervals"),
+    ("no-stream", "", "bool", False, "", "Disable streaming stats and only pull the first result"),
+    ("no-trunc", "", "bool", False, "", "Do not truncate output"),
+)
+
 TOP = (
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("list-descriptors", "", "bool", False, "", "List the supported descriptors", {"hidden": True}),
