@@ -55,6 +55,12 @@ def _names(_path: str, parsed: Parsed) -> None:
         raise UsageError("you must provide at least one name or id")
 
 
+def _some_names(path: str, parsed: Parsed) -> None:
+    """As `names`, and none at all is well too."""
+    if parsed.args or _flag(parsed, "all") or _flag(parsed, "latest"):
+        _names(path, parsed)
+
+
 def _start(_path: str, parsed: Parsed) -> None:
     every, latest = _flag(parsed, "all"), _flag(parsed, "latest")
     if len(parsed.args) > 1 and _flag(parsed, "attach"):
@@ -187,6 +193,7 @@ _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "inspect": _inspect,
     "logs": _logs,
     "names": _names,
+    "names or none": _some_names,
     "one or two": _one_or_two,
     "port": _port,
     "rmi": _rmi,

@@ -131,6 +131,11 @@ _CP = _container(
     "[CONTAINER:]SRC_PATH [CONTAINER:]DEST_PATH",
 )
 
+_MOUNT = _container(
+    "mount", "Mount a working container's root filesystem", "contents:MOUNT", "names or none", "[CONTAINER...]"
+)
+_UNMOUNT = _container("unmount", "Unmount working container's root filesystem", "contents:UNMOUNT", "names", _MORE_C)
+
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
     "commit": _COMMIT,
@@ -170,6 +175,7 @@ TABLE: dict[str, Row] = {
     "container kill": _KILL,
     "container list": _PS,
     "container logs": _LOGS,
+    "container mount": _MOUNT,
     "container pause": _PAUSE,
     "container port": _PORT,
     "container prune": _container("prune", "Remove all non running containers", "prune:CONTAINERS", "none", ""),
@@ -182,6 +188,7 @@ TABLE: dict[str, Row] = {
     "container stats": _STATS,
     "container stop": _STOP,
     "container top": _TOP,
+    "container unmount": _UNMOUNT,
     "container unpause": _UNPAUSE,
     "container wait": _WAIT,
     "cp": _CP,
@@ -252,6 +259,7 @@ TABLE: dict[str, Row] = {
     "kill": _KILL,
     "load": _LOAD,
     "logs": _LOGS,
+    "mount": _MOUNT,
     "network": ("", "Manage networks", "host", "networks", "", "", ""),
     "network connect": _network(
         "connect",
@@ -347,6 +355,7 @@ TABLE: dict[str, Row] = {
     ),
     "tag": _TAG,
     "top": _TOP,
+    "unmount": _UNMOUNT,
     "unpause": _UNPAUSE,
     "untag": _UNTAG,
     "version": (
@@ -376,11 +385,13 @@ TABLE: dict[str, Row] = {
 
 ALIASES: dict[str, str] = {
     "container ls": "container list",
+    "container umount": "container unmount",
     "image ls": "image list",
     "network list": "network ls",
     "network remove": "network rm",
-    "secret list": "secret ls",
     "plugin list": "plugin ls",
+    "secret list": "secret ls",
+    "umount": "unmount",
     "volume list": "volume ls",
     "volume remove": "volume rm",
 }
@@ -394,11 +405,10 @@ TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "generate", "kube", "login", "logout"),
-        *("machine", "manifest", "mount", "play", "pod", "quadlet", "search"),
-        *("umount", "unmount", "unshare", "update"),
+        *("machine", "manifest", "play", "pod", "quadlet", "search"),
+        *("unshare", "update"),
         *("container checkpoint", "container clone"),
-        *("container mount",),
-        *("container restore", "container runlabel", "container umount", "container unmount"),
+        *("container restore", "container runlabel"),
         *("container update",),
         *("image build", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),

@@ -75,3 +75,16 @@ CP = (
     ("overwrite", "", "bool", False, "", "Allow to overwrite directories with non-directories and vice versa"),
     ("pause", "", "bool", True, "", "Deprecated: this option does nothing", {"hidden": True}),
 )
+
+MOUNT = (
+    ("all", "a", "bool", False, "", "Mount all containers"),
+    ("format", "", "string", "", "", "Print the mounted containers in specified format (json)"),
+    ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
+    ("no-trunc", "", "bool", False, "", "Do not truncate output", {"aliases": ("notruncate",)}),
+)
+
+UNMOUNT = (
+    ("all", "a", "bool", False, "", "Unmount all of the currently mounted containers"),
+    ("force", "f", "bool", False, "", "Take all uses of the mount back, not one"),
+    ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
+)

@@ -1,0 +1,20 @@
+"""`sonata unmount`."""
+
+from __future__ import annotations
+
+from sonata.cli.output import outcome
+from sonata.cli.request import selection
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Unmount containers; print them as they were named."""
+    from sonata.engine.containers.mounting import unmount
+    from sonata.engine.containers.select import each
+
+    engine = call.engine
+    return outcome(*each(engine, selection(parsed), lambda one: unmount(engine, one, force=parsed["force"])))
