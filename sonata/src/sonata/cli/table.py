@@ -136,6 +136,8 @@ _MOUNT = _container(
 )
 _UNMOUNT = _container("unmount", "Unmount working container's root filesystem", "contents:UNMOUNT", "names", _MORE_C)
 
+_UPDATE = _container("update", "Update an existing container", "update:UPDATE", "max 1", _ONE_C)
+
 TABLE: dict[str, Row] = {
     "attach": _ATTACH,
     "commit": _COMMIT,
@@ -190,6 +192,7 @@ TABLE: dict[str, Row] = {
     "container top": _TOP,
     "container unmount": _UNMOUNT,
     "container unpause": _UNPAUSE,
+    "container update": _UPDATE,
     "container wait": _WAIT,
     "cp": _CP,
     "create": _CREATE,
@@ -358,6 +361,7 @@ TABLE: dict[str, Row] = {
     "unmount": _UNMOUNT,
     "unpause": _UNPAUSE,
     "untag": _UNTAG,
+    "update": _UPDATE,
     "version": (
         f"{_S}version:command",
         "Display the Sonata version information",
@@ -406,10 +410,9 @@ TO_COME = frozenset(
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "generate", "kube", "login", "logout"),
         *("machine", "manifest", "play", "pod", "quadlet", "search"),
-        *("unshare", "update"),
+        *("unshare",),
         *("container checkpoint", "container clone"),
         *("container restore", "container runlabel"),
-        *("container update",),
         *("image build", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network prune", "network reload", "network update"),

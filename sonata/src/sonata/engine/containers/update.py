@@ -1,0 +1,93 @@
+"""`update`: other limits, another restart policy, another environment; limits at once, where the container runs."""
+
+from __future__ import annotations
+
+from sonata.engine import events
+from sonata.engine.containers import materials, present
+from sonata.engine.paths import ContainerPaths
+from sonata.plan import env, resources, restart, ulimits
+from sonata.plan.lifecycle import Phase
+from sonata.state import containers as rows
+from sonata_core.errors import Conflict, UsageError
+from sonata_core.hookspecs.runtime import RuntimeUpdate
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+    from sonata.model.request import RunRequest
+
+_LIVE = (Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED)
+_GONE = (Phase.CREATING, Phase.REMOVING)
+
+
+def update(engine: Engine, container: str, request: RunRequest) -> str:
+    """Apply those options of a request that were given; the container's id.
+
+    Limits of a running container change at once; the rest counts from the next start. When the runtime
+    refuses a limit, nothing is kept. Raises NotFound, UsageError, Conflict, ProcessRefused.
+    """
+    row = present.load(engine, container)
+    with engine.locks.hold(row.config.id):
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        config, phase = row.config, Phase(row.state.phase)
+        if phase in _GONE:
+            raise Conflict(f"container {config.id} is {phase}: container state improper")
+        limits = _limits(engine, request)
+        merged = _merged(config.resources, limits)
+        changed = _changed(config, request).replace(resources=merged)
+        if limits and phase in _LIVE:
+            ref = ContainerPaths(engine, config.backends.storage, config.id).ref
+            hook = engine.runtime(config.backends.runtime).require(RuntimeUpdate)
+            hook.runtime_update(ref=ref, resources=_applied(limits, merged))
+        rows.put_config(engine.database, changed)
+    events.container(engine, changed, "update")
+    return changed.id
+
+
+def _limits(engine: Engine, request: RunRequest) -> dict[str, Any]:
+    """What was given of limits; a default that nobody asked for is none."""
+    found, notices = resources.decide(request, materials.gather(engine, request), engine.facts, engine.defaults)
+    for notice in notices:
+        engine.notify(notice)
+    if request.pids_limit is None:
+        found.pop("pids", None)
+    if not request.cgroup_conf:
+        found.pop("unified", None)
+    return found
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Old limits with the new ones in their place. A quota without a period, or the reverse, keeps its other half."""
+    merged = dict(old)
+    for kind, values in new.items():
+        merged[kind] = {**merged.get(kind, {}), **values}
+    memory = merged.get("memory", {})
+    if 0 < memory.get("swap", 0) < memory.get("limit", 0):
+        raise UsageError("minimum memoryswap limit should be larger than memory limit, see usage")
+    return merged
+
+
+def _applied(new: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any]:
+    """The kinds that changed, whole: a runtime sets what it is given, and swap goes with memory."""
+    return {kind: merged[kind] for kind in new}
+
+
+def _changed(config: ContainerConfig, request: RunRequest) -> ContainerConfig:
+    if request.restart:
+        policy = restart.parse("no" if request.restart == "never" else request.restart)
+        if config.auto_remove and policy.name != "no":
+            raise UsageError("cannot set restart policy for a container created with --rm")
+        config = config.replace(restart=policy)
+    if request.ulimit:
+        rlimits, host = ulimits.decide(request.ulimit, ())
+        given = {one.type for one in rlimits}
+        kept = tuple(one for one in config.rlimits if one.type not in given)
+        config = config.replace(rlimits=(*kept, *rlimits), rlimits_host=host)
+    if request.env or request.unsetenv:
+        values = {key: value for key, value in config.process.env.items() if key not in request.unsetenv}
+        values.update(env.entries(request.env, request.caller_env))
+        config = config.replace(process=config.process.replace(env=values))
+    return config
