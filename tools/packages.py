@@ -26,6 +26,7 @@ PEERS = {
     "openssl": "openssl",
     "strace": "strace",
     "nsenter": "util-linux",
+    "kill": "procps",
     "newuidmap": "uidmap",
     "git": "git",
     "zstd": "zstd",
