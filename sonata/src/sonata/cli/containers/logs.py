@@ -32,7 +32,7 @@ def command(parsed: Parsed, call: Call) -> int:
         to = err if record.stream == "stderr" else out
         if begun.get(record.stream, True):
             to.write(_head(request, source.id, source.name, record.stamp, source.number))
-        to.write(record.text)
+        to.write(_text(request, record.text))
         begun[record.stream] = not record.partial
         if request.follow or to is err:
             to.flush()
@@ -40,10 +40,23 @@ def command(parsed: Parsed, call: Call) -> int:
     return 0
 
 
+def _several(request: LogsRequest) -> bool:
+    """Whose a line is, and in which colour, is shown where it may be one of several."""
+    return len(request.select.names) > 1
+
+
 def _head(request: LogsRequest, ident: str, name: str, stamp: str, number: int) -> bytes:
     """What stands before a line: who, and when."""
-    who = name if request.names else ident[:12] if len(request.select.names) > 1 else ""
-    if who and request.color:
-        who = f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{who}\x1b[0m"
+    who = (name if request.names else ident[:12]) if _several(request) else ""
     parts = [part for part in (who, stamp if request.timestamps else "") if part]
-    return (" ".join(parts) + " ").encode() if parts else b""
+    head = " ".join(parts) + " " if parts else ""
+    if _several(request) and request.color:
+        head = f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{head}"
+    return head.encode()
+
+
+def _text(request: LogsRequest, text: bytes) -> bytes:
+    """The line itself; a colour ends before its newline."""
+    if _several(request) and request.color and text.endswith(b"\n"):
+        return text[:-1] + b"\x1b[0m\n"
+    return text

@@ -33,13 +33,16 @@ def seconds(interval: str) -> float:
 def command(parsed: Parsed, call: Call) -> int:
     """Wait for containers and print their exit codes, one a line."""
     from sonata.engine.containers.select import one
-    from sonata.engine.containers.waiting import wait
+    from sonata.engine.containers.waiting import wait, wait_first
 
     request, engine = to_request(parsed), call.engine
     names = request.select.names
     if request.select.latest:
         names = (one(engine, "", latest=True).config.id,)
     pause = seconds(request.interval)
+    if request.exit_first_match and len(names) > 1:
+        print(wait_first(engine, names, request.condition, pause))
+        return 0
     for name in names:
         try:
             print(wait(engine, name, request.condition, pause), flush=True)

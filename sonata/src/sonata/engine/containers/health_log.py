@@ -58,8 +58,15 @@ def read(engine: Engine, config: ContainerConfig) -> dict[str, Any]:
 
 
 def write(engine: Engine, config: ContainerConfig, health: dict[str, Any]) -> None:
-    """Replace the log. Raises OSError."""
+    """Replace the log. Trouble with it, such as a folder that went away, is logged, and stops no container."""
     target = path(engine, config)
+    try:
+        _replace(target, health)
+    except OSError as error:
+        engine.log.warning("health_not_written", path=target, error=error.strerror)
+
+
+def _replace(target: str, health: dict[str, Any]) -> None:
     draft = f"{target}.new"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o700)
     try:

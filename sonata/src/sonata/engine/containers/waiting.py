@@ -39,31 +39,63 @@ def wait(engine: Engine, container: str, conditions: Iterable[str] = (), interva
     -1 for a state other than an end; `interval` in seconds. Raises NotFound for a name that is none,
     UsageError for a condition that is none.
     """
-    wanted = tuple(conditions) or ("stopped", "exited")
-    for condition in wanted:
-        if condition not in CONDITIONS:
-            raise UsageError(f"unknown container state: {condition}: invalid argument")
+    wanted = _wanted(conditions)
     row = _find(engine, container)
-    if isinstance(row, int):
-        return row
-    ident = row.config.id
-    wanted_health = [one for one in wanted if one in ("healthy", "unhealthy")]
-    while True:
-        state = shown(Phase(row.state.phase))
-        if wanted_health and _health(engine, row) in wanted_health:
-            return -1
-        if state in wanted or (state in _ENDED and ("stopped" in wanted or "exited" in wanted)):
-            return row.state.exit_code if state in _ENDED else -1
-        if any(one in _ENDED for one in wanted) and row.state.pid and not wanted_health:
+    while not isinstance(row, int):
+        reached = _reached(engine, row, wanted)
+        if reached is not None:
+            return reached
+        if any(one in _ENDED for one in wanted) and row.state.pid and not _by_health(wanted):
             if ending.wait_dead(row, interval * 20):
                 ending.wait_exit_file(engine, row)
         else:
             time.sleep(interval)
-        try:
-            row = present.corrected(engine, rows.get(engine.database, ident))
-        except NotFound:
-            code = rows.exit_code(engine.database, ident)
-            return -1 if code is None else code
+        row = _again(engine, row)
+    return row
+
+
+def wait_first(engine: Engine, containers: Iterable[str], conditions: Iterable[str], interval: float = 0.25) -> int:
+    """As `wait`, until the first of several containers gets there; its exit code."""
+    wanted = _wanted(conditions)
+    found = [_find(engine, container) for container in containers]
+    while True:
+        for row in found:
+            reached = row if isinstance(row, int) else _reached(engine, row, wanted)
+            if reached is not None:
+                return reached
+        time.sleep(interval)
+        found = [row if isinstance(row, int) else _again(engine, row) for row in found]
+
+
+def _wanted(conditions: Iterable[str]) -> tuple[str, ...]:
+    wanted = tuple(conditions) or ("stopped", "exited")
+    for condition in wanted:
+        if condition not in CONDITIONS:
+            raise UsageError(f"unknown container state: {condition}: invalid argument")
+    return wanted
+
+
+def _by_health(wanted: tuple[str, ...]) -> bool:
+    return "healthy" in wanted or "unhealthy" in wanted
+
+
+def _reached(engine: Engine, row: ContainerRow, wanted: tuple[str, ...]) -> int | None:
+    """The exit code where the container is as it is wanted, -1 where that is no end; None where it is not."""
+    state = shown(Phase(row.state.phase))
+    if _by_health(wanted) and _health(engine, row) in wanted:
+        return -1
+    if state in wanted or (state in _ENDED and ("stopped" in wanted or "exited" in wanted)):
+        return row.state.exit_code if state in _ENDED else -1
+    return None
+
+
+def _again(engine: Engine, row: ContainerRow) -> ContainerRow | int:
+    """The container as it is now; the exit code it had where it is gone."""
+    try:
+        return present.corrected(engine, rows.get(engine.database, row.config.id))
+    except NotFound:
+        code = rows.exit_code(engine.database, row.config.id)
+        return -1 if code is None else code
 
 
 def _health(engine: Engine, row: ContainerRow) -> str:

@@ -1,0 +1,51 @@
+"""Several containers at once: waiting for the first of them, and their logs side by side."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from live_world import LiveWorld, eventually
+
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
+    yield made
+    made.end()
+
+
+def test_the_first_that_ends_is_waited_for(world: LiveWorld) -> None:
+    world.start("long")
+    world.start("short", command=("sh", "-c", "sleep 1; exit 3"))
+    began = time.monotonic()
+    assert world.ok("wait", "--exit-first-match", "long", "short") == "3"
+    assert time.monotonic() - began < 15
+    assert world.ok("wait", "--exit-first-match", "--condition=running", "short", "long") == "-1"
+    assert world.run("wait", "--exit-first-match", "long", "nope").returncode == 125
+
+
+def test_lines_say_whose_they_are(world: LiveWorld) -> None:
+    one = world.start("w1", command=("sh", "-c", "echo one; echo bad >&2; sleep 100"))[:12]
+    two = world.start("w2", command=("sh", "-c", "echo two; sleep 100"))[:12]
+    assert eventually(lambda: world.run("logs", "w1", "w2").stdout.count("\n") == 2)
+    assert sorted(world.ok("logs", "w1", "w2").splitlines()) == sorted([f"{one} one", f"{two} two"])
+    assert sorted(world.ok("logs", "--names", "w1", "w2").splitlines()) == ["w1 one", "w2 two"]
+    coloured = world.run("logs", "--color", "--names", "w1", "w2")
+    assert sorted(coloured.stdout.splitlines()) == ["\x1b[31mw2 two\x1b[0m", "\x1b[37mw1 one\x1b[0m"]
+    assert coloured.stderr == "\x1b[37mw1 bad\x1b[0m\n"
+    # Of one container, as podman 5.8.6 has it: nothing is added.
+    assert world.run("logs", "--names", "--color", "w1").stdout == "one\n"
