@@ -134,7 +134,7 @@ def _new_name(side: Side, path: str, given: str) -> tuple[int, bytes]:
 
 
 def _extract(tar: BinaryIO, folder: int, side: Side, options: CopyOptions) -> None:
-    feed = Feed(tar)
+    feed = Feed(tar, hashed=False)
     place = UnpackTarget(path=f"/proc/self/fd/{folder}/.", format=LayerFormat.OVERLAY_FUSE)
     try:
         with Unpacker(place, side.mapping, rootless=options.rootless) as unpacker:
@@ -171,7 +171,7 @@ def _owned(pieces: Iterator[bytes], owner: tuple[int, int]) -> Iterator[bytes]:
     """The same archive with all its members belonging to one user."""
     from sonata.image.layers.tarwrite import TRAILER, member_header, padding
 
-    feed = Feed(Pieces(pieces))  # type: ignore[arg-type]
+    feed = Feed(Pieces(pieces), hashed=False)  # type: ignore[arg-type]
     try:
         for entry in TarReader(feed):
             entry.uid, entry.gid = owner

@@ -23,13 +23,14 @@ class Feed:
     interpreter's lock, so that they overlap with what the caller does with the bytes.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int | None = None) -> None:
+    def __init__(self, stream: BinaryIO, limit: int | None = None, *, hashed: bool = True) -> None:
         from queue import Queue
         from threading import Thread
 
         self._stream = stream
         self._limit = limit
         self._hash = hashlib.sha256()
+        self._hashed = hashed
         self.size = 0
         self._chunks: Queue[bytes | BaseException | None] = Queue(_AHEAD)
         self._stop = False
@@ -48,7 +49,8 @@ class Feed:
                 self.size += len(chunk)
                 if self._limit is not None and self.size > self._limit:
                     raise Damaged(f"the layer unpacks to more than the {self._limit} bytes that are allowed")
-                self._hash.update(chunk)
+                if self._hashed:
+                    self._hash.update(chunk)
                 self._chunks.put(chunk)
             self._chunks.put(None)
         except BaseException as error:  # carried over to the thread that asked
