@@ -310,3 +310,14 @@ print(*sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "ID          N\na           1\n\n"
+
+
+@pytest.mark.parametrize("indent", [1, 2, 5, "\t"])
+def test_indented_json_is_what_json_writes(indent: int | str) -> None:
+    import json
+
+    from sonata.cli.render.json import dumps, plain
+
+    value = {"a": [1, 2.0, 1.5, None, True, {"x": {}, "y": [], "z": 'é<>&"\n'}], 1: (2, []), "e": 1e300, "b": 10**25}
+    expected = json.dumps(plain(value), ensure_ascii=False, indent=indent, separators=(",", ": "))
+    assert dumps(value, indent=indent) == expected

@@ -396,3 +396,24 @@ def test_reading_loads_nothing_heavy() -> None:
     argv = [sys.executable, "-S", "-c", script]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PYTHONPATH": path})
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_listed_is_what_lies_on_the_disk_now(tmp_path: Path) -> None:
+    from sonata.store.recent import Recent
+
+    path = tmp_path / "images.json"
+    recent, times = Recent(), []
+
+    def read() -> str:
+        times.append(1)
+        return path.read_text() if path.exists() else ""
+
+    assert recent.get("images", [str(path)], read) == ""
+    path.write_text("one")
+    assert [recent.get("images", [str(path)], read) for _ in range(3)] == ["one"] * 3
+    assert len(times) == 2
+    # Replaced by a file of the same size, as peers do it.
+    other = tmp_path / "new"
+    other.write_text("two")
+    other.rename(path)
+    assert recent.get("images", [str(path)], read) == "two"

@@ -19,6 +19,7 @@ class _RecordType(type):
 
     _fields: "dict[str, Any]"
     _defaults: "dict[str, Any]"
+    _setters: "tuple[tuple[str, Any, Any], ...]"
 
     def __new__(mcls, name: str, bases: "tuple[type, ...]", space: "dict[str, Any]") -> "_RecordType":
         fields: dict[str, Any] = {}
@@ -34,7 +35,16 @@ class _RecordType(type):
         space["__slots__"] = tuple(own)
         space["_fields"] = fields
         space["_defaults"] = defaults
+        space["_setters"] = ()
         return super().__new__(mcls, name, bases, space)
+
+    def setters(cls) -> "tuple[tuple[str, Any, Any], ...]":
+        """How to set each field: its slot's own setter, which a frozen record does not refuse, and its default."""
+        defaults = cls._defaults
+        cls._setters = tuple(
+            (field, getattr(cls, field).__set__, defaults.get(field, _MISSING)) for field in cls._fields
+        )
+        return cls._setters
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -44,15 +54,13 @@ class Record(metaclass=_RecordType):
     if not TYPE_CHECKING:
 
         def __init__(self, **given):
-            put = object.__setattr__
-            defaults = self._defaults
-            for field in self._fields:
-                value = given.pop(field, _MISSING)
+            take = given.pop
+            cls = type(self)
+            for field, put, default in cls._setters or cls.setters():
+                value = take(field, default)
                 if value is _MISSING:
-                    value = defaults.get(field, _MISSING)
-                    if value is _MISSING:
-                        raise TypeError(f"{type(self).__name__} needs {field}")
-                put(self, field, value)
+                    raise TypeError(f"{type(self).__name__} needs {field}")
+                put(self, value)
             if given:
                 raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(given))}")
 

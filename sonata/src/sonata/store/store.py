@@ -27,6 +27,7 @@ from sonata.store.layers import Layers, layer_row, read_layers
 from sonata.store.locks import Locks
 from sonata.store.mountpoints import MountPoints
 from sonata.store.place import Place
+from sonata.store.recent import Recent
 from sonata.store.table import trouble
 from sonata_core.errors import Denied, NotFound
 from sonata_core.lite import TYPE_CHECKING, Protocol
@@ -77,12 +78,14 @@ class Store:
     def __init__(self, place: Place, driver: Opener) -> None:
         self.place = place
         self._driver = driver
+        self._recent = Recent()
 
     # images
 
     def images(self) -> list[ImageRecord]:
         """Every image of every store, the writable one's first. Raises Damaged."""
-        return read_images(self.place)
+        found: list[ImageRecord] = self._recent.get("images", self._files("images"), lambda: read_images(self.place))
+        return list(found)
 
     def find_image(self, text: str) -> ImageRecord | None:
         """By whole id, whole name, `repository@digest`, or id prefix. Raises Conflict for an ambiguous prefix."""
@@ -149,7 +152,10 @@ class Store:
 
     def layers(self) -> dict[LayerId, LayerRecord]:
         """Every complete layer of every store, by id."""
-        return read_layers(self.place)
+        found: dict[LayerId, LayerRecord] = self._recent.get(
+            "layers", self._files("layers"), lambda: read_layers(self.place)
+        )
+        return dict(found)
 
     def layer(self, layer: LayerId) -> LayerRecord:
         """One layer. Raises NotFound."""
@@ -218,11 +224,24 @@ class Store:
 
     def containers(self) -> list[ContainerRecord]:
         """Every container record: ours, and those of other engines (`ps --external`)."""
-        return read_containers(self.place)
+        return list(self._containers().values())
 
     def find_container(self, text: str) -> ContainerRecord | None:
         """By id, name, layer or id prefix. Raises Conflict for an ambiguous prefix."""
-        return find_container(self.containers(), text)
+        found = self._containers()
+        return found.get(text) or find_container(list(found.values()), text)
+
+    def _containers(self) -> dict[str, ContainerRecord]:
+        def read() -> dict[str, ContainerRecord]:
+            return {record.id: record for record in read_containers(self.place)}
+
+        found: dict[str, ContainerRecord] = self._recent.get("containers", self._files("containers"), read)
+        return found
+
+    def _files(self, kind: str) -> list[str]:
+        """The files that say what there is of a kind."""
+        folders = [self.place.folder(kind, root) for root in self.place.roots]
+        return [f"{folder}/{name}.json" for folder in folders for name in (kind, f"volatile-{kind}")]
 
     def create_container(self, new: NewContainer) -> ContainerRecord:
         """Record a container with a new writable layer. Raises AlreadyExists, NotFound (image's layer)"""
