@@ -214,3 +214,36 @@ def test_locks_exclude_and_a_removed_lock_file_is_not_believed(tmp_path) -> None
     held.release()
     with locks.hold("a"):
         assert locks.try_hold("a") is None
+
+
+def test_only_what_is_to_be_durable_waits_for_the_disk(database) -> None:
+    for durable, mode in ((False, 1), (True, 2), (False, 1)):
+        with database.transaction(durable=durable):
+            assert database.one("PRAGMA synchronous") == (mode,)
+            with database.transaction():
+                assert database.one("PRAGMA synchronous") == (mode,), "an inner transaction shares the outer one's"
+
+
+def test_a_writer_gets_in_soon_after_another_leaves(database, tmp_path) -> None:
+    import threading
+    import time
+
+    from sonata.state.db import Database
+
+    other = Database(database.path, {})
+    other.query("SELECT 1")
+    waited: list[float] = []
+
+    def write() -> None:
+        with other.transaction():
+            waited.append(time.monotonic())
+
+    with database.transaction():
+        thread = threading.Thread(target=write)
+        thread.start()
+        time.sleep(0.4)
+    left = time.monotonic()
+    thread.join(10)
+    other.close()
+    # SQLite's own steps are at 100 ms by now.
+    assert waited and waited[0] - left < 0.08
