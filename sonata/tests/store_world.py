@@ -113,7 +113,7 @@ def put_layer(store: Store, files: dict[str, bytes], parent: LayerId | None) -> 
         stage.close()
 
 
-def put_image(store: Store, name: str, layers: list[dict[str, bytes]], mark: str = "") -> ImageRecord:
+def put_image(store: Store, name: str, layers: list[dict[str, bytes]], mark: str = "", **more: object) -> ImageRecord:
     parent: LayerId | None = None
     blobs = []
     for files in layers:
@@ -124,7 +124,7 @@ def put_image(store: Store, name: str, layers: list[dict[str, bytes]], mark: str
             "architecture": "amd64",
             "os": "linux",
             "created": "2024-01-02T03:04:05.5Z",
-            "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"], "Labels": {"mark": mark}},
+            "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"], "Labels": {"mark": mark}, **more},
             "rootfs": {"type": "layers", "diff_ids": [digest_of(blob) for blob in blobs]},
         }
     ).encode()

@@ -17,6 +17,7 @@ from sonata.engine.system.recover import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
 from live_world import LiveWorld, eventually
+from store_world import open_store, put_image
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -196,6 +197,24 @@ def test_a_check_that_writes_without_end_is_cut(world: LiveWorld) -> None:
     world.start("a", "--health-cmd=dd if=/dev/zero bs=65536 count=2000 2>/dev/null", "--health-interval=disable")
     assert world.run("healthcheck", "run", "a").returncode == 0
     assert len(world.inspect("a")["State"]["Health"]["Log"][-1]["Output"]) == 500
+
+
+def test_an_images_check_is_run_unless_refused(world: LiveWorld) -> None:
+    store = open_store(Path(world.base), "vfs")
+    check = {"Test": ["CMD-SHELL", "echo image"], "Interval": 10**9, "Retries": 5}
+    busybox = Path("/bin/busybox").read_bytes()
+    root = {"bin/": b"", "bin/sh": busybox, "bin/sleep": busybox, "proc/": b"", "dev/": b"", "sys/": b""}
+    put_image(store, "localhost/checked:1", [root], Healthcheck=check)
+    options = ("--storage-driver=vfs", "run", "-d", "--network=none", "--cgroup-parent=/sonata_test")
+    world.ok(*options, "--name=a", "localhost/checked:1", "sleep", "1000")
+    world.ok(*options, "--name=b", "--no-healthcheck", "localhost/checked:1", "sleep", "1000")
+    world.ok(*options, "--name=c", "--health-retries=2", "localhost/checked:1", "sleep", "1000")
+    assert world.ok("--storage-driver=vfs", "wait", "--condition=healthy", "a", "c").split() == ["-1", "-1"]
+    found = [world.inspect(name) for name in "abc"]
+    assert [one["Config"]["Healthcheck"].get("Retries") for one in found] == [5, None, 2]
+    assert found[0]["State"]["Health"]["Log"][-1]["Output"] == "image\n"
+    assert "Health" not in found[1]["State"]
+    assert len({one["State"]["Health"]["Status"] for one in (found[0], found[2])}) == 1
 
 
 def test_log_destinations(world: LiveWorld) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,6 +167,7 @@ def test_files_and_variables_in_the_container(world: LiveWorld) -> None:
     world.ok("restart", "-t", "0", "a")
     assert world.ok("exec", "a", "cat", "/run/secrets/s") == "again"
     world.ok("secret", "rm", "s")
+    assert world.ok("exec", "a", "sh", "-c", "echo $WORD") == "again"
     world.ok("stop", "-t", "0", "a")
     assert 'no secret with name or id "s": no such secret' in world.run("start", "a").stderr
     assert world.inspect("a")["State"]["Status"] == "exited"
@@ -215,3 +218,23 @@ def contents(path: str) -> bytes:
             return file.read()
     except OSError:
         return b""
+
+
+@with_live
+def test_a_start_that_fails_or_is_killed_leaves_no_secret(world: LiveWorld) -> None:
+    world.ok("secret", "create", "s", "-", input=CANARY)
+    words = ("run", "--name", "a", "--network=none", "--secret", "s", "--secret", "s,type=env", "--rootfs")
+    assert world.run(*words, world.rootfs, "no-such-command").returncode == 127
+    assert world.base not in Path("/proc/self/mountinfo").read_text()
+    assert [path for path in every_file(world.base) if CANARY.encode() in contents(path)] == []
+    world.ok("rm", "a")
+    world.ok("create", *words[1:], world.rootfs, "sleep", "1000")
+    for moment in (0.1, 0.15, 0.2, 0.25, 0.3):
+        with subprocess.Popen(world.argv("start", "a"), stdout=-1, stderr=-1) as starting:
+            time.sleep(moment)
+            starting.kill()
+        world.ok("ps", "-a")
+        world.run("stop", "-t0", "a")
+        assert [path for path in every_file(world.base) if CANARY.encode() in contents(path)] == []
+    world.ok("rm", "-f", "a")
+    assert world.base not in Path("/proc/self/mountinfo").read_text()

@@ -189,7 +189,7 @@ def _process(engine: Engine, row: ContainerRow, request: ExecRequest, paths: Con
     if any(use.env for use in row.config.secrets):
         from sonata.engine.containers import secrets
 
-        known = secrets.variables(engine, row.config.secrets)
+        known = secrets.variables_of_running(engine, row.config, row.state.pid)
         words = (one.partition("=")[::2] for one in found["env"])
         found["env"] = [f"{name}={known.get(name, value)}" for name, value in words]
     extra = {"TERM": "xterm"} if request.tty and not any(one.startswith("TERM=") for one in found["env"]) else {}

@@ -45,6 +45,33 @@ def variables(engine: Engine, uses: Iterable[SecretUse]) -> dict[str, str]:
     return {use.env: kept.data(kept.find(use.name)).decode(errors="surrogateescape") for use in wanted}
 
 
+def variables_of_running(engine: Engine, config: ContainerConfig, pid: int) -> dict[str, str]:
+    """The secrets that a running container has as variables: as it was given them, else as they are now.
+
+    One that neither its first process nor the store has any more is left out.
+    """
+    known = _environment(pid)
+    found = {}
+    for use in config.secrets:
+        if use.env in known:
+            found[use.env] = known[use.env]
+        elif use.env:
+            try:
+                found |= variables(engine, (use,))
+            except NotFound:
+                continue
+    return found
+
+
+def _environment(pid: int) -> dict[str, str]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read(1 << 22).decode(errors="surrogateescape").split("\0")
+    except OSError:
+        return {}
+    return dict(word.partition("=")[::2] for word in words if word)
+
+
 def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> tuple[str, dict[str, str]]:
     """Lay the files down: the folder for /run/secrets (empty: none), and files for targets elsewhere.
 
