@@ -115,14 +115,20 @@ def _identity(engine: Engine) -> Iterator[Finding]:
     yield from privileges.check_modules(engine.facts, engine.find_program("apparmor_parser"))
 
 
+def _configured(engine: Engine, program: str) -> str:
+    """Where the configuration has a program; empty where it names none that is there."""
+    if program == "conmon":
+        try:
+            return engine.conmon()
+        except SonataError:
+            return ""
+    paths = engine.config.engine.runtimes.get(program, ())
+    return next((path for path in paths if os.access(path, os.X_OK)), "")
+
+
 def _programs(engine: Engine) -> Iterator[Finding]:
     for program in programs.PROGRAMS:
-        path = ""
-        if program.name == "conmon":
-            try:
-                path = engine.conmon()
-            except SonataError:
-                path = ""
+        path = _configured(engine, program.name)
         found = programs.probe(program, engine.find_program, engine.run_command, path)
         yield from programs.check(found, engine.facts.rootless)
 
