@@ -108,3 +108,16 @@ def test_neither_brings_anything_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"json", "re", "enum", "functools", "typing"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("text", ["{", "[1,", '{"a" 1}', "", "nul", '"open', "[1] 2", '{"a":}', '"\x01"'])
+def test_a_fresh_interpreter_refuses_what_is_no_json(text: str) -> None:
+    # In a fresh interpreter `json.decoder` was never imported, from which the scanner takes its error.
+    code = (
+        "import sys; from sonata_core import json_text\n"
+        "try: json_text.loads(sys.argv[1])\n"
+        "except ValueError as error: print('refused', error)"
+    )
+    argv = [sys.executable, "-c", code, text]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("refused"), done.stderr

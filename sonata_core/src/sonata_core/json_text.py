@@ -54,7 +54,8 @@ def loads(text: str | bytes | bytearray, *, constants: bool = True) -> Any:
     start = len(text) - len(text.lstrip(_SPACE))
     try:
         value, end = (_scan if constants else _scan_strictly)(text, start)
-    except StopIteration:
+    except (StopIteration, SystemError):
+        # The scanner takes its errors from `json.decoder`; where that was never imported it fails without one.
         return _ordinary(text)
     if text[end:].strip(_SPACE):
         return _ordinary(text)
