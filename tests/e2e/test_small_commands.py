@@ -91,3 +91,15 @@ def test_image_prune_takes_dangling_ones_unless_all(store: PlainStore) -> None:
     assert store.out("image", "prune", "-af") == ""
     store.out("rm", "user")
     assert store.out("image", "prune", "-f") == ident
+
+
+def test_port_that_is_not_published_is_named(store: PlainStore) -> None:
+    store.sleeper("a")
+    assert store.out("port", "a") == ""
+    assert 'failed to find published port "99"' in store.refused("port", "a", "99")
+
+
+def test_storage_driver_that_is_not_installed_is_no_empty_store(store: PlainStore) -> None:
+    for words in (["images"], ["run", "--rm", IMAGE, "true"], ["system", "df"]):
+        assert "no storage backend 'bogus' is installed" in store.refused("--storage-driver", "bogus", *words)
+    assert not list(store.base.glob("root/bogus*"))

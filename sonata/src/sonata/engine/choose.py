@@ -25,11 +25,17 @@ def runtime_name(engine: Engine, asked: str = "") -> str:
 
 
 def storage_name(engine: Engine) -> str:
-    """The storage driver of this store: as configured, else what lies there, else the first that works."""
+    """The storage driver of this store: as configured, else what lies there, else the first that works.
+
+    Raises BackendMissing for a configured one that nobody offers.
+    """
     wanted = engine.config.storage.driver
-    if wanted:
-        return wanted
     graph = engine.config.storage.graph_root
+    if wanted:
+        # A misspelt one would read as an empty store. Our own are not looked up: that is dear on the way of `ps`.
+        if wanted not in DEFAULT_ORDER["storage"]:
+            engine.catalog.find(STORAGE, wanted)
+        return wanted
     there = [name for name in engine.catalog.names(STORAGE) if os.path.isdir(f"{graph}/{name}-layers")]
     if len(there) == 1:
         return there[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import UsageError
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def command(parsed: Parsed, call: Call) -> int:
     name = "" if parsed["latest"] else args.pop(0)
     mappings = published(one(engine, name, latest=parsed["latest"]))
     only = wanted(args[0]) if args else None
+    if only and all((port, protocol) != only for port, protocol, _ in pairs(mappings)):
+        raise NotFound(f'failed to find published port "{args[0]}"', hint=f"`sonata port {name}` lists them")
     for port, protocol, host in pairs(mappings):
         if only is None:
             print(f"{port}/{protocol} -> {host}")
