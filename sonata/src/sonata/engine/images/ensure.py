@@ -33,6 +33,19 @@ def _require_platform(engine: Engine, options: PullOptions) -> None:
     parse_platform(options.platform, host_platform(engine.facts.machine))
 
 
+def _fits(engine: Engine, image: ImageRecord, options: PullOptions) -> bool:
+    """Whether a local image is for the platform that was asked for, if one was."""
+    if not (options.platform or options.arch or options.os or options.variant):
+        return True
+    from sonata.engine.images.facts import read_config
+    from sonata.engine.images.pull import wanted_platform
+
+    wanted, config = wanted_platform(engine, options), read_config(engine, image)
+    given_variant = options.variant or options.platform.count("/") > 1
+    same = (config.os, config.architecture) == (wanted.os, wanted.architecture)
+    return same and (not given_variant or config.variant == wanted.variant)
+
+
 def ensure(
     engine: Engine, text: str, policy: str, options: PullOptions, progress: Progress | None = None
 ) -> tuple[ImageRecord, str]:
@@ -46,6 +59,8 @@ def ensure(
         found = None if policy == "always" else lookup.find(engine, text)
     except UsageError as error:
         raise lookup.bad_reference(text, error) from error
+    if found is not None and not _fits(engine, found[0], options):
+        found = None
     if found is not None and policy != "newer":
         return found
     if policy == "never":

@@ -120,7 +120,7 @@ def pull_reference(
     opened = transport_options(engine, options, endpoints)
     hook = engine.transport(reference.transport).hook
     transfer = TransferOptions(
-        platform=_platform(engine, options),
+        platform=wanted_platform(engine, options),
         partial=partial_folder(engine.config.storage.graph_root),
         parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
         retries=opened.retries,
@@ -178,7 +178,8 @@ def _require_trust(engine: Engine, reference: ImageReference, options: PullOptio
     trust.require(trust.parse_policy(json.dumps(found).encode(), path), reference)
 
 
-def _platform(engine: Engine, options: PullOptions) -> Platform:
+def wanted_platform(engine: Engine, options: PullOptions) -> Platform:
+    """The platform that the options ask for; the host's own where they say nothing."""
     host = host_platform(engine.facts.machine)
     if options.platform:
         return parse_platform(options.platform, host)
