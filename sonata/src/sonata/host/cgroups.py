@@ -91,6 +91,21 @@ def move(pid: int, group: str, root: str = ROOT) -> tuple[str, ...]:
     return tuple(troubles)
 
 
+def wake(root: str = ROOT) -> None:
+    """Put this process into the group that it is in: nothing changes, but the next move of a process is quick.
+
+    The first move after 10 ms of rest waits for an RCU grace period, 8 ms and more on a busy machine
+    (`cgroup_threadgroup_rwsem`). Called from a thread ahead of time, that passes beside other work. Never raises.
+    """
+    for names, group in sorted(of_process().items()):
+        path = f"{root}{group}" if not names else f"{root}/{names}{group}"
+        try:
+            _write(f"{path}/cgroup.procs", str(os.getpid()))
+        except OSError:
+            continue
+        return
+
+
 def of_process(pid: int | str = "self") -> dict[str, str]:
     """Groups of a process by controller; version 2's has the key "". Empty if the process is gone."""
     found: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine import events
+from sonata.engine.background import Background
 from sonata.engine.containers import inside, present
 from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env, refusal
 from sonata.engine.containers.run import Sides, streams_for
@@ -43,6 +44,7 @@ def execute(engine: Engine, request: ExecRequest, sides: Sides) -> Executed:
     """Run a process and follow it to its end. Raises Conflict unless the container runs, ProcessRefused."""
     row = present.load(engine, request.name)
     lifecycle.require(Phase(row.state.phase), Verb.EXEC, row.config.id)
+    Background(cgroups.wake)
     session = new_id()
     paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
     folder = prepare_folder(paths.bundle, session, row.config.id)

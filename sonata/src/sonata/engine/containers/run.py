@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sonata.engine import events
+from sonata.engine.background import Background
 from sonata.engine.containers import ending, present, start
 from sonata.engine.containers.create import create
 from sonata.engine.containers.stop import send, settle
 from sonata.engine.paths import ContainerPaths
-from sonata.host import process
+from sonata.host import cgroups, process
 from sonata.monitor.attach import AttachEnd, Attachment, Streams
 from sonata.monitor.terminal import parse_detach_keys
 from sonata.plan.lifecycle import Phase
@@ -51,6 +52,7 @@ class Ended(Record):
 def run_detached(engine: Engine, request: RunRequest) -> str:
     """Create and start; the id."""
     engine.conmon()
+    Background(cgroups.wake)
     row = create(engine, request)
     try:
         start.start_needed(engine, row)
@@ -65,6 +67,7 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
 def run_attached(engine: Engine, request: RunRequest, sides: Sides) -> Ended:
     """Create, attach, start, and wait for the end; with --rm nothing is left when this returns."""
     engine.conmon()
+    Background(cgroups.wake)
     row = create(engine, request)
     try:
         start.start_needed(engine, row)

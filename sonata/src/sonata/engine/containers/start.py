@@ -6,9 +6,10 @@ import os
 import time
 
 from sonata.engine import events
+from sonata.engine.background import Background
 from sonata.engine.containers import cleanup, init, present
 from sonata.engine.paths import ContainerPaths
-from sonata.host import process
+from sonata.host import cgroups, process
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -27,6 +28,7 @@ def start(engine: Engine, container: str) -> str:
     Raises NotFound, Conflict, and what `init` raises.
     """
     present.recover(engine)
+    Background(cgroups.wake)
     row = present.load(engine, container)
     start_needed(engine, row)
     with engine.locks.hold(row.config.id):
