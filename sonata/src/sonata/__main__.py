@@ -231,7 +231,8 @@ def _flush(code: int) -> int:
         return _broken_pipe()
     except OSError as error:
         # What could not be written stays in the buffer; nothing may try again.
-        print(f"Error: write stdout: {error.strerror}", file=sys.stderr, flush=True)
+        text = (error.strerror or str(error)).lower()
+        print(f"Error: write stdout: {text}", file=sys.stderr, flush=True)
         return code or 125
     return code
 

@@ -67,6 +67,8 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
     with Undo(engine.log) as undo:
         undo.push("state", lambda: _record_failure(engine, row))
         undo.push("dismantle", lambda: cleanup.dismantle(engine, row.replace(state=start.state)))
+        # Interrupted after conmon was let go, the runtime would still create what was just dismantled.
+        undo.push("monitor", lambda: _end_monitor(engine, row.replace(state=start.state)))
         with trace.span("begin"):
             _begin(start)
         undo.push("ports", lambda: ports.release(start.keep))
@@ -275,6 +277,12 @@ def _learn(start: Start) -> None:
     slot = start.engine.runtime(start.config.backends.runtime)
     if slot.offers(RuntimeTune) and start.prepared is not None:
         slot.require(RuntimeTune).runtime_created(ref=start.paths.ref, spec=start.prepared.spec)
+
+
+def _end_monitor(engine: Engine, row: ContainerRow) -> None:
+    from sonata.engine.system.recover import end_processes
+
+    end_processes(engine, row)
 
 
 def _close_root(start: Start) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from sonata.engine.plugins.inspect import group_named
 from sonata.engine.plugins.listing import PROBES
@@ -139,6 +140,7 @@ def _class(engine: Engine, group: Group, name: str) -> Any:
 
 def _silently(make: Callable[[], Any]) -> tuple[Any, bytes]:
     """Call with our output going into a file; the answer, and what was printed."""
+    sys.stdout.flush()
     kept = os.dup(1), os.dup(2)
     seen = os.memfd_create("printed")
     try:
@@ -146,6 +148,7 @@ def _silently(make: Callable[[], Any]) -> tuple[Any, bytes]:
         os.dup2(seen, 2)
         made = make()
     finally:
+        sys.stdout.flush()
         os.dup2(kept[0], 1)
         os.dup2(kept[1], 2)
         os.close(kept[0])
