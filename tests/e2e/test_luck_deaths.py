@@ -238,6 +238,7 @@ def test_ctrl_c_in_run(world: World) -> None:
         assert running.returncode == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["run", "create"])
 def test_ctrl_c_anywhere(world: World, verb: str) -> None:
     """At several moments of a start."""
