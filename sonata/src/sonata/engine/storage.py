@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonata.host import mounts
 from sonata.store.place import Place
 from sonata.store.store import Store
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, LayerId
 from sonata_core.models.storage import LayerRef, MountOptions
@@ -37,11 +38,23 @@ def mount_container(engine: Engine, container: str, options: MountOptions) -> st
 
 
 def unmount_container(engine: Engine, container: str, *, force: bool = False) -> None:
-    """Take one use of the root filesystem back; unmounted with the last. Absent is success."""
+    """Take one use of the root filesystem back; unmounted with the last. Absent is success.
+
+    `force` takes it away altogether, also a mount that a killed command did not come to count.
+    """
     record = engine.store.find_container(container)
     if record is None:
         return
     engine.store.unmount_layer(record.layer, lambda path: unmount(engine, path), force=force, mounted=mounts.is_mounted)
+    if force:
+        try:
+            layer = engine.store.layer(record.layer)
+            ref = LayerRef(store=layer.store, id=layer.id)
+            plan = engine.storage.hook.storage_mounts(layer=ref, options=MountOptions())
+        except NotFound:
+            return
+        # vfs has no mount of its own: its root is the layer's folder.
+        unmount(engine, plan.root)
 
 
 class MountedLayer:
