@@ -38,7 +38,7 @@ PARTS: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
 def main() -> int:
     """Measure and print. Returns 1 where a row misses its aim."""
     asked = _arguments()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=asked.work) as name:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=asked.work, ignore_cleanup_errors=True) as name:
         work = Path(name)
         sonata = asked.sonata or _install(work / "installation")
         world = _world(asked, work, sonata)
