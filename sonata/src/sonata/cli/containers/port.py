@@ -49,9 +49,10 @@ def command(parsed: Parsed, call: Call) -> int:
                 print(f"{ident[:12]}\t{port}/{protocol} -> {host}")
         return 0
     name = "" if parsed["latest"] else args.pop(0)
-    mappings = published(one(engine, name, latest=parsed["latest"]))
+    row = one(engine, name, latest=parsed["latest"])
+    mappings = published(row)
     only = wanted(args[0]) if args else None
-    if only and all((port, protocol) != only for port, protocol, _ in pairs(mappings)):
+    if only and row.state.pid and all((port, protocol) != only for port, protocol, _ in pairs(mappings)):
         raise NotFound(f'failed to find published port "{args[0]}"', hint=f"`sonata port {name}` lists them")
     for port, protocol, host in pairs(mappings):
         if only is None:
