@@ -96,7 +96,9 @@ def test_image_prune_takes_dangling_ones_unless_all(store: PlainStore) -> None:
 def test_port_that_is_not_published_is_named(store: PlainStore) -> None:
     store.sleeper("a")
     assert store.out("port", "a") == ""
-    assert 'failed to find published port "99"' in store.refused("port", "a", "99")
+    for words in (["a"], ["--latest"]):
+        said = store.refused("port", *words, "99")
+        assert 'failed to find published port "99"' in said and "`sonata port a` lists them" in said
 
 
 def test_storage_driver_that_is_not_installed_is_no_empty_store(store: PlainStore) -> None:
