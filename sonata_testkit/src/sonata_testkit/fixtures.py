@@ -14,7 +14,7 @@ import pytest
 
 from sonata_core.context import PluginContext
 from sonata_core.errors import CommandFailed
-from sonata_core.models.host import HostFacts
+from sonata_core.models.host import CAPABILITIES, HostFacts
 from sonata_core.models.process import Command, CommandResult
 from sonata_core.models.storage import StoreRoot
 
@@ -23,50 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CAPABILITIES = (
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-)
-"""In the order of their numbers (linux/capability.h)."""
 _CGROUP = "/sys/fs/cgroup"
 
 
@@ -246,7 +202,7 @@ def _capabilities() -> tuple[str, ...]:
     for line in _read("/proc/self/status").splitlines():
         if line.startswith("CapEff:"):
             bits = int(line.split()[1], 16)
-            return tuple(name for number, name in enumerate(_CAPABILITIES) if bits >> number & 1)
+            return tuple(name for number, name in enumerate(CAPABILITIES) if bits >> number & 1)
     return ()
 
 
