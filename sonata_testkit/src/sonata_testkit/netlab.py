@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sonata_core.models.ids import ContainerId
 from sonata_core.models.net import Attachment, AttachRequest, NetnsRef, NetworkDefinition, PortMapping, Subnet
+from sonata_testkit.containers import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +165,12 @@ class Namespace:
         )
 
     def vanish(self) -> None:
-        """Let go of the namespace without a word to the backend, as after a crash."""
+        """Let go of the namespace without a word to the backend, as after a crash; on return it is dead.
+
+        It lives on for as long as anybody's new mount namespace holds a copy of the pin: a
+        container that some other test is just starting, say.
+        """
+        outside = self._outer_ends()
         for server in self.servers:
             server.kill()
             server.communicate()
@@ -172,6 +178,16 @@ class Namespace:
         subprocess.run(["umount", self.path], check=False, capture_output=True)
         if os.path.exists(self.path):
             os.unlink(self.path)
+        assert eventually(lambda: not outside & _link_indices()), f"something holds {self.path}"
+
+    def _outer_ends(self) -> set[int]:
+        """The indices, on the host, of the links whose other end is in here."""
+        links = json.loads(self.run("ip", "-j", "link", check=False) or "[]")
+        return {link["link_index"] for link in links if "link_index" in link}
+
+
+def _link_indices() -> set[int]:
+    return {link["ifindex"] for link in json.loads(tool("ip", "-j", "link"))}
 
 
 def ask(address: str, port: int, protocol: str = "tcp", seconds: float = 1.0) -> str:
