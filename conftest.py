@@ -17,6 +17,7 @@ import fcntl
 import gc
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,7 +34,12 @@ _capable: dict[str, bool] = {}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """A fresh base folder for every run, short enough for the names of sockets below it."""
+    """A fresh base folder for every run, short enough for the names of sockets below it.
+
+    Ctrl-C reaches what the tests start, also where the run itself was started in the background, by a
+    shell that has such processes ignore it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="sonata-t-", dir="/tmp")
         config.stash[_OURS] = config.option.basetemp

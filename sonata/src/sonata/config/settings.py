@@ -6,6 +6,7 @@ those of containers.conf(5) and containers-storage.conf(5); where a default diff
 
 from __future__ import annotations
 
+from sonata.model.defaults import DEFAULT_CAPABILITIES
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -171,20 +172,6 @@ def _rows(table: str, *rows: tuple[str, Callable[[object], Any], Any, str]) -> I
     return (Setting(table, *row) for row in rows)
 
 
-_CAPABILITIES = (
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-)
-
 CONTAINERS = tuple(
     _rows(
         "containers",
@@ -205,7 +192,7 @@ CONTAINERS = tuple(
         ("cgroups", one_of("enabled", "disabled", "no-conmon"), "enabled", "Whether a container gets cgroups."),
         ("cgroup_conf", words, (), "Cgroup v2 files to write, `file=value`."),
         ("container_name_as_hostname", flag, False, "The container's name is its host name."),
-        ("default_capabilities", capabilities, _CAPABILITIES, "Capabilities of a container that names none."),
+        ("default_capabilities", capabilities, DEFAULT_CAPABILITIES, "Capabilities of a container that names none."),
         ("default_sysctls", words, ("net.ipv4.ping_group_range=0 0",), "Sysctls, `name=value`."),
         ("default_ulimits", words, (), "Resource limits, `name=soft:hard`."),
         ("devices", words, (), "Devices, `source:target:permissions`."),
