@@ -11,10 +11,12 @@ from pathlib import Path
 
 from sonata.cli import help as pages
 from sonata.cli import root, table
+from sonata.cli.errors import exit_code
 from sonata.cli.manual import MANUAL
 from sonata.cli.options.root import LEADING, PERSISTENT
 from sonata.cli.pflag import extras
 from sonata.cli.system.completion import BASH, FISH, ZSH
+from sonata_core import errors
 
 ROOT = Path(__file__).parents[1]
 HEADINGS = {
@@ -33,6 +35,7 @@ def files() -> dict[str, str]:
     made = {"docs/man/sonata.1.md": root_page()}
     for path in table.TABLE:
         made[f"docs/man/sonata-{path.replace(' ', '-')}.1.md"] = command_page(path)
+    made["docs/errors.md"] = errors_page()
     made["docs/completion/sonata.bash"] = BASH
     made["docs/completion/_sonata"] = ZSH
     made["docs/completion/sonata.fish"] = FISH
@@ -109,6 +112,52 @@ def root_page() -> str:
     )
     parts.append("## SEE ALSO\n\nsonata.conf(5), containers.conf(5), storage.conf(5), registries.conf(5)")
     return "\n\n".join(parts) + "\n"
+
+
+ERRORS_HEAD = """# Errors
+
+With `--error-format json`, or `SONATA_ERROR_FORMAT=json` in the environment, a failing command writes one JSON object
+a line to stderr, one for each failure: `sonata rm a b c` may fail three times. Other lines on stderr (warnings,
+progress, what the container itself writes) do not begin with `{"code"`. The option comes before the command's own
+arguments; words of the contained program do not count. What commands print to stdout stays as it is.
+
+| Field | What it is |
+|---|---|
+| `code` | One of the codes below. They are stable: codes are added, never renamed. |
+| `message` | What was asked and what was found: the text after `Error:`. Words may change. |
+| `object` | The name of what it is about, as it was given; `null` where it is about none, or the name is not known. |
+| `causes` | What led to it, nearest first: a list of `{"code", "message"}`, at most 16. |
+| `hint` | What to do, or `null`. |
+| `exit_code` | The code of a command that failed with this alone; where several failed, see the program's own. |
+
+A code further in (`in_use` under `conflict`) is a case of the one it stands under: treat one you do not know as that.
+"""
+
+
+def errors_page() -> str:
+    """The page of error codes, from the classes themselves."""
+    from sonata.cli import pflag
+    from sonata.cli.error_json import OTHERS
+
+    assert issubclass(pflag.FlagError, errors.UsageError)  # loaded, and so among the subclasses
+    rows = [f"| `{code}` | {text} | {number} |" for code, text, number in _codes(errors.SonataError, 0)]
+    rows += [f"| `{code}` | {text} | 125 |" for code, text in OTHERS.items()]
+    head = "| Code | When | Exit code |\n|---|---|---|"
+    note = (
+        "Exit codes are those of most commands; `rm`, `rmi`, `network rm`, `volume rm`, `… exists`, `exec`, `create` "
+        "and `start` have their own for some, as their manual pages say. An interrupted command ends with 130."
+    )
+    return f"{ERRORS_HEAD}\n## Codes\n\n{head}\n" + "\n".join(rows) + f"\n\n{note}\n"
+
+
+def _codes(cls: type[errors.SonataError], depth: int) -> list[tuple[str, str, int]]:
+    text = (cls.__doc__ or "").splitlines()[0].strip().rstrip(".;")
+    under = f" (under `{cls.__mro__[1].__dict__['code']}`)" if depth > 1 else ""
+    found = [(cls.code, f"{text}{under}.", exit_code("", cls("")))]
+    for below in cls.__subclasses__():
+        if below.__module__.startswith(("sonata_core.", "sonata.")):
+            found += _codes(below, depth + 1)
+    return found
 
 
 def stale() -> list[str]:

@@ -6,6 +6,7 @@ an error or exits.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from sonata_core.lite import TYPE_CHECKING
@@ -27,8 +28,8 @@ def main(words: list[str] | None = None, *, leaving: bool = False) -> int:
         return 0
     try:
         return _main(words, leaving=leaving)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        return _report(words, error)
     except BrokenPipeError:
         return _broken_pipe()
     except Exception as error:
@@ -41,6 +42,7 @@ def _main(words: list[str], *, leaving: bool) -> int:
 
         return complete(words[1:], described=words[0] == "__complete")
     from sonata.cli import pflag, root
+    from sonata_core.errors import UsageError
 
     try:
         made = root.understand(words)
@@ -52,7 +54,7 @@ def _main(words: list[str], *, leaving: bool) -> int:
 
     if not table.TABLE[made.path][0]:
         _help(made.path)
-        return _complain(f"Error: missing command 'sonata {made.path} COMMAND'")
+        raise UsageError(f"missing command 'sonata {made.path} COMMAND'")
     return _carry_out(made, leaving=leaving)
 
 
@@ -62,7 +64,9 @@ def _without_command(made: Invocation) -> int:
     if made.globals.get("version"):
         return main(["--version"])
     _help("")
-    return _complain("Error: missing command 'sonata COMMAND'")
+    from sonata_core.errors import UsageError
+
+    raise UsageError("missing command 'sonata COMMAND'")
 
 
 def _carry_out(made: Invocation, *, leaving: bool) -> int:
@@ -73,6 +77,11 @@ def _carry_out(made: Invocation, *, leaving: bool) -> int:
     for warning in made.parsed.warnings:
         print(warning, file=sys.stderr)
     arguments.check(table.TABLE[made.path][5], made.path, made.parsed)
+    given = made.globals.get("error-format")
+    if given or "SONATA_ERROR_FORMAT" in os.environ:
+        from sonata.cli.error_json import check
+
+        check(given, os.environ)
     _redirect(made)
     if made.globals.get("trace"):
         trace.start(made.globals["trace"])
@@ -90,8 +99,6 @@ def _redirect(made: Invocation) -> None:
     """`--out FILE` and `--noout`: where stdout goes."""
     path = "/dev/null" if made.globals.get("noout") else made.globals.get("out")
     if path:
-        import os
-
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         os.dup2(target, 1)
         os.close(target)
@@ -111,16 +118,22 @@ def _complain(text: str) -> int:
     return 125
 
 
-def _report(words: list[str], error: Exception) -> int:
+def _report(words: list[str], error: Exception | KeyboardInterrupt) -> int:
     """Say what went wrong, once. Anything that is no SonataError is a fault of ours: its traceback is shown."""
-    from sonata.cli import errors
+    from sonata.cli import error_json, errors
     from sonata.cli.root import UnknownCommand
     from sonata_core.errors import SonataError
 
+    as_json = error_json.wanted(words, os.environ)
     if isinstance(error, ExceptionGroup):
-        return _report_many(words, error)
+        return _report_many(words, error, as_json=as_json)
+    if as_json:
+        _complain(error_json.line(_path_of(words, error), error))
+        return errors.exit_code(_path_of(words, error), error)
+    if isinstance(error, KeyboardInterrupt):
+        return errors.INTERRUPTED
     if isinstance(error, OSError):
-        return _complain(f"Error: {_operating_system_says(error)}")
+        return _complain(f"Error: {errors.said_by_system(error)}")
     if not isinstance(error, SonataError):
         import traceback
 
@@ -141,25 +154,16 @@ def _report(words: list[str], error: Exception) -> int:
     return code
 
 
-def _operating_system_says(error: OSError) -> str:
-    text = _lowered(error.strerror or str(error))
-    return f"{error.filename}: {text}" if error.filename else text
-
-
-def _lowered(text: str) -> str:
-    """An error of the system as Go, and so Podman, says it: `no space left on device`."""
-    return text[:1].lower() + text[1:]
-
-
-def _report_many(words: list[str], group: ExceptionGroup[Exception]) -> int:
-    from sonata.cli import errors
+def _report_many(words: list[str], group: ExceptionGroup[Exception], *, as_json: bool) -> int:
+    from sonata.cli import error_json, errors
     from sonata_core.errors import SonataError
 
     several = errors.flatten(group)
+    path = _path_of(words, None)
     for error in several:
-        _complain(errors.shown(error))
+        _complain(error_json.line(path, error) if as_json else errors.shown(error))
     ours = [error for error in several if isinstance(error, SonataError)]
-    return errors.exit_code_of_many(_path_of(words, None), ours)
+    return errors.exit_code_of_many(path, ours)
 
 
 def _is_flag_error(error: Exception) -> bool:
@@ -168,7 +172,7 @@ def _is_flag_error(error: Exception) -> bool:
     return isinstance(error, FlagError)
 
 
-def _path_of(words: list[str], error: Exception | None) -> str:
+def _path_of(words: list[str], error: BaseException | None) -> str:
     """The command that the words name, as far as they name one."""
     from sonata.cli.root import find
     from sonata_core.errors import SonataError
@@ -176,12 +180,11 @@ def _path_of(words: list[str], error: Exception | None) -> str:
     try:
         return find(words)[0]
     except SonataError:
-        return str(getattr(error, "details", {}).get("path", ""))
+        return str(getattr(error, "details", {}).get("command", ""))
 
 
 def _broken_pipe() -> int:
     """Whoever read our output is gone: die of it as any program does, silently."""
-    import os
     from signal import SIG_DFL, SIGPIPE, signal
 
     signal(SIGPIPE, SIG_DFL)
@@ -192,7 +195,6 @@ def _broken_pipe() -> int:
 def run() -> None:
     """Entry point of the installed program: `main`, then out without the interpreter's long goodbye."""
     import _signal  # type: ignore[import-not-found]  # what `signal` wraps, without the enums
-    import os
 
     # A handler, unlike "ignore", is not inherited by the programs we start; writes still fail with EPIPE.
     _signal.signal(_signal.SIGPIPE, _nothing)
@@ -211,8 +213,6 @@ def run() -> None:
 
 def _occupy(number: int) -> None:
     """Have something open as a standard stream that the caller closed: no file of ours may become one."""
-    import os
-
     try:
         os.fstat(number)
     except OSError:
@@ -231,8 +231,12 @@ def _flush(code: int) -> int:
         return _broken_pipe()
     except OSError as error:
         # What could not be written stays in the buffer; nothing may try again.
-        text = (error.strerror or str(error)).lower()
-        print(f"Error: write stdout: {text}", file=sys.stderr, flush=True)
+        from sonata.cli import error_json
+
+        text = f"write stdout: {(error.strerror or str(error)).lower()}"
+        as_json = error_json.wanted(sys.argv[1:], os.environ)
+        said = error_json.line("", OSError(text)) if as_json else f"Error: {text}"
+        print(said, file=sys.stderr, flush=True)
         return code or 125
     return code
 

@@ -68,12 +68,14 @@ BY_VERB["container exec"] = BY_VERB["exec"]
 _STARTS = ("run", "container run")
 
 
-def exit_code(path: str, error: errors.SonataError) -> int:
-    """The exit code of command `path` that ended with `error`.
+def exit_code(path: str, error: BaseException) -> int:
+    """The exit code of command `path` that ended with `error`; 125 for what is no SonataError, 130 for Ctrl-C.
 
     The nearest class counts, in the verb's own table first. `run` tells apart where it failed: an
     error with detail `stage="start"` came after the container was made, and reads as the command's.
     """
+    if not isinstance(error, errors.SonataError):
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILURE
     if path in _STARTS and error.details.get("stage") == "start":
         text = error.message.lower()
         missing = "not found" in text or "no such file" in text or "executable path is empty" in text
@@ -101,6 +103,13 @@ def shown(error: BaseException) -> str:
         return f"Error: {type(error).__name__}: {error}"
     text = f"Error: {error.message}"
     return harmless(f"{text}\n  hint: {error.hint}" if error.hint else text)
+
+
+def said_by_system(error: OSError) -> str:
+    """An error of the system as Go, and so Podman, says it: `no space left on device`."""
+    text = error.strerror or str(error)
+    text = text[:1].lower() + text[1:]
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def harmless(text: str) -> str:

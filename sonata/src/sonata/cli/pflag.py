@@ -32,6 +32,8 @@ EXTRAS = (
 class FlagError(UsageError):
     """The command line does not parse; the front door adds the line that points to `--help`."""
 
+    code = "bad_option"
+
 
 class HelpWanted(Exception):
     """`-h` was met where no option has that letter: help is shown at once."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class UnknownCommand(UsageError):
     """No such command; the front door adds where to look."""
 
+    code = "unknown_command"
+
 
 class Invocation:
     """A command line, understood: path of the command, its options, and the global ones."""
@@ -115,7 +117,7 @@ def understand(words: list[str]) -> Invocation:
             made.help = True
             return made
         except UsageError as error:
-            error.details["path"] = path
+            error.details["command"] = path
             raise
         _lift(made)
     made.help = bool(made.globals.get("help"))

@@ -35,6 +35,7 @@ def command(parsed: Parsed, call: Call) -> int:
             try:
                 image, _ = ensure(engine, text, policy, request, progress)
             except SonataError as error:
+                error.details.setdefault("object", text)
                 failed.append(error)
             else:
                 print(image.id, flush=True)

@@ -27,6 +27,7 @@ def command(parsed: Parsed, call: Call) -> int:
             if not (parsed["force"] or parsed["ignore"]):
                 failed.append(error)
         except SonataError as error:
+            error.details.setdefault("object", name)
             failed.append(error)
         else:
             lines += [f"Untagged: {untagged}" for untagged in removed.untagged]

@@ -16,6 +16,15 @@ PERSISTENT = (
     ),
     ("conmon", "", "string", "", "", "Path of the conmon binary", {"complete": "files"}),
     (
+        "error-format",
+        "",
+        "string",
+        "text",
+        "",
+        "How failures are told on stderr: as text, or one JSON object a line (docs/errors.md)",
+        {"choices": ("text", "json"), "env": "SONATA_ERROR_FORMAT"},
+    ),
+    (
         "events-backend",
         "",
         "string",

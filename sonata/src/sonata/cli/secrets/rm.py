@@ -26,5 +26,6 @@ def command(parsed: Parsed, call: Call) -> int:
             if not parsed["ignore"]:
                 failed.append(error)
         except SonataError as error:
+            error.details.setdefault("object", name)
             failed.append(error)
     return outcome(done, failed)

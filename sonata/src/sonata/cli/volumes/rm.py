@@ -28,5 +28,6 @@ def command(parsed: Parsed, call: Call) -> int:
             if not parsed["force"]:
                 failed.append(error)
         except SonataError as error:
+            error.details.setdefault("object", name)
             failed.append(error)
     return outcome(done, failed)

@@ -86,5 +86,6 @@ def each(
             if not ignore:
                 failed.append(error)
         except SonataError as error:
+            error.details.setdefault("object", shown)
             failed.append(error)
     return done, failed
