@@ -20,29 +20,33 @@ if TYPE_CHECKING:
     from sonata_core.models.net import AttachResult
 
 
-def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str, name: str) -> RuntimeFiles:
-    """The files, those of the network still empty: they are filled before the container starts."""
+def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str) -> RuntimeFiles:
+    """Where the files are. Makes none. Raises HostLacks for an init program that the host lacks."""
     run = paths.run_dir
     own_net = config.network.mode not in (NetworkMode.CONTAINER, NetworkMode.POD)
     hosts = f"{run}/hosts" if config.network.manage_hosts and own_net else ""
     resolv = f"{run}/resolv.conf" if wants_resolv(config) and own_net else ""
     if not own_net:
         hosts, resolv = _borrowed(engine, config)
-    for path in (hosts, resolv):
-        if path and own_net:
-            write(path, "")
-    write(f"{run}/.containerenv", texts.containerenv(config, VERSION, rootless=engine.facts.rootless))
-    hostname = f"{run}/hostname" if config.network.manage_hostname else ""
-    if hostname:
-        write(hostname, f"{name}\n")
     return RuntimeFiles(
         resolv_conf=resolv,
         hosts=hosts,
-        hostname=hostname,
+        hostname=f"{run}/hostname" if config.network.manage_hostname else "",
         containerenv=f"{run}/.containerenv",
         shm=shm,
         init=init_program(engine, config) if config.process.init else "",
     )
+
+
+def lay(engine: Engine, config: ContainerConfig, made: RuntimeFiles, name: str) -> None:
+    """Write them, those of the network still empty: they are filled before the container starts."""
+    if config.network.mode not in (NetworkMode.CONTAINER, NetworkMode.POD):
+        for path in (made.hosts, made.resolv_conf):
+            if path:
+                write(path, "")
+    write(made.containerenv, texts.containerenv(config, VERSION, rootless=engine.facts.rootless))
+    if made.hostname:
+        write(made.hostname, f"{name}\n")
 
 
 def wants_resolv(config: ContainerConfig) -> bool:

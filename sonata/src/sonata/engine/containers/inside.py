@@ -11,7 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import exists_in_root, make_folders, open_in_root, read_in_root, stat_in_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sonata.model.container import ContainerConfig
 
@@ -20,8 +20,12 @@ _LIMIT = 8 << 20
 
 def identity(config: ContainerConfig, root: int, user: str | None = None) -> Identity:
     """The user, resolved in the root's own passwd and group files. Raises NotFound, UsageError."""
-    passwd = _read(root, "etc/passwd")
-    group = _read(root, "etc/group")
+    return identity_in(config, lambda path: _read(root, path), user)
+
+
+def identity_in(config: ContainerConfig, read: Callable[[str], bytes], user: str | None = None) -> Identity:
+    """As `identity`, of a root whose files `read` gives: empty for one that is not there."""
+    passwd, group = read("etc/passwd"), read("etc/group")
     return users.resolve(config.process.user if user is None else user, passwd, group, config.process.groups)
 
 

@@ -14,8 +14,10 @@ from sonata_core.models.ids import ContainerId
 from sonata_core.models.net import Attachment, AttachRequest, AttachResult, NetnsRef
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sonata.engine.engine import Engine
-    from sonata.model.container import ContainerConfig
+    from sonata.model.container import ContainerConfig, NetworkUse
     from sonata.state.rows import ContainerState
     from sonata_core.models.net import NetworkDefinition
 
@@ -44,6 +46,11 @@ def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:
     if config.network.mode is NetworkMode.BRIDGE:
         definitions = [definition_of(engine, use.network) for use in config.network.networks]
         attachments = _lease(engine, config, definitions)
+    return request_with(config, attachments)
+
+
+def request_with(config: ContainerConfig, attachments: Iterable[Attachment]) -> AttachRequest:
+    """The request for a container whose addresses are chosen."""
     return AttachRequest(
         container=ContainerId(config.id),
         name=config.name,
@@ -60,16 +67,20 @@ def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDef
     with engine.database.transaction(durable=False):
         leases.forget_container(engine.database, config.id)
         for number, (use, definition) in enumerate(zip(config.network.networks, definitions, strict=True)):
-            found.append(
-                Attachment(
-                    network=definition,
-                    interface=use.interface or f"eth{number}",
-                    addresses=lease_addresses(engine, config.id, definition, use.static_ips),
-                    aliases=use.aliases,
-                    mac=use.mac,
-                )
-            )
+            addresses = lease_addresses(engine, config.id, definition, use.static_ips)
+            found.append(attachment(use, number, definition, addresses))
     return found
+
+
+def attachment(use: NetworkUse, number: int, definition: NetworkDefinition, addresses: tuple[str, ...]) -> Attachment:
+    """The container's interface `number`, as its backend is told of it."""
+    return Attachment(
+        network=definition,
+        interface=use.interface or f"eth{number}",
+        addresses=addresses,
+        aliases=use.aliases,
+        mac=use.mac,
+    )
 
 
 def lease_addresses(

@@ -22,7 +22,7 @@ _FLAGS = ("nodev", "nosuid", "noexec")
 
 
 class Mounted:
-    """What was mounted: the root, and for the mounts that the spec makes, the folders behind them."""
+    """Where a start finds the root, and for the mounts that the spec makes, the folders behind them."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -33,10 +33,27 @@ class Mounted:
 
 def mount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> Mounted:
     """Mount the root filesystem, /dev/shm, and the sources of the container's mounts."""
-    mounted = Mounted(_mount_root(engine, config, paths))
+    root = _mount_root(engine, config, paths)
+    _make_shm(engine, config, paths)
+    for number, use in enumerate(config.mounts):
+        _make_source(engine, config, paths, (number, use), root)
+    return places(engine, config, paths, root)
+
+
+def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root: str) -> Mounted:
+    """Where `mount` has everything, with the root filesystem at `root`. Makes nothing, also where nothing is yet.
+
+    Raises NotFound for a bind's source that is not there.
+    """
+    mounted = Mounted(root)
     mounted.shm = _shm(engine, config, paths)
     for number, use in enumerate(config.mounts):
-        _prepare(engine, config, paths, (number, use), mounted)
+        if use.kind is MountKind.BIND:
+            mounted.flags[use.source] = _bind_flags(use)
+        elif use.kind is MountKind.VOLUME:
+            mounted.sources[use.target] = volumes.folder(engine, use)
+        elif use.kind is MountKind.OVERLAY:
+            mounted.sources[use.target] = _overlay_at(paths, str(number))
     return mounted
 
 
@@ -53,16 +70,26 @@ def _mount_root(engine: Engine, config: ContainerConfig, paths: ContainerPaths) 
         return storage.mount_container(engine, config.id, options)
     if not os.path.isdir(config.rootfs):
         raise NotFound(f"--rootfs {config.rootfs}: no such directory")
-    if not config.rootfs_overlay:
-        return config.rootfs
-    return _overlay(engine, paths, "rootfs", (config.rootfs, "", ""))
+    if config.rootfs_overlay:
+        _overlay(engine, paths, "rootfs", (config.rootfs, "", ""))
+    return root_given(config, paths)
 
 
-def _overlay(engine: Engine, paths: ContainerPaths, name: str, layers: tuple[str, str, str]) -> str:
+def root_given(config: ContainerConfig, paths: ContainerPaths) -> str:
+    """Where the root filesystem of `--rootfs` is: the folder itself, or an overlay over it."""
+    return _overlay_at(paths, "rootfs") if config.rootfs_overlay else config.rootfs
+
+
+def _overlay_at(paths: ContainerPaths, name: str) -> str:
+    return f"{paths.bundle}/overlay/{name}/merge"
+
+
+def _overlay(engine: Engine, paths: ContainerPaths, name: str, layers: tuple[str, str, str]) -> None:
     """An overlay over a folder of the host: changes go below the bundle, or where `upper` says."""
     lower, upper, work = layers
-    home = f"{paths.bundle}/overlay/{name}"
-    upper, work, merged = upper or f"{home}/upper", work or f"{home}/work", f"{home}/merge"
+    merged = _overlay_at(paths, name)
+    home = os.path.dirname(merged)
+    upper, work = upper or f"{home}/upper", work or f"{home}/work"
     for folder in (upper, work, merged):
         os.makedirs(folder, mode=0o700, exist_ok=True)
     _like(lower, upper)
@@ -71,7 +98,6 @@ def _overlay(engine: Engine, paths: ContainerPaths, name: str, layers: tuple[str
         mounts.make_one(
             engine.kernel, Mount(type="overlay", source="overlay", target=merged, options=options), engine.run_command
         )
-    return merged
 
 
 def _like(source: str, target: str) -> None:
@@ -81,6 +107,7 @@ def _like(source: str, target: str) -> None:
 
 
 def _shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:
+    """What is bound to /dev/shm."""
     kind = config.namespaces.ipc.kind
     if kind is NamespaceKind.HOST:
         return "/dev/shm"  # noqa: S108 - the host's own, as --ipc host asks for
@@ -90,27 +117,31 @@ def _shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:
         from sonata.engine.paths import ContainerPaths as Paths
 
         return Paths(engine, config.backends.storage, config.namespaces.ipc.value).shm
+    return paths.shm
+
+
+def _make_shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> None:
+    if _shm(engine, config, paths) != paths.shm:
+        return
     os.makedirs(paths.shm, mode=0o700, exist_ok=True)
     if not mounts.is_mounted(paths.shm):
         options = ("noexec", "nosuid", "nodev", "mode=1777", f"size={config.shm_size}")
         mounts.make_one(
             engine.kernel, Mount(type="tmpfs", source="shm", target=paths.shm, options=options), engine.run_command
         )
-    return paths.shm
 
 
-def _prepare(
-    engine: Engine, config: ContainerConfig, paths: ContainerPaths, numbered: tuple[int, MountUse], mounted: Mounted
+def _make_source(
+    engine: Engine, config: ContainerConfig, paths: ContainerPaths, numbered: tuple[int, MountUse], root: str
 ) -> None:
+    """What `places` says the folder behind a mount is, made ready."""
     number, use = numbered
-    if use.kind is MountKind.BIND:
-        mounted.flags[use.source] = _bind_flags(use)
-    elif use.kind is MountKind.VOLUME:
-        mounted.sources[use.target] = volumes.prepare(engine, config, use, mounted.root)
+    if use.kind is MountKind.VOLUME:
+        volumes.prepare(engine, config, use, root)
     elif use.kind is MountKind.OVERLAY:
         if not os.path.isdir(use.source):
             raise NotFound(f"statfs {use.source}: no such file or directory")
-        mounted.sources[use.target] = _overlay(engine, paths, str(number), (use.source, use.upper_dir, use.work_dir))
+        _overlay(engine, paths, str(number), (use.source, use.upper_dir, use.work_dir))
     elif use.kind in (MountKind.IMAGE, MountKind.GLOB, MountKind.ARTIFACT):
         raise UsageError(f"mount type {use.kind} is not supported yet: {use.target}")
 

@@ -72,28 +72,31 @@ def _environment(pid: int) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in words if word)
 
 
-def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> tuple[str, dict[str, str]]:
-    """Lay the files down: the folder for /run/secrets (empty: none), and files for targets elsewhere.
+def places(config: ContainerConfig, paths: ContainerPaths) -> tuple[str, dict[str, str]]:
+    """Where `lay` has the files: the folder for /run/secrets (empty: none), and files for targets elsewhere."""
+    folder, others = "", {}
+    for number, use in enumerate(config.secrets):
+        if use.target.startswith("/") and not use.env:
+            others[use.target] = f"{place(paths)}/{number}"
+        elif not use.env:
+            folder = f"{place(paths)}/files"
+    return folder, others
 
-    Raises NotFound where a secret is not there any more.
-    """
+
+def lay(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> None:
+    """Lay the files down. Raises NotFound where a secret is not there any more."""
     kept = store(engine)
     found = [(use, kept.data(kept.find(use.name))) for use in config.secrets]
     _mount(engine, place(paths), sum(len(data) for _, data in found))
-    folder, others = "", {}
+    folder, _ = places(config, paths)
     for number, (use, data) in enumerate(found):
         if use.env:
             continue
-        if use.target.startswith("/"):
-            path = f"{place(paths)}/{number}"
-            others[use.target] = path
-        else:
-            folder = f"{place(paths)}/files"
-            path = f"{folder}/{use.target}"
+        path = f"{place(paths)}/{number}" if use.target.startswith("/") else f"{folder}/{use.target}"
+        if not use.target.startswith("/"):
             _make_folders(config, folder, use.target)
         _write(path, data, use.mode)
         _own(config, path, use.uid, use.gid)
-    return folder, others
 
 
 def place(paths: ContainerPaths) -> str:

@@ -6,7 +6,7 @@ import os
 
 from sonata.engine.containers import files, inside
 from sonata.model.container import NamespaceKind, NetworkMode
-from sonata.model.materials import NetPaths, SpecInputs
+from sonata.model.materials import NetPaths, RootfsFacts, SpecInputs
 from sonata.plan import adjust
 from sonata.plan.seccomp import DEFAULT_PROFILE
 from sonata.plan.spec.runtime import host_name, runtime_spec
@@ -51,49 +51,67 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
         who = inside.identity(config, root)
         inside.working_directory(config, root, who, [use.target for use in config.mounts])
         inside.add_entries(config, root, who)
-        facts = inside.rootfs_facts(mounted.root, who)
-        net = NetPaths(netns=netns, hostname=files.uts_name(config))
-        hostname = host_name(config, SpecInputs(rootfs=facts, net=net))
-        made = files.prepare(engine, config, paths, mounted.shm, hostname)
-        secret_env: Mapping[str, str] = {}
+        given = inputs(engine, config, paths, mounted, NetPaths(netns=netns, hostname=files.uts_name(config)))
+        given = given.replace(rootfs=inside.rootfs_facts(mounted.root, who))
+        hostname = host_name(config, given)
+        files.lay(engine, config, given.files, hostname)
         if config.secrets:
             from sonata.engine.containers import secrets
 
-            folder, others = secrets.prepare(engine, config, paths)
-            made = made.replace(secrets=folder, secret_files=others)
-            secret_env = secrets.variables(engine, config.secrets)
-        inputs = SpecInputs(
-            rootfs=facts,
-            net=net,
-            files=made,
-            secret_env=secret_env,
-            sources=mounted.sources,
-            source_flags=mounted.flags,
-            namespaces=_joined(engine, config),
-            host_devices=_host_devices() if config.host_devices else (),
-            seccomp=_seccomp(engine, config),
-        )
-        spec = runtime_spec(config, inputs, engine.facts)
-        spec = _adjusted(engine, paths, spec)
-        tuned = _tuned(engine, config, spec)
-        _keep(paths, tuned, secret=bool(secret_env))
+            secrets.lay(engine, config, paths)
+            given = given.replace(secret_env=secrets.variables(engine, config.secrets))
+        spec, hooks = assemble(engine, config, given)
+        spec = tuned(engine, config, _changed_by_hooks(engine, paths, spec, hooks))
+        _keep(paths, spec, secret=bool(given.secret_env))
     except BaseException:
         os.close(root)
         raise
-    return Prepared(tuned, made, root, hostname)
+    return Prepared(spec, given.files, root, hostname)
 
 
-def _adjusted(engine: Engine, paths: ContainerPaths, spec: dict[str, Any]) -> dict[str, Any]:
-    """What participants of the hooks group add; then the hooks of the stage `precreate`."""
+def inputs(
+    engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, net: NetPaths
+) -> SpecInputs:
+    """What the spec is made from, but for the user in the root and the secrets' values. Makes nothing.
+
+    Raises Conflict, NotFound, UsageError, HostLacks.
+    """
+    made = files.places(engine, config, paths, mounted.shm)
+    if config.secrets:
+        from sonata.engine.containers import secrets
+
+        folder, others = secrets.places(config, paths)
+        made = made.replace(secrets=folder, secret_files=others)
+    return SpecInputs(
+        rootfs=RootfsFacts(path=mounted.root),
+        net=net,
+        files=made,
+        sources=mounted.sources,
+        source_flags=mounted.flags,
+        namespaces=_joined(engine, config),
+        host_devices=_host_devices() if config.host_devices else (),
+        seccomp=_seccomp(engine, config),
+    )
+
+
+def assemble(engine: Engine, config: ContainerConfig, given: SpecInputs) -> tuple[dict[str, Any], list[OciHook]]:
+    """The spec with what participants of the hooks group add, and their hooks. Runs and writes nothing."""
+    spec = runtime_spec(config, given, engine.facts)
     if not engine.catalog.names(HOOKS):
-        return spec
+        return spec, []
     annotations: Mapping[str, str] = spec.get("annotations", {})
     answers = engine.hooks.gather(OciHooks.oci_hooks, spec=spec, annotations=annotations)
     found = [hook for _, some in answers for hook in some]
     asked = engine.hooks.gather(SpecAdjust.oci_adjust, spec=spec, annotations=annotations)
     changes = [change for _, change in asked if change is not None]
     for_runtime = [SpecAdjustment(origin=hook.origin, hooks=(_without_engine_stages(hook),)) for hook in found]
-    spec = adjust.merge(spec, [*changes, *(one for one in for_runtime if one.hooks[0].stages)])
+    return adjust.merge(spec, [*changes, *(one for one in for_runtime if one.hooks[0].stages)]), found
+
+
+def _changed_by_hooks(
+    engine: Engine, paths: ContainerPaths, spec: dict[str, Any], found: list[OciHook]
+) -> dict[str, Any]:
+    """Run the hooks of the stage `precreate`, and keep those of `poststop` for later."""
     early = [hook for hook in found if "precreate" in hook.stages]
     late = [hook for hook in found if "poststop" in hook.stages]
     if late:
@@ -111,7 +129,8 @@ def _without_engine_stages(hook: OciHook) -> OciHook:
     return hook.replace(stages=tuple(stage for stage in hook.stages if stage not in _ENGINE_STAGES))
 
 
-def _tuned(engine: Engine, config: ContainerConfig, spec: dict[str, Any]) -> dict[str, Any]:
+def tuned(engine: Engine, config: ContainerConfig, spec: dict[str, Any]) -> dict[str, Any]:
+    """With what the runtime's own plugin adds."""
     slot = engine.runtime(config.backends.runtime)
     if not slot.offers(RuntimeTune):
         return spec

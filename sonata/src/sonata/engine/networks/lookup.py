@@ -21,11 +21,16 @@ _FILE_LIMIT = 1 << 20
 def definition_of(engine: Engine, name: str) -> NetworkDefinition:
     """A network by name, id or unique id prefix; `""` is the default one. Raises NotFound, UsageError."""
     default = engine.config.network.default_network
-    wanted = name or default
-    known = definitions(engine)
-    if wanted == default and not any(one.name == default for one in objects.networks(engine.database)):
+    if (name or default) == default and not any(one.name == default for one in objects.networks(engine.database)):
         mine = [one for one in foreign(engine) if one.name == default]
         return mine[0] if mine else settle_default(engine)
+    return look_up(engine, name)
+
+
+def look_up(engine: Engine, name: str) -> NetworkDefinition:
+    """As `definition_of`, but a default network that was never used is decided and not written down."""
+    wanted = name or engine.config.network.default_network
+    known = definitions(engine)
     for definition in known:
         if wanted in (definition.name, definition.id):
             return definition

@@ -34,7 +34,7 @@ def make(engine: Engine, volume: objects.Volume) -> objects.Volume:
     with engine.locks.hold(key):
         # A folder without a row is another engine's, unless this note says that it was ours to be.
         begun = intents.Intent(id=key, kind="volume", detail={"name": volume.name})
-        volume = volume.replace(mountpoint=f"{engine.config.paths.volume_path}/{volume.name}/_data")
+        volume = volume.replace(mountpoint=mountpoint(engine, volume.name))
         _make_folder(engine, volume, begun)
     events.thing(engine, "volume", "create", volume.name)
     return volume
@@ -74,8 +74,8 @@ def _forget(home: str) -> None:
             continue
 
 
-def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -> str:
-    """The folder to bind for a volume; its first use copies what the image has there into it."""
+def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -> None:
+    """Make a volume ready for a container: its first use copies what the image has there into it."""
     volume = objects.find_volume(engine.database, use.source)
     if volume.fresh and not use.subpath:
         with engine.locks.hold(f"volume-{volume.name}"):
@@ -86,7 +86,20 @@ def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -
                 if use.copy and not os.listdir(volume.mountpoint):
                     copy_up(root, use.target, volume.mountpoint)
                 objects.put_volume(engine.database, volume.replace(fresh=False))
-    return _inside(volume.mountpoint, use.subpath)
+
+
+def folder(engine: Engine, use: MountUse) -> str:
+    """The folder to bind for a volume; where it will be, if there is no such volume yet."""
+    volume = objects.volume_named(engine.database, use.source)
+    if volume is not None:
+        return _inside(volume.mountpoint, use.subpath)
+    new = mountpoint(engine, use.source)
+    return f"{new}/{use.subpath}" if use.subpath else new
+
+
+def mountpoint(engine: Engine, name: str) -> str:
+    """Where a new local volume's data go."""
+    return f"{engine.config.paths.volume_path}/{name}/_data"
 
 
 def _inside(folder: str, subpath: str) -> str:
