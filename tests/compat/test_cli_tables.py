@@ -12,6 +12,8 @@ from sonata.cli.pflag import extras
 DATA = json.loads((Path(__file__).parent / "data/podman-cli.json").read_text())
 
 OURS_ONLY = {
+    "container debug",
+    "debug",
     "doctor",
     "help",
     "plugin",

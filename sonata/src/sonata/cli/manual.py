@@ -32,6 +32,28 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
             "sonata create -t -i --name myctr alpine ls",
         ),
     ),
+    "sonata.cli.containers.debug:command": (
+        (
+            "Runs tools from an image in the namespaces of a running or paused container, for containers that have "
+            "no shell of their own. A helper container is made from the image (**--image**, else `engine.debug_image` "
+            "of containers.conf) and joins the container's pid, net, ipc, uts, user and cgroup namespaces; it is "
+            "removed when the command ends, and ends with the container.\n\n"
+            "The container's own files are seen below `/proc/1/root`; where it does not have process 1 to itself, "
+            "because it shares a pid namespace, the variable `SONATA_TARGET_ROOT`, which is always set, says where. "
+            "`SONATA_TARGET` is the container's id.\n\n"
+            "The helper is root unless **--user** says otherwise, with the capabilities of the container and "
+            "`CAP_SYS_PTRACE`, which looking at other processes and at their root needs; it is privileged where the "
+            "container is. Its limits are its own: it does not count towards the container's.\n\n"
+            "Without a command, the shell reads standard input; where that is a terminal, it gets one too. The image "
+            "is pulled as by `sonata run`. While a container is debugged it cannot be removed, only stopped. "
+            "The exit code is the command's."
+        ),
+        (
+            "sonata debug --image busybox web",
+            "sonata debug -it --image alpine --shell /bin/ash web",
+            "sonata debug --image busybox web -- ls -l /proc/1/root/etc",
+        ),
+    ),
     "sonata.cli.containers.exec:command": (
         "Execute the specified command inside a running container.",
         ("sonata exec -it ctrID ls", "sonata exec -it -w /tmp myCtr pwd", "sonata exec --user root ctrID ls"),

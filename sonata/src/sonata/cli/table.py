@@ -51,6 +51,9 @@ _CREATE = _container(
 _EXEC = _container(
     "exec", "Run a process in a running container", "containers:EXEC", "exec", "CONTAINER COMMAND [ARG...]"
 )
+_DEBUG = _container(
+    "debug", "Run tools in the namespaces of a container", "debug:DEBUG", "min 1", "CONTAINER [-- COMMAND [ARG...]]"
+)
 _KILL = _container(
     "kill",
     "Kill one or more running containers with a specific signal",
@@ -162,6 +165,7 @@ TABLE: dict[str, Row] = {
     "container commit": _COMMIT,
     "container cp": _CP,
     "container create": _CREATE,
+    "container debug": _DEBUG,
     "container diff": _container(
         "diff", "Inspect changes to the file system of a container", "contents:DIFF", "diff", "CONTAINER [CONTAINER]"
     ),
@@ -196,6 +200,7 @@ TABLE: dict[str, Row] = {
     "container wait": _WAIT,
     "cp": _CP,
     "create": _CREATE,
+    "debug": _DEBUG,
     "diff": (
         f"{_S}diff:command",
         "Display the changes to the object's file system",

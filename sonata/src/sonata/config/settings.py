@@ -271,6 +271,7 @@ ENGINE = tuple(
         ),
         ("conmon_env_vars", words, (_PATH,), "Environment of the monitor."),
         ("conmon_path", words, _CONMON, "Paths of the monitor; the first that exists is used, then PATH."),
+        ("debug_image", text, "", "Image with tools for `sonata debug`; empty: it must be named with --image."),
         ("detach_keys", text, "ctrl-p,ctrl-q", "Keys that detach a terminal."),
         ("env", words, (), "Environment of the engine itself, `NAME=value`."),
         ("events_logfile_path", text, "", "File of events; empty: events.log in the engine's run folder."),

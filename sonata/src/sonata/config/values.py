@@ -65,6 +65,7 @@ class EngineSettings(Record):
     """`systemd`, `cgroupfs`, or empty: systemd where the host was booted with it."""
     conmon_env_vars: tuple[str, ...]
     conmon_path: tuple[str, ...]
+    debug_image: str
     detach_keys: str
     env: tuple[str, ...]
     events_logfile_path: str

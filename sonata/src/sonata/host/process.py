@@ -29,6 +29,19 @@ def alive(pid: int, started: int) -> bool:
     return started in (0, int(fields[19]))
 
 
+def number_inside(pid: int) -> int:
+    """The number that a process has in its own pid namespace; 0 if it is gone (proc(5), NSpid)."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            text = file.read(8192)
+    except OSError:
+        return 0
+    for line in text.splitlines():
+        if line.startswith(b"NSpid:"):
+            return int(line.split()[-1])
+    return 0
+
+
 def open_process(pid: int, started: int) -> int | None:
     """A pidfd of exactly that process, or None if it is gone. The caller closes it."""
     try:

@@ -41,6 +41,22 @@ class ExecRequest(Record):
     caller_env: Mapping[str, str] = {}
 
 
+class DebugRequest(Record):
+    """`debug`: `command` (empty: `shell`) from the image of tools, in the namespaces of container `name`."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    detach_keys: str | None = None
+    image: str = ""
+    interactive: bool = False
+    pull: str | None = None
+    quiet: bool = False
+    shell: str = "/bin/sh"
+    tty: bool = False
+    user: str = ""
+    create_command: tuple[str, ...] = ()
+
+
 class StartRequest(Record):
     """`start`. `sig_proxy` None: as `attach`."""
 

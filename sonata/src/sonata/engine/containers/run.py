@@ -64,13 +64,17 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
     return row.config.id
 
 
-def run_attached(engine: Engine, request: RunRequest, sides: Sides) -> Ended:
-    """Create, attach, start, and wait for the end; with --rm nothing is left when this returns."""
+def run_attached(engine: Engine, request: RunRequest, sides: Sides, *, needed: bool = True) -> Ended:
+    """Create, attach, start, and wait for the end; with --rm nothing is left when this returns.
+
+    Containers that it needs are started first, unless `needed` is off: the caller has seen that they live.
+    """
     engine.conmon()
     Background(cgroups.wake)
     row = create(engine, request)
     try:
-        start.start_needed(engine, row)
+        if needed:
+            start.start_needed(engine, row)
         return _follow(engine, row, sides, preserved_of(request))
     except BaseException as error:
         _give_up(engine, row, error)
