@@ -138,8 +138,18 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "sonata.cli.containers.start:command": (
-        "Starts one or more containers.  The container name or ID can be used.",
-        ("sonata start 860a4b231279 5421ab43b45", "sonata start --interactive --attach imageID"),
+        (
+            "Starts one or more containers.  The container name or ID can be used.\n\nAfter a boot, "
+            "sonata-restart.service, a unit for systemd that comes with the package, starts the containers whose "
+            "restart policy is always, and those with unless-stopped that nobody had stopped. Enable it with "
+            "systemctl enable sonata-restart.service; without systemd, run the last of these examples at boot."
+        ),
+        (
+            "sonata start 860a4b231279 5421ab43b45",
+            "sonata start --interactive --attach imageID",
+            "sonata start --all --filter restart-policy=always",
+            "sonata start --all --filter should-start-on-boot=true",
+        ),
     ),
     "sonata.cli.containers.stats:command": (
         (

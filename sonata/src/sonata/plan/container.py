@@ -94,6 +94,7 @@ def plan_container(
         secrets=tuple(_secret(text) for text in request.secret),
         log=_log(request, materials, defaults),
         restart=restart.parse(request.restart),
+        requires=_requires(request, materials),
         healthcheck=health.decide(request, image.healthcheck),
         notices=tuple(notices),
         **_plain(request, chosen, defaults),
@@ -119,7 +120,6 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
         "cid_file": request.cidfile,
         "pod": request.pod,
         "init_type": request.init_ctr,
-        "requires": request.requires,
         "noted": _noted(request),
         "volumes_from": request.volumes_from,
         "chroot_dirs": request.chrootdirs,
@@ -160,8 +160,14 @@ def _noted(request: RunRequest) -> dict[str, str]:
     return result
 
 
+def _requires(request: RunRequest, materials: Materials) -> tuple[str, ...]:
+    """Ids of the containers that must run before this one."""
+    names = [name for entry in request.requires for name in entry.split(",") if name]
+    return tuple(dict.fromkeys(materials.containers[name].id for name in names))
+
+
 def _check(request: RunRequest) -> None:
-    if request.rm and request.restart not in ("", "no"):
+    if request.rm and request.restart not in ("", "no", "on-failure"):
         raise UsageError('the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"')
     if request.umask and (
         not is_digits(request.umask) or set(request.umask) - set("01234567") or len(request.umask) > 4

@@ -9,8 +9,16 @@ from sonata_core.errors import UsageError
 NAMES = ("no", "always", "on-failure", "unless-stopped")
 
 
+_ALIASES = {"": "no", "none": "no", "never": "no"}
+FIRST_WAIT = 100_000_000
+"""Nanoseconds before the first start by a policy."""
+LONGEST_WAIT = 60_000_000_000
+SETTLED = 10_000_000_000
+"""Whoever ran that long is not crashing in a loop: its next wait is the first one again."""
+
+
 def parse(text: str) -> RestartPolicy:
-    """`no`, `always`, `unless-stopped`, `on-failure[:N]`; empty: no. Raises UsageError."""
+    """`no`, `always`, `unless-stopped`, `on-failure[:N]`; empty, `none`, `never`: no. Raises UsageError."""
     name, colon, count = text.partition(":")
     retries = 0
     if colon:
@@ -22,11 +30,12 @@ def parse(text: str) -> RestartPolicy:
             raise UsageError(f"parsing restart policy retry count: {error.message}") from None
         if retries < 0:
             raise UsageError("restart policy retry count must be greater than 0: invalid argument")
-    if name not in ("", *NAMES):
+    name = _ALIASES.get(name, name)
+    if name not in NAMES:
         raise UsageError(
             f"running container create option: {go_quote(name)} is not a valid restart policy: invalid argument"
         )
-    return RestartPolicy(name=name or "no", retries=retries)
+    return RestartPolicy(name=name, retries=retries)
 
 
 def should_restart(policy: RestartPolicy, exit_code: int, restarts: int, *, stopped_by_user: bool) -> bool:
@@ -36,3 +45,13 @@ def should_restart(policy: RestartPolicy, exit_code: int, restarts: int, *, stop
     if policy.name in ("always", "unless-stopped"):
         return True
     return policy.name == "on-failure" and exit_code != 0 and (not policy.retries or restarts < policy.retries)
+
+
+def wait(last: int, lasted: int) -> int:
+    """Nanoseconds until the next start by a policy, after a run of `lasted` ns that itself was put off by `last` ns.
+
+    Doubled from one short run to the next, as Docker does, so that a container that cannot run costs next to nothing.
+    """
+    if not last or lasted >= SETTLED:
+        return FIRST_WAIT
+    return min(last * 2, LONGEST_WAIT)

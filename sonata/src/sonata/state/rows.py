@@ -28,6 +28,10 @@ class ContainerState(Record):
     started: int = 0
     finished: int = 0
     restarts: int = 0
+    restart_at: int = 0
+    """When the policy starts it again; 0: it does not."""
+    restart_wait: int = 0
+    """How long the last such start was put off, in nanoseconds."""
     netns: str = ""
     request: Mapping[str, Any] = {}
     """The attach request that the network was made with, frozen."""

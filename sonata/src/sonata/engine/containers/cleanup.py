@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from sonata.engine import events, storage
 from sonata.engine.background import Background
@@ -10,7 +11,7 @@ from sonata.engine.containers import network, present, rootfs
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, mounts
 from sonata.plan.lifecycle import Phase
-from sonata.plan.restart import should_restart
+from sonata.plan.restart import should_restart, wait
 from sonata.state import containers as rows
 from sonata.state import intents
 from sonata_core import trace
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 _ENDED = (Phase.STOPPED, Phase.EXITED)
 
 
-def cleanup(engine: Engine, container: str, *, remove: bool = False, stopped_only: bool = False) -> None:
+def cleanup(
+    engine: Engine, container: str, *, remove: bool = False, stopped_only: bool = False, patient: bool = True
+) -> None:
     """What conmon's exit command does when a container has ended: clean up, then restart or remove.
 
-    A container that runs (again), or is gone, is left alone. Raises NotFound only for a name
-    that never was.
+    A container that runs (again), or is gone, is left alone. Not `patient`: another process is started to wait
+    until it is time to restart. Raises NotFound only for a name that never was.
     """
     try:
         row = rows.find(engine.database, container)
@@ -46,10 +49,11 @@ def cleanup(engine: Engine, container: str, *, remove: bool = False, stopped_onl
         if row.state.phase not in _ENDED and (stopped_only or row.state.phase != Phase.STOPPING):
             return
         ended = finish(engine, row)
-        if wants_restart(ended):
-            from sonata.engine.containers.start import restart_by_policy
+        if present.is_awaited(engine, ended):
+            from sonata.engine.containers import restarting
 
-            restart_by_policy(engine, ended)
+            held.release()
+            restarting.later(engine, ended) if not patient else restarting.when_due(engine, ended)
             return
         if remove or ended.config.auto_remove:
             from sonata.engine.containers.remove import remove_ended
@@ -59,12 +63,17 @@ def cleanup(engine: Engine, container: str, *, remove: bool = False, stopped_onl
         held.release()
 
 
-def wants_restart(row: ContainerRow) -> bool:
-    """Whether a container that has just ended is to start again by its policy."""
-    state = row.state
-    if state.phase != Phase.EXITED or not state.exited or state.boot == "":
-        return False
-    return should_restart(row.config.restart, state.exit_code, state.restarts, stopped_by_user=state.stopped_by_user)
+def _put_off(row: ContainerRow) -> tuple[int, int]:
+    """When a container that has just ended is to start again by its policy, and after which wait; 0 for not."""
+    state, policy = row.state, row.config.restart
+    if state.phase != Phase.STOPPED:
+        return state.restart_at, state.restart_wait
+    if policy.name == "no" or not state.exited:
+        return 0, state.restart_wait
+    if not should_restart(policy, state.exit_code, state.restarts, stopped_by_user=state.stopped_by_user):
+        return 0, state.restart_wait
+    pause = wait(state.restart_wait, state.finished - state.started)
+    return time.time_ns() + pause, pause
 
 
 def finish(engine: Engine, row: ContainerRow) -> ContainerRow:
@@ -80,6 +89,7 @@ def finish(engine: Engine, row: ContainerRow) -> ContainerRow:
         state = state.replace(oom_killed=oom)
         events.container(engine, config, "died", code=state.exit_code)
     trouble = dismantle(engine, row)
+    restart_at, restart_wait = _put_off(row)
     resting = state.replace(
         phase=Phase.EXITED if state.exited else Phase.CONFIGURED,
         pid=0,
@@ -90,6 +100,8 @@ def finish(engine: Engine, row: ContainerRow) -> ContainerRow:
         request={},
         attached={},
         mountpoint="",
+        restart_at=restart_at,
+        restart_wait=restart_wait,
         error=state.error or (str(trouble) if trouble else ""),
     )
     with engine.database.transaction():

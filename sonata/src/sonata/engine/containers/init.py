@@ -128,6 +128,7 @@ def _begin(start: Start) -> None:
         netns=path,
         request=network.frozen(start.request),
         error="",
+        restart_at=0,
         exited=False,
         exit_code=0,
         oom_killed=False,

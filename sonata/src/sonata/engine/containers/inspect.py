@@ -100,7 +100,7 @@ def _state(engine: Engine, row: ContainerRow) -> dict[str, Any]:
         "Status": shown,
         "Running": shown == "running",
         "Paused": shown == "paused",
-        "Restarting": False,
+        "Restarting": present.is_awaited(engine, row),
         "OOMKilled": state.oom_killed,
         "Dead": False,
         "Pid": state.pid,

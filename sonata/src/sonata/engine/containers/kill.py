@@ -19,12 +19,18 @@ else:
 
 
 def kill(engine: Engine, container: str, name: str = "KILL") -> None:
-    """Send a signal, by name or number. A container killed by the user is not restarted. Raises NotFound, Conflict."""
+    """Send a signal, by name or number. Raises NotFound, Conflict.
+
+    A container killed by the user is not restarted; one that is just waiting for that does not wait any longer.
+    """
     number = signals.number(name)
     row = present.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         phase = Phase(row.state.phase)
+        if present.is_awaited(engine, row):
+            rows.put_state(engine.database, row.config.id, row.state.replace(stopped_by_user=True, restart_at=0))
+            return
         if phase is not Phase.INITIALISED:
             lifecycle.require(phase, Verb.KILL, row.config.id)
         rows.put_state(engine.database, row.config.id, row.state.replace(stopped_by_user=True))

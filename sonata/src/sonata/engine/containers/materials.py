@@ -122,15 +122,18 @@ def _node(path: str, seen: os.stat_result) -> Device | None:
 def _containers(engine: Engine, request: RunRequest) -> dict[str, ContainerConfig]:
     """Configurations of the containers that options name: namespaces to join, volumes to share, requirements."""
     named = [text.partition(":")[0] for text in request.volumes_from]
-    named += [text for entry in request.requires for text in entry.split(",") if text]
+    required = [text for entry in request.requires for text in entry.split(",") if text]
     joins = [("ipc", request.ipc), ("pid", request.pid), ("uts", request.uts), ("user", request.userns)]
     joins += [("cgroup", request.cgroupns), *(("net", text) for text in request.network or ())]
     shares = {text.removeprefix("container:"): kind for kind, text in joins if text.startswith("container:")}
     found = {}
-    for name in dict.fromkeys((*named, *shares)):
+    for name in dict.fromkeys((*named, *required, *shares)):
         try:
             found[name] = rows.find(engine.database, name).config
         except NotFound as error:
+            if name in required:
+                told = f'"{name}" is not a valid container, cannot be used as a dependency: '
+                raise NotFound(told + error.message, name=name) from error
             told = f"looking up container to share {shares[name]} namespace with: " if name in shares else ""
             raise NotFound(told + error.message, hint="`sonata ps -a` lists containers", name=name) from error
     return found

@@ -51,6 +51,10 @@ def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
     Writes nothing otherwise.
     """
     now = corrected(engine, row)
+    if now.state.restart_at:
+        from sonata.engine.containers import restarting
+
+        restarting.resume(engine, now)
     if now.state.phase != Phase.STOPPED or row.state.phase not in _LIVE:
         return now
     ident = row.config.id
@@ -64,7 +68,7 @@ def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
     try:
         with held:
             rows.get(engine.database, ident)
-        cleanup(engine, ident)
+        cleanup(engine, ident, patient=False)
         return corrected(engine, rows.get(engine.database, ident))
     except NotFound:
         return None
@@ -145,6 +149,12 @@ def read_exit(engine: Engine, row: ContainerRow) -> tuple[int, int] | None:
         return None
     # conmon writes -1 after it killed a container for its --timeout.
     return (code if code >= 0 else LOST), when
+
+
+def is_awaited(engine: Engine, row: ContainerRow) -> bool:
+    """Whether a container at rest is to start again by its policy."""
+    state = row.state
+    return bool(state.restart_at) and state.phase == Phase.EXITED and state.boot == engine.facts.boot_id
 
 
 def process_of(row: ContainerRow) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.containers.remove import remove
-from sonata.engine.containers.select import each
+from sonata.engine.containers.select import attempt, select
 from sonata.state import containers as rows
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -19,16 +19,33 @@ def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list
     Nothing is removed where a name is unknown, unless the request ignores such names.
     """
     try:
-        return each(engine, request.select, lambda one: _remove(engine, request, one), ignore=request.ignore)
+        pairs = select(engine, request.select, ignore=request.ignore)
     except NotFound as error:
         name = error.details.get("name")
         if name is None:
             raise
         raise NotFound(f'no container with ID or name "{name}" found: no such container', name=name) from error
+    if request.depend or request.select.all:
+        pairs = _dependents_first(engine, pairs)
+
+    def act(ident: str) -> None:
+        remove(engine, ident, force=request.force, volumes=request.volumes, timeout=request.time)
+
+    return attempt(pairs, act, ignore=request.ignore)
 
 
-def _remove(engine: Engine, request: RemoveRequest, ident: str) -> None:
-    if request.depend:
+def _dependents_first(engine: Engine, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same containers, and whatever needs them, each before what it needs."""
+    names = dict(pairs)
+    found: dict[str, str] = {}
+
+    def visit(ident: str) -> None:
         for other in rows.dependents(engine.database, ident):
-            _remove(engine, request, other)
-    remove(engine, ident, force=request.force, volumes=request.volumes, timeout=request.time)
+            if other not in found:
+                visit(other)
+        found[ident] = names.get(ident, ident)
+
+    for ident, _ in pairs:
+        if ident not in found:
+            visit(ident)
+    return list(found.items())

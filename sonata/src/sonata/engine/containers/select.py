@@ -8,7 +8,7 @@ from sonata_core.errors import AlreadyInState, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sonata.engine.engine import Engine
     from sonata.model.container_request import Selection
@@ -73,9 +73,16 @@ def each(
     Nothing is done where a name is unknown, unless `ignore` leaves such names out. Returns what to print
     for those that went well, and the errors. Raises NotFound, UsageError.
     """
+    return attempt(select(engine, wanted, ignore=ignore), act, ignore=ignore)
+
+
+def attempt(
+    pairs: Iterable[tuple[str, str]], act: Callable[[str], object], *, ignore: bool = False
+) -> tuple[list[str], list[SonataError]]:
+    """Do something to every container of these pairs of id and what to print, going on after failures."""
     done: list[str] = []
     failed: list[SonataError] = []
-    for ident, shown in select(engine, wanted, ignore=ignore):
+    for ident, shown in pairs:
         try:
             act(ident)
             done.append(shown)

@@ -35,7 +35,7 @@ def start(engine: Engine, container: str) -> str:
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
             return row.config.id
-        bring_up(engine, row.replace(state=row.state.replace(restarts=0)))
+        bring_up(engine, row.replace(state=row.state.replace(restarts=0, restart_wait=0)))
     return row.config.id
 
 
@@ -130,7 +130,17 @@ def _write_pid(path: str, pid: int) -> None:
 
 
 def restart_by_policy(engine: Engine, row: ContainerRow) -> None:
-    """Start a container again that ended by itself; called by its clean-up, under its lock."""
+    """Start a container again that ended by itself, under its lock. Raises Conflict where it needs others."""
+    idle = [
+        needed
+        for needed in rows.needed_by(engine.database, row.config.id)
+        if present.corrected(engine, rows.get(engine.database, needed)).state.phase != Phase.RUNNING
+    ]
+    if idle:
+        raise Conflict(
+            f"some dependencies of container {row.config.id} are not started: {', '.join(idle)}: "
+            "container state improper"
+        )
     events.container(engine, row.config, "restart")
     again = row.replace(state=row.state.replace(restarts=row.state.restarts + 1))
     rows.put_state(engine.database, row.config.id, again.state)

@@ -53,7 +53,7 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
 
 
 def _by_user(engine: Engine, container: str) -> ContainerState:
-    return rows.get(engine.database, container).state.replace(stopped_by_user=True)
+    return rows.get(engine.database, container).state.replace(stopped_by_user=True, restart_at=0)
 
 
 def _patience(config: ContainerConfig, timeout: int | None) -> float | None:

@@ -77,7 +77,7 @@ def _applied(new: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any
 
 def _changed(config: ContainerConfig, request: RunRequest) -> ContainerConfig:
     if request.restart:
-        policy = restart.parse("no" if request.restart == "never" else request.restart)
+        policy = restart.parse(request.restart)
         if config.auto_remove and policy.name != "no":
             raise UsageError("cannot set restart policy for a container created with --rm")
         config = config.replace(restart=policy)
