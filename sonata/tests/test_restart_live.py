@@ -233,3 +233,26 @@ def test_a_wait_does_not_outlive_a_boot(world: LiveWorld) -> None:
     assert not pending(world, "a")
     world.ok("ps")
     assert waiting(world) == []
+
+
+@pytest.mark.parametrize("words", [("rm", "--depend", "base"), ("rm", "--all")])
+def test_removal_goes_in_the_order_of_dependencies(world: LiveWorld, words: tuple[str, ...]) -> None:
+    for name, needed in (("base", ()), ("mid", ("--requires=base",)), ("top", ("--requires=base,mid",))):
+        world.ok("create", "--name", name, *needed, "--rootfs", world.rootfs, "true")
+    refused = world.run("rm", "base")
+    assert (refused.returncode, "has dependent containers" in refused.stderr) == (125, True)
+    order = [world.inspect(name)["Id"] for name in ("top", "mid", "base")]
+    gone = world.ok(*words).split()
+    assert gone[:2] == order[:2]
+    assert gone[2] in (order[2], "base")
+    assert world.ok("ps", "-aq") == ""
+    world.ok("create", "--name=base", "--rootfs", world.rootfs, "true")
+    unknown = world.run("create", "--requires=nosuch", "--rootfs", world.rootfs, "true")
+    assert '"nosuch" is not a valid container, cannot be used as a dependency' in unknown.stderr
+
+
+def test_what_is_needed_starts_first(world: LiveWorld) -> None:
+    world.ok("create", "--name=base", "--network=none", "--rootfs", world.rootfs, "sleep", "1000")
+    world.ok("create", "--name=mid", "--network=none", "--requires=base", "--rootfs", world.rootfs, "sleep", "1000")
+    world.start("top", "--requires=mid")
+    assert [event["Name"] for event in world.events("--filter=event=start")] == ["base", "mid", "top"]
