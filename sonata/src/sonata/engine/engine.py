@@ -45,6 +45,8 @@ class Overrides(Record):
     """Global options to repeat when Sonata runs itself, as conmon's exit command."""
     program: tuple[str, ...] = ()
     """How Sonata is started."""
+    looks_only: bool = False
+    """The command only looks: the state is opened so that it cannot be written."""
 
 
 class Engine:
@@ -72,6 +74,7 @@ class Engine:
         self.database = Database(
             f"{config.paths.static_dir}/state.db",
             {"graph_root": config.storage.graph_root, "run_root": config.storage.run_root},
+            read_only=overrides.looks_only,
         )
         self.locks = Locks(f"{config.paths.run_dir}/locks")
         self._slots: dict[tuple[str, str], Slot[Any]] = {}

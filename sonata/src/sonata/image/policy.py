@@ -99,12 +99,14 @@ def require(policy: Policy, reference: ImageReference) -> None:
 
 def requirements_for(policy: Policy, reference: ImageReference) -> Requirements:
     """The one list that applies: the most specific scope of the transport, else the default."""
-    scopes = policy.transports.get(reference.transport)
-    if scopes is not None:
-        for scope in scopes_of(reference):
-            if scope in scopes:
-                return scopes[scope]
-    return policy.default
+    scope = deciding_scope(policy, reference)
+    return policy.default if scope is None else policy.transports[reference.transport][scope]
+
+
+def deciding_scope(policy: Policy, reference: ImageReference) -> str | None:
+    """The scope of the reference's transport whose list applies; None: the policy's default."""
+    scopes = policy.transports.get(reference.transport, {})
+    return next((scope for scope in scopes_of(reference) if scope in scopes), None)
 
 
 def scopes_of(reference: ImageReference) -> tuple[str, ...]:

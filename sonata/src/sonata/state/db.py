@@ -40,9 +40,10 @@ _LOG_PAGES = 200
 class Database:
     """One connection, opened on first use. Not to be shared between threads."""
 
-    def __init__(self, path: str, facts: dict[str, str]) -> None:
+    def __init__(self, path: str, facts: dict[str, str], *, read_only: bool = False) -> None:
         self.path = path
         self.facts = facts
+        self.read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._depth = 0
         self._writer = 0
@@ -152,6 +153,10 @@ class Database:
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
+        if self.read_only:
+            from sonata.state.looking import connect
+
+            return connect(self.path, SCHEMA)
         fresh = not os.path.exists(self.path)
         if fresh:
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)

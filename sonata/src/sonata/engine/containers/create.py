@@ -30,6 +30,7 @@ from sonata_core.models.ids import ContainerId, ImageId
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.model.materials import Materials
     from sonata.model.request import RunRequest
     from sonata.store.records import ImageRecord
 
@@ -52,7 +53,6 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
             facts = image_facts(engine, image, name)
     with trace.span("plan"):
         config = decide(engine, request, facts)
-    _require_parts(engine, config)
     for notice in config.notices:
         engine.notify(notice)
     if request.replace_existing and request.name:
@@ -80,19 +80,26 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
 
 def decide(engine: Engine, request: RunRequest, facts: ImageFacts) -> ContainerConfig:
     """The container that the request comes to, with host ports chosen and backends named. Makes nothing."""
-    from sonata.engine.choose import runtime_name
-
-    materials = gather(engine, request)
-    config = plan_container(request, facts, materials, engine.facts, engine.defaults)
-    _require_profile(config.security.seccomp)
-    _require_sources(config)
+    config = planned(engine, request, facts, gather(engine, request))
     wanted = plan_ports.wanted(config.network.ports)
     if wanted:
         free = [host_ports.find_free(one.protocol, one.host_ip, one.range) for one in wanted]
         ports = plan_ports.assign(config.network.ports, free)
         config = config.replace(network=config.network.replace(ports=ports))
+    return config
+
+
+def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: Materials) -> ContainerConfig:
+    """As `decide`, with nothing drawn: identity is in `materials`, host ports that nobody named are still 0."""
+    from sonata.engine.choose import runtime_name
+
+    config = plan_container(request, facts, materials, engine.facts, engine.defaults)
+    _require_profile(config.security.seccomp)
+    _require_sources(config)
     backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
-    return config.replace(backends=backends)
+    config = config.replace(backends=backends)
+    _require_parts(engine, config)
+    return config
 
 
 def _require_sources(config: ContainerConfig) -> None:

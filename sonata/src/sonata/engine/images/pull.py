@@ -170,12 +170,17 @@ def _told(error: SonataError, name: str) -> SonataError:
 
 def _require_trust(engine: Engine, reference: ImageReference, options: PullOptions) -> None:
     """Raise Denied unless the policy accepts images from there."""
+    trust.require(policy_for(engine, options)[0], reference)
+
+
+def policy_for(engine: Engine, options: PullOptions) -> tuple[trust.Policy, str]:
+    """Which images are trusted, and the file that says so. Raises UsageError."""
     import json
 
     from sonata.config.policy import load_policy
 
     found, path = load_policy(engine.config, options.signature_policy)
-    trust.require(trust.parse_policy(json.dumps(found).encode(), path), reference)
+    return trust.parse_policy(json.dumps(found).encode(), path), path
 
 
 def wanted_platform(engine: Engine, options: PullOptions) -> Platform:
