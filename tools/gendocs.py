@@ -15,7 +15,7 @@ from sonata.cli.errors import exit_code
 from sonata.cli.manual import MANUAL
 from sonata.cli.options.root import LEADING, PERSISTENT
 from sonata.cli.pflag import extras
-from sonata.cli.system.completion import BASH, FISH, ZSH
+from sonata.cli.system.completion import BASH, FISH, POWERSHELL, ZSH
 from sonata_core import errors
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,7 @@ def files() -> dict[str, str]:
     made["docs/completion/sonata.bash"] = BASH
     made["docs/completion/_sonata"] = ZSH
     made["docs/completion/sonata.fish"] = FISH
+    made["docs/completion/sonata.ps1"] = POWERSHELL
     return made
 
 

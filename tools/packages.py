@@ -34,5 +34,8 @@ PEERS = {
     "setcap": "libcap2-bin",
     "ncat": "ncat",
     "man": "man-db",
+    "fish": "fish",
+    "zsh": "zsh",
+    "pass": "pass",
 }
 """What the tests compare with and look with."""

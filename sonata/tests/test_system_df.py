@@ -16,7 +16,7 @@ from sonata.engine.containers.create import create
 from sonata.engine.engine import Engine
 from sonata.engine.networks.create import create as create_network
 from sonata.engine.system.df import usage
-from sonata.engine.system.prune import prune
+from sonata.engine.system.prune import Wanted, prune
 from sonata.engine.volumes.create import create as create_volume
 from sonata.image.transfer import partial_folder
 from sonata.model.object_request import NetworkCreateRequest, VolumeCreateRequest
@@ -87,7 +87,7 @@ def test_every_byte_has_its_row(engine: Engine) -> None:
 
 def test_pruning_frees_what_nothing_uses(engine: Engine) -> None:
     ident = use_all(engine)
-    first = prune(engine, images=False, volumes=False)
+    first = prune(engine, Wanted())
     removed = dict(first.removed)
     assert removed["Containers"] == (ident,)
     assert removed["Networks"] == ("idle",)
@@ -95,7 +95,7 @@ def test_pruning_frees_what_nothing_uses(engine: Engine) -> None:
     assert first.reclaimed >= 200_000
     assert rows.ids(engine.database) == []
     assert by_type(engine)["Partial Blobs"].total == 0
-    second = prune(engine, images=True, volumes=True)
+    second = prune(engine, Wanted(images=True, volumes=True))
     removed = dict(second.removed)
     assert sorted(removed["Volumes"]) == ["idle", "kept"]
     assert len(removed["Images"]) == 2
@@ -103,18 +103,16 @@ def test_pruning_frees_what_nothing_uses(engine: Engine) -> None:
     kinds = by_type(engine)
     assert kinds["Images"].total == kinds["Local Volumes"].total == 0
     assert kinds["Images"].size < 100_000
-    assert dict(prune(engine, images=True, volumes=True).removed)["Images"] == ()
+    assert dict(prune(engine, Wanted(images=True, volumes=True)).removed)["Images"] == ()
 
 
 def test_a_filter_limits_what_goes(engine: Engine) -> None:
     kept = create(engine, RunRequest(image="localhost/used:1", command=("sh",)))
     gone = create(engine, RunRequest(image="localhost/used:1", command=("sh",), label=("x=1",)))
-    assert dict(prune(engine, images=True, volumes=False, filters=("label=x=1",)).removed)["Containers"] == (
-        gone.config.id,
-    )
+    assert dict(prune(engine, Wanted(images=True, filters=("label=x=1",))).removed)["Containers"] == (gone.config.id,)
     assert rows.ids(engine.database) == [kept.config.id]
     with pytest.raises(UsageError):
-        prune(engine, images=False, volumes=False, filters=("colour=red",))
+        prune(engine, Wanted(filters=("colour=red",)))
 
 
 def test_the_commands(engine: Engine) -> None:

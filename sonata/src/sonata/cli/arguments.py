@@ -164,7 +164,7 @@ def _volume_inspect(_path: str, parsed: Parsed) -> None:
 
 def _completion(path: str, parsed: Parsed) -> None:
     _count("exact", 1, len(parsed.args))
-    if parsed.args[0] not in ("bash", "zsh", "fish"):
+    if parsed.args[0] not in ("bash", "zsh", "fish", "powershell"):
         from sonata.cli.pflag import quote
 
         raise UsageError(f'invalid argument {quote(parsed.args[0])} for "sonata {path}"')

@@ -275,9 +275,44 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         "sonata system check\n\nCheck storage for consistency and remove anything that looks damaged",
         ("sonata system check",),
     ),
+    "sonata.cli.system.locks:command": (
+        (
+            "Display which locks are held at this moment. A lock is a file with the name of what it locks: a "
+            "container's ID, or volume- and the name of a volume. Two things never share a lock, so there are no "
+            "conflicts to be told of."
+        ),
+        ("sonata system locks",),
+    ),
+    "sonata.cli.system.migrate:command": (
+        (
+            "Stop every running container, so that the next start uses this version of Sonata, and changed user "
+            "and group ranges. With --new-runtime all containers use that OCI runtime from then on. The database "
+            "is brought to this version's form by any command; --migrate-db only says so."
+        ),
+        ("sonata system migrate", "sonata system migrate --new-runtime runc"),
+    ),
+    "sonata.cli.system.renumber:command": (
+        (
+            "Remove the files of locks that nothing needs any more. There is no number of locks that could be "
+            "exhausted, so nothing else changes."
+        ),
+        ("sonata system renumber",),
+    ),
+    "sonata.cli.system.reset:command": (
+        (
+            "Stop and remove all containers, and remove all networks, volumes, secrets and images, the state "
+            "database and the folders of the store. What another program keeps in the same folders stays, and is "
+            "named. A reset that was interrupted may be run again. No other command may run meanwhile."
+        ),
+        ("sonata system reset", "sonata system reset --force"),
+    ),
+    "sonata.cli.networks.prune:command": (
+        "Remove all networks that no container is on. The default network is never removed.",
+        ("sonata network prune", "sonata network prune --force --filter until=24h"),
+    ),
     "sonata.cli.system.completion:command": (
         (
-            "Generate shell autocompletions.\nValid arguments are bash, zsh "
+            "Generate shell autocompletions.\nValid arguments are bash, zsh, "
             "and fish.\nPlease refer to the man page to see how you can load "
             "these completions."
         ),

@@ -44,6 +44,10 @@ def _secret(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row
     return (f"{_SECRETS}{verb}:command", text, "userns", "secrets", options, rule, synopsis)
 
 
+def _system(verb: str, text: str, options: str, realm: str) -> Row:
+    return (f"{_S}{verb}:command", text, realm, "system", options, "none", "")
+
+
 _ATTACH = _container("attach", "Attach to a running container", "containers:ATTACH", "attach", _ONE_C)
 _CREATE = _container(
     "create", "Create but do not start a container", "create:CREATE", "min 1", "IMAGE [COMMAND [ARG...]]"
@@ -151,7 +155,7 @@ TABLE: dict[str, Row] = {
         "system",
         "system:COMPLETION",
         "completion",
-        "{bash|zsh|fish}",
+        "{bash|zsh|fish|powershell}",
     ),
     "container": ("", "Manage containers", "host", "containers", "", "", ""),
     "container attach": _ATTACH,
@@ -289,6 +293,7 @@ TABLE: dict[str, Row] = {
         "inspect", "Inspect network", "objects:NETWORK_INSPECT", "min 1", "NETWORK [NETWORK...]"
     ),
     "network ls": _NETWORK_LS,
+    "network prune": _network("prune", "Remove unused networks", "prune:NETWORKS", "none", ""),
     "network rm": _NETWORK_RM,
     "pause": _PAUSE,
     "plugin": ("", "Manage plugins", "host", "plugins", "", "", ""),
@@ -343,6 +348,8 @@ TABLE: dict[str, Row] = {
     "system df": (f"{_S}df:command", "Show Sonata disk usage", "userns", "system", "system:SYSTEM_DF", "none", ""),
     "system events": _EVENTS,
     "system info": _INFO,
+    "system locks": _system("locks", "Display which locks are held", "", "userns"),
+    "system migrate": _system("migrate", "Migrate containers", "system:SYSTEM_MIGRATE", "userns"),
     "system prune": (
         f"{_S}prune:command",
         "Remove unused data",
@@ -352,6 +359,8 @@ TABLE: dict[str, Row] = {
         "none",
         "",
     ),
+    "system renumber": _system("renumber", "Remove locks that nothing needs", "", "userns"),
+    "system reset": _system("reset", "Reset Sonata's storage", "system:SYSTEM_RESET", "userns"),
     "system state": (
         f"{_S}state:command",
         "Display the state database",
@@ -420,9 +429,8 @@ TO_COME = frozenset(
         *("container restore", "container runlabel"),
         *("image build", "image mount", "image scp"),
         *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
-        *("network prune", "network reload", "network update"),
-        *("system connection", "system dial-stdio", "system hyperv-prep", "system locks"),
-        *("system migrate", "system renumber", "system reset", "system service"),
+        *("network reload", "network update"),
+        *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
         *("volume export", "volume import", "volume mount", "volume reload", "volume unmount"),
     )
 )

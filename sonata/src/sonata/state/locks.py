@@ -53,6 +53,30 @@ class Locks:
         except FileNotFoundError:
             pass
 
+    def taken(self) -> list[str]:
+        """Names of the locks that somebody has at this moment, sorted."""
+        return [name for name in self.names() if self._taken(name)]
+
+    def names(self) -> list[str]:
+        """Names of all locks that have a file, sorted."""
+        try:
+            return sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+
+    def _taken(self, name: str) -> bool:
+        try:
+            handle = os.open(self._path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}"
 

@@ -47,8 +47,9 @@ def check(
     repair: bool = False,
     grace: float = 0,
     own: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> CheckResult:
-    """Look at a whole store, and mend it if asked to. Other engines wait meanwhile."""
+    """Look at a whole store, and mend it if asked to; `only` mends these kinds. Other engines wait meanwhile."""
     with Locks(place, "layers", "images", "containers") as locks:
         if not repair:
             return CheckResult(left=tuple(find(place, driver, quick=quick, grace=grace, own=own)))
@@ -57,7 +58,7 @@ def check(
         left: list[Finding] = []
         for _ in range(_ROUNDS):
             left = find(place, driver, quick=quick, grace=grace, own=own)
-            fresh = [one for one in left if one.repair]
+            fresh = [one for one in left if one.repair and (not only or one.kind in only)]
             seen.update({(one.kind, one.subject): one for one in left})
             if not fresh:
                 break

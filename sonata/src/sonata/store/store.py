@@ -317,16 +317,23 @@ class Store:
     # looking after it
 
     def check(
-        self, *, quick: bool = False, repair: bool = False, grace: float = 0, own: Collection[str] = ()
+        self,
+        *,
+        quick: bool = False,
+        repair: bool = False,
+        grace: float = 0,
+        own: Collection[str] = (),
+        only: Collection[str] = (),
     ) -> CheckResult:
         """Find what is wrong, and mend it if asked to; `quick` compares names and sizes only.
 
         Layers that nothing needs stay while younger than `grace` seconds: a pull may be under way.
         `own`: containers that need no record, because they run from a folder of the host's.
+        `only`: kinds of findings to mend, where not all are.
         """
         from sonata.store.repair import check
 
-        return check(self.place, self._driver, quick=quick, repair=repair, grace=grace, own=own)
+        return check(self.place, self._driver, quick=quick, repair=repair, grace=grace, own=own, only=only)
 
     def usage(self) -> StoreUsage:
         """What takes room: by image, by container, by folder."""

@@ -32,6 +32,8 @@ IMAGES = (
     _FORCE,
 )
 
+NETWORKS = (_FILTER, _FORCE)
+
 VOLUMES = (
     ("all", "a", "bool", False, "", "Remove all unused volumes, not just anonymous ones"),
     ("dry-run", "", "bool", False, "", "Show what would be removed, and remove nothing"),

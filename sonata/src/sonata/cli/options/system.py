@@ -44,12 +44,19 @@ SYSTEM_DF = (
 
 SYSTEM_PRUNE = (
     ("all", "a", "bool", False, "", "Remove all unused data"),
-    ("build", "", "bool", False, "", "Remove build containers", {"later": True}),
+    ("build", "", "bool", False, "", "Remove build containers"),
     ("external", "", "bool", False, "", "Remove container data in storage not controlled by Sonata"),
     ("filter", "", "stringArray", (), "", "Provide filter values (e.g. 'label=<key>=<value>')"),
     ("force", "f", "bool", False, "", "Do not prompt for confirmation"),
     ("volumes", "", "bool", False, "", "Prune volumes"),
 )
+
+SYSTEM_MIGRATE = (
+    ("migrate-db", "", "bool", False, "", "Say whether the database must become another kind: it never must"),
+    ("new-runtime", "", "string", "", "", "Specify a new runtime for all containers"),
+)
+
+SYSTEM_RESET = (("force", "f", "bool", False, "", "Do not prompt for confirmation"),)
 
 EVENTS = (
     ("filter", "f", "stringArray", (), "", "Filter output"),

@@ -146,7 +146,7 @@ def moment(text: str, *, ahead: bool = False) -> int:
     try:
         return time.time_ns() + (duration(text) if ahead else -duration(text))
     except ValueError as error:
-        raise UsageError(f'parsing time "{text}": neither a time nor a duration') from error
+        raise UsageError(f'failed to parse value as time or duration: "{text}"') from error
 
 
 def _volume(_engine: Engine, values: list[str]) -> Condition:

@@ -21,10 +21,10 @@ class Removed(Record):
     deleted: str = ""
 
 
-def remove(engine: Engine, text: str, *, force: bool = False) -> Removed:
+def remove(engine: Engine, text: str, *, force: bool = False, every_name: bool = False) -> Removed:
     """Remove a name; with its last name, or by id, the image. `force` removes its containers and all names.
 
-    Raises NotFound, InUse.
+    `every_name` removes all names, and no container. Raises NotFound, InUse.
     """
     image, name = lookup.get(engine, text)
     by_id = image.id.startswith(text.removeprefix("sha256:")) and text not in image.names
@@ -33,7 +33,7 @@ def remove(engine: Engine, text: str, *, force: bool = False) -> Removed:
         engine.store.remove_names(image, [taken])
         events.thing(engine, "image", "untag", taken, image.id)
         return Removed(untagged=(taken,))
-    if by_id and len(image.names) > 1 and not force:
+    if by_id and len(image.names) > 1 and not (force or every_name):
         raise InUse(
             f'unable to delete image "{image.id}" by ID with more than one tag '
             f"([{' '.join(image.names)}]): please force removal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers.filters import grouped, matches
+from sonata.engine.containers.filters import grouped, matches, moment
 from sonata.engine.networks import lookup
 from sonata.state import objects
 from sonata_core.errors import UsageError
@@ -108,8 +108,21 @@ def _dangling(engine: Engine, values: list[str]) -> Condition:
 def _until(_engine: Engine, values: list[str]) -> Condition:
     from sonata.model.times import nanoseconds
 
-    limit = min(nanoseconds(value) for value in values)
+    limit = min(moment(value) for value in values)
     return lambda one: nanoseconds(one.created) < limit
 
 
-_MAKERS = {"name": _name, "id": _id, "driver": _driver, "label": _label, "dangling": _dangling, "until": _until}
+def _not_label(engine: Engine, values: list[str]) -> Condition:
+    has = _label(engine, values)
+    return lambda one: not has(one)
+
+
+_MAKERS = {
+    "name": _name,
+    "id": _id,
+    "driver": _driver,
+    "label": _label,
+    "label!": _not_label,
+    "dangling": _dangling,
+    "until": _until,
+}

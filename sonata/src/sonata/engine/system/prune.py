@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from sonata.engine import events
 from sonata.engine.containers import filters as container_filters
 from sonata.engine.containers import present
 from sonata.engine.containers.remove import remove as remove_container
@@ -9,6 +12,9 @@ from sonata.engine.images.listing import listing as list_images
 from sonata.engine.images.remove import remove as remove_image
 from sonata.engine.networks.list import listed as list_networks
 from sonata.engine.networks.remove import remove as remove_network
+from sonata.engine.storage import delete_container
+from sonata.engine.system import leftovers
+from sonata.engine.system.check import GRACE
 from sonata.engine.volumes.listing import listing as list_volumes
 from sonata.engine.volumes.remove import remove as remove_volume
 from sonata.image.partial import PartialUse
@@ -29,7 +35,20 @@ _ENDED = ("created", "exited", "stopped", "configured")
 _EVERYWHERE = ("label", "until")
 """Filters that every kind of thing understands."""
 _EVERYWHERE_AND_NOT = (*_EVERYWHERE, "label!")
+_LEFT_BEHIND = ("driver", "orphan-data", "orphan-layer", "stage", "temporary")
+"""Kinds of findings of the store's check: what no record names."""
 _TRUTH = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+
+
+class Wanted(Record):
+    """What `system prune` shall remove beside stopped containers, unused networks and dangling images."""
+
+    images: bool = False
+    """All images that no container uses."""
+    volumes: bool = False
+    build: bool = False
+    """Buildah's working containers. Nobody can tell whether a build is under way in one."""
+    filters: tuple[str, ...] = ()
 
 
 class Pruned(Record):
@@ -39,43 +58,77 @@ class Pruned(Record):
     reclaimed: int
 
 
-def prune(engine: Engine, *, images: bool, volumes: bool, filters: tuple[str, ...] = ()) -> Pruned:
-    """Remove stopped containers, unused networks, dangling images (with `images` all unused ones), what is
-    left of broken pulls, and with `volumes` unused volumes. What others begin to use meanwhile stays.
+def prune(engine: Engine, wanted: Wanted) -> Pruned:
+    """Remove what nothing uses, and what is left of broken pulls. What others begin to use meanwhile stays.
 
     Raises UsageError for a filter other than `label` and `until`.
     """
+    _known(wanted.filters, _EVERYWHERE_AND_NOT)
     present.recover(engine)
     before = _disk(engine)
-    removed = [
-        ("Containers", _containers(engine, filters)),
-        ("Networks", _networks(engine, filters)),
-    ]
-    if volumes:
-        removed.append(("Volumes", _volumes(engine, filters)))
-    removed.append(("Images", _images(engine, filters, everything=images)))
+    filters = wanted.filters
+    containers = _containers(engine, filters)
+    if wanted.build:
+        containers += _build_containers(engine)
+    networks = _networks(engine, filters)
+    volumes = _volumes(engine, filters) if wanted.volumes else []
+    images = _images(engine, filters, everything=wanted.images)
     if not filters:
         PartialUse(partial_folder(engine.config.storage.graph_root)).prune()
+    removed = (("Containers", containers), ("Volumes", volumes), ("Images", images), ("Networks", networks))
     return Pruned(
         removed=tuple((kind, tuple(names)) for kind, names in removed), reclaimed=max(before - _disk(engine), 0)
     )
 
 
+def prune_external(engine: Engine) -> None:
+    """Remove what the store's records do not name: folders of containers and layers that a crash left.
+
+    A layer that nothing needs is left for a day, as `system check` does: a pull may be under way.
+    """
+    present.recover(engine)
+    repaired = engine.store.check(
+        quick=True, repair=True, grace=GRACE, own=rows.ids(engine.database), only=_LEFT_BEHIND
+    )
+    for note in repaired.notes:
+        engine.log.warning("left_behind", note=note)
+    for finding, mend in leftovers.find(engine):
+        if finding.kind == "file" and mend is not None:
+            mend()
+
+
+def prune_networks(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]:
+    """Remove networks that no container is on, but for the default one and those of other tools; their names.
+
+    Raises UsageError for a filter other than `label` and `until`.
+    """
+    for key in _keys(filters):
+        if key not in _EVERYWHERE_AND_NOT:
+            raise UsageError(f'invalid filter "{key}"')
+    present.recover(engine)
+    return _networks(engine, filters)
+
+
 def prune_containers(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]:
     """Remove containers that do not run; their ids. Raises UsageError for filters that make no sense."""
-    present.recover(engine)
     _known(filters, _EVERYWHERE_AND_NOT)
+    present.recover(engine)
     return _containers(engine, filters)
 
 
 def prune_images(engine: Engine, filters: tuple[str, ...] = (), *, everything: bool) -> list[str]:
     """Remove dangling images, or all that no container uses; their ids. Raises UsageError."""
+    for key in _keys(filters):
+        if key in ("name", "!"):
+            text = 'must be in the format "filter=value or filter!=value"'
+            raise UsageError(f'invalid image filter "{key.rstrip("!")}": {text}')
     present.recover(engine)
     return _images(engine, filters, everything=everything)
 
 
 def unused_volumes(engine: Engine, filters: tuple[str, ...] = (), *, everything: bool) -> list[str]:
     """Names of volumes that no container uses: those without a name of their own, or all. Raises UsageError."""
+    _keys(filters)
     chosen, only = [], not everything
     for text in filters:
         key, _, value = text.partition("=")
@@ -91,11 +144,21 @@ def unused_volumes(engine: Engine, filters: tuple[str, ...] = (), *, everything:
 
 def prune_volumes(engine: Engine, names: Iterable[str]) -> list[str]:
     """Remove those of the volumes that are still unused; their names."""
-    return _each(names, lambda name: remove_volume(engine, name))
+    done = _each(names, lambda name: remove_volume(engine, name))
+    for name in done:
+        events.thing(engine, "volume", "prune", name)
+    return done
+
+
+def _keys(filters: tuple[str, ...]) -> list[str]:
+    for text in filters:
+        if "=" not in text:
+            raise UsageError(f"filter input must be in the form of filter=value: {text} is invalid")
+    return list(container_filters.grouped(filters))
 
 
 def _known(filters: tuple[str, ...], keys: tuple[str, ...]) -> None:
-    for key in container_filters.grouped(filters):
+    for key in _keys(filters):
         if key not in keys:
             raise UsageError(f"{key} is an invalid filter")
 
@@ -128,6 +191,15 @@ def _containers(engine: Engine, filters: tuple[str, ...]) -> list[str]:
     return _each(reversed(names), lambda ident: remove_container(engine, ident, volumes=False))
 
 
+def _build_containers(engine: Engine) -> list[str]:
+    """Buildah's working containers, known by the file that it keeps beside each."""
+    own = set(rows.ids(engine.database))
+    folder = f"{engine.config.storage.graph_root}/{engine.driver}-containers"
+    found = [str(one.id) for one in engine.store.containers() if str(one.id) not in own]
+    built = [ident for ident in found if os.path.exists(f"{folder}/{ident}/userdata/buildah.json")]
+    return _each(built, lambda ident: delete_container(engine, ident))
+
+
 def _networks(engine: Engine, filters: tuple[str, ...]) -> list[str]:
     own = {definition.name for definition in objects.networks(engine.database)}
     default = engine.config.network.default_network
@@ -138,11 +210,11 @@ def _networks(engine: Engine, filters: tuple[str, ...]) -> list[str]:
 
 def _volumes(engine: Engine, filters: tuple[str, ...]) -> list[str]:
     found = list_volumes(engine, (*filters, "dangling=true"))
-    return _each([one.name for one in found], lambda name: remove_volume(engine, name))
+    return prune_volumes(engine, [one.name for one in found])
 
 
 def _images(engine: Engine, filters: tuple[str, ...], *, everything: bool) -> list[str]:
     wanted = "containers=false" if everything else "dangling=true"
     found = list_images(engine, (), (*filters, wanted))
     names = [str(one.id) for one in found if not one.containers and not one.read_only]
-    return _each(names, lambda ident: remove_image(engine, ident, force=True))
+    return _each(names, lambda ident: remove_image(engine, ident, every_name=True))
