@@ -131,7 +131,7 @@ def _report(words: list[str], error: Exception | KeyboardInterrupt) -> int:
         _complain(error_json.line(_path_of(words, error), error))
         return errors.exit_code(_path_of(words, error), error)
     if isinstance(error, KeyboardInterrupt):
-        return errors.INTERRUPTED
+        return errors.exit_code("", error)
     if isinstance(error, OSError):
         return _complain(f"Error: {errors.said_by_system(error)}")
     if not isinstance(error, SonataError):

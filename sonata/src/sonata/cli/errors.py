@@ -7,7 +7,7 @@ volume rm, … exists) and its behaviour.
 
 from __future__ import annotations
 
-from sonata_core import errors
+from sonata_core import errors, interrupts
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,13 +69,15 @@ _STARTS = ("run", "container run")
 
 
 def exit_code(path: str, error: BaseException) -> int:
-    """The exit code of command `path` that ended with `error`; 125 for what is no SonataError, 130 for Ctrl-C.
+    """The exit code of command `path` that ended with `error`; 125 for what is no SonataError, 130 for Ctrl-C, 143 for SIGTERM.
 
     The nearest class counts, in the verb's own table first. `run` tells apart where it failed: an
     error with detail `stage="start"` came after the container was made, and reads as the command's.
     """
+    if isinstance(error, KeyboardInterrupt):
+        return interrupts.exit_code(error)
     if not isinstance(error, errors.SonataError):
-        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILURE
+        return FAILURE
     if path in _STARTS and error.details.get("stage") == "start":
         text = error.message.lower()
         missing = "not found" in text or "no such file" in text or "executable path is empty" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 
+from sonata_core import interrupts
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Background(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
+        self._ended = False
         self._done = _thread.allocate_lock()
         self._answer: list[T] = []
         self._error: BaseException | None = None
@@ -38,11 +40,16 @@ class Background(Generic[T]):
             # Raised again where the answer is asked for.
             self._error = error
         finally:
+            self._ended = True
             self._done.release()
 
     def wait(self) -> None:
         """Until it has ended, however."""
-        self._done.acquire()
+        if self._ended:
+            # Whoever was interrupted just when it had waited holds the lock for ever.
+            return
+        with interrupts.Window():
+            self._done.acquire()
         self._done.release()
 
     def result(self) -> T:

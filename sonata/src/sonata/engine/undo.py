@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata_core import interrupts
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ class Undo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._steps:
-            name, step = self._steps.pop()
-            self._log.debug("undoing", step=name)
-            try:
-                step()
-            except Exception as trouble:
-                self._log.debug("undo_failed", step=name, error=str(trouble))
+        with interrupts.Shield(firm=True):
+            while self._steps:
+                name, step = self._steps.pop()
+                self._log.debug("undoing", step=name)
+                try:
+                    step()
+                except Exception as trouble:
+                    self._log.debug("undo_failed", step=name, error=str(trouble))

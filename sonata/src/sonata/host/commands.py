@@ -6,6 +6,7 @@ import os
 import select
 import time
 
+from sonata_core import interrupts
 from sonata_core.errors import CommandFailed, TimedOut
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import Command, CommandResult
@@ -127,8 +128,10 @@ def _start(command: Command, pipes: _Pipes) -> int:
     for descriptor in command.pass_fds:
         fds[descriptor] = descriptor
     env = command.env if command.env is not None else _small_environment()
+    # Ctrl-C at a terminal goes to the whole process group: what is held back from us shall not kill our helper.
+    options = SpawnOptions(fds=fds, cwd=command.cwd, netns=command.netns, group=interrupts.shielded())
     try:
-        pid = spawn(command.argv, env, SpawnOptions(fds=fds, cwd=command.cwd, netns=command.netns))
+        pid = spawn(command.argv, env, options)
     except OSError as error:
         reason = error.strerror or str(error)
         where = f" (in {error.filename})" if error.filename not in (None, command.argv[0]) else ""
@@ -158,7 +161,8 @@ def _exchange(command: Command, pipes: _Pipes, watch: int) -> None:
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             raise TimedOut(f"{command.argv[0]} did not end within {command.timeout:g} seconds", argv=command.argv)
-        ready = poll.poll(None if left is None else int(left * 1000) + 1)
+        with interrupts.Window():
+            ready = poll.poll(None if left is None else int(left * 1000) + 1)
         for end, _ in ready:
             if end == watch:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 
+from sonata_core import interrupts
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def wait(pidfd: int, timeout: float | None) -> bool:
     """Wait until the process of `pidfd` has ended, at most `timeout` seconds; False if it has not."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(None if timeout is None else max(0, int(timeout * 1000))))
+    with interrupts.Window():
+        return bool(poll.poll(None if timeout is None else max(0, int(timeout * 1000))))
 
 
 def wait_gone(pid: int, started: int, timeout: float | None) -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from sonata.monitor import terminal
+from sonata_core import interrupts
 from sonata_core.errors import Conflict, ExternalFailure
 from sonata_core.lite import TYPE_CHECKING, StrEnum
 from sonata_core.record import Record
@@ -89,10 +90,15 @@ class Attachment:
     def copy(self, streams: Streams) -> AttachEnd:
         """Copy both ways until the container's streams end, the user detaches, or our output is closed."""
         raw = streams.terminal and streams.stdin >= 0 and os.isatty(streams.stdin)
+        early = interrupts.take(streams.signals)
         with terminal.Signals(self._signals_of(streams, raw)) as signals, terminal.RawMode(streams.stdin, raw):
             if raw:
                 self._send_size(streams.stdin)
-            return _Copy(self, streams, signals).run()
+            if early:
+                # It came when the start could not be given up any more: it is the container's.
+                self.on_signal(early, streams)
+            with interrupts.Window():
+                return _Copy(self, streams, signals).run()
 
     def _signals_of(self, streams: Streams, raw: bool) -> tuple[int, ...]:
         return (*streams.signals, signal.SIGWINCH) if raw else streams.signals
@@ -246,6 +252,26 @@ class _Copy:
             self.poll.unregister(self.streams.stdin)
         except KeyError:
             return
+
+
+def forward_until(pidfd: int, streams: Streams) -> None:
+    """Pass on the signals of `streams` until the process of `pidfd` has ended."""
+    early = interrupts.take(streams.signals)
+    with terminal.Signals(streams.signals) as signals:
+        if early and streams.forward is not None:
+            streams.forward(early)
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if signals.descriptor >= 0:
+            poll.register(signals.descriptor, select.POLLIN)
+        while True:
+            with interrupts.Window():
+                ready = [descriptor for descriptor, _ in poll.poll()]
+            for number in signals.arrived() if signals.descriptor in ready else ():
+                if streams.forward is not None:
+                    streams.forward(number)
+            if pidfd in ready:
+                return
 
 
 def resize(folder: str, rows: int, columns: int) -> None:

@@ -7,6 +7,7 @@ import os
 import select
 import time
 
+from sonata_core import interrupts
 from sonata_core import json_text as json
 from sonata_core.errors import TimedOut
 from sonata_core.lite import TYPE_CHECKING
@@ -73,7 +74,9 @@ class Channel:
         poll.register(self._ours.fileno(), select.POLLIN)
         while b"\n" not in self._rest:
             left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
-            if not poll.poll(left):
+            with interrupts.Window():
+                ready = poll.poll(left)
+            if not ready:
                 raise TimedOut(what)
             try:
                 packet = self._ours.recv(_PACKET)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 
+from sonata_core import interrupts
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -124,7 +125,7 @@ class Signals:
         self._write_end = -1
 
     def __enter__(self) -> Self:
-        if not self._numbers or not _in_main_thread():
+        if not self._numbers or not interrupts.in_first_thread():
             return self
         self.descriptor, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake_before = signal.set_wakeup_fd(self._write_end)
@@ -153,9 +154,3 @@ class Signals:
 
 def _noted(_number: int, _frame: object) -> None:
     """The wake-up descriptor has the number already."""
-
-
-def _in_main_thread() -> bool:
-    import _thread
-
-    return _thread.get_native_id() == os.getpid()

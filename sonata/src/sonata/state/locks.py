@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
+from sonata_core import interrupts
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
@@ -41,7 +42,12 @@ class Locks:
         """Wait for one lock; its descriptor."""
         while True:
             handle = self._open(name)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                with interrupts.Window():
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+            except BaseException:
+                os.close(handle)
+                raise
             if self._current(handle, name):
                 return handle
             os.close(handle)

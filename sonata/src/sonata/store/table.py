@@ -54,8 +54,16 @@ def write_file(path: str, data: bytes, *, durable: bool) -> None:
             os.close(fd)
         os.rename(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        _unlink_if_there(temporary)
         raise
+
+
+def _unlink_if_there(path: str) -> None:
+    """Interrupted after the rename, there is nothing under the temporary name any more."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def _write_all(fd: int, data: bytes) -> None:

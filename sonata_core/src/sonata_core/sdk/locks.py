@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 
+from sonata_core import interrupts
 from sonata_core.errors import Denied, Unavailable
 from sonata_core.lite import TYPE_CHECKING
 
@@ -52,7 +53,8 @@ def lock_file(path: str, *, shared: bool = False, mode: int = 0o644) -> FileLock
     fd = _open(path, mode)
     kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
     try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
+        with interrupts.Window():
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
     except OSError as error:
         os.close(fd)
         raise Unavailable(f"lock {path}: {error.strerror}", "put the folder on a file system with locks") from error

@@ -40,6 +40,12 @@ def cleanup(
         row = rows.find(engine.database, container)
     except NotFound:
         return
+    if row.state.phase == Phase.REMOVING:
+        # A killed command was at it; a living one has the lock, and is left to it.
+        from sonata.engine.system.recover import recover_one
+
+        recover_one(engine, row.config.id)
+        return
     with engine.locks.hold(row.config.id) as held:
         try:
             row = present.corrected(engine, rows.get(engine.database, row.config.id))

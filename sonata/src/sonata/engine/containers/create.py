@@ -23,7 +23,7 @@ from sonata.state import containers as rows
 from sonata.state import intents
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
-from sonata_core import trace
+from sonata_core import interrupts, trace
 from sonata_core.errors import AlreadyExists, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, ImageId
@@ -41,6 +41,11 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     Raises UsageError, NotFound (image, network, another container), AlreadyExists (its name), and
     what a pull raises. A failed create leaves nothing behind.
     """
+    with interrupts.Shield():
+        return _create(engine, request)
+
+
+def _create(engine: Engine, request: RunRequest) -> ContainerRow:
     present.recover(engine)
     if request.name:
         present.settle_owner(engine, request.name)
@@ -48,7 +53,7 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     facts = ImageFacts()
     if not request.rootfs:
         policy = policy_named(request.pull, engine.config.engine.pull_policy)
-        with trace.span("image"):
+        with trace.span("image"), interrupts.Window():
             image, name = ensure(engine, request.image, policy, request)
             facts = image_facts(engine, image, name)
     with trace.span("plan"):

@@ -20,6 +20,7 @@ from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import sessions
 from sonata.state.rows import ExecState
 from sonata.store.names import new_id
+from sonata_core import interrupts
 from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.runtime import LaunchRequest, LaunchVerb
@@ -45,6 +46,11 @@ def execute(engine: Engine, request: ExecRequest, sides: Sides) -> Executed:
     row = present.load(engine, request.name)
     lifecycle.require(Phase(row.state.phase), Verb.EXEC, row.config.id)
     Background(cgroups.wake)
+    with interrupts.Shield():
+        return _execute(engine, row, request, sides)
+
+
+def _execute(engine: Engine, row: ContainerRow, request: ExecRequest, sides: Sides) -> Executed:
     session = new_id()
     paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
     folder = prepare_folder(paths.bundle, session, row.config.id)

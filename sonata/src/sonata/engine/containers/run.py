@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import ending, present, start
@@ -9,11 +11,11 @@ from sonata.engine.containers.create import create
 from sonata.engine.containers.stop import send, settle
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, process
-from sonata.monitor.attach import AttachEnd, Attachment, Streams
+from sonata.monitor.attach import AttachEnd, Attachment, Streams, forward_until
 from sonata.monitor.terminal import parse_detach_keys
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
-from sonata_core import trace
+from sonata_core import interrupts, trace
 from sonata_core.errors import Conflict, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
@@ -29,6 +31,9 @@ else:
     import _signal as signal
 
 _NOT_FORWARDED = ("SIGCHLD", "SIGPIPE", "SIGURG", "SIGWINCH", "SIGKILL", "SIGSTOP")
+
+
+_BEFORE_RUNNING = (Phase.CREATING, Phase.CONFIGURED, Phase.INITIALISING, Phase.INITIALISED)
 
 
 class Sides(Record):
@@ -53,14 +58,15 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
     """Create and start; the id."""
     engine.conmon()
     Background(cgroups.wake)
-    row = create(engine, request)
-    try:
-        start.start_needed(engine, row)
-        with engine.locks.hold(row.config.id):
-            row = start.bring_up(engine, row, preserved_of(request))
-    except BaseException as error:
-        _give_up(engine, row, error)
-        raise
+    with interrupts.Shield():
+        row = create(engine, request)
+        try:
+            start.start_needed(engine, row)
+            with engine.locks.hold(row.config.id):
+                row = start.bring_up(engine, row, preserved_of(request))
+        except BaseException as error:
+            _give_up(engine, row, error)
+            raise
     return row.config.id
 
 
@@ -71,14 +77,15 @@ def run_attached(engine: Engine, request: RunRequest, sides: Sides, *, needed: b
     """
     engine.conmon()
     Background(cgroups.wake)
-    row = create(engine, request)
-    try:
-        if needed:
-            start.start_needed(engine, row)
-        return _follow(engine, row, sides, preserved_of(request))
-    except BaseException as error:
-        _give_up(engine, row, error)
-        raise
+    with interrupts.Shield():
+        row = create(engine, request)
+        try:
+            if needed:
+                start.start_needed(engine, row)
+            return _follow(engine, row, sides, preserved_of(request))
+        except BaseException as error:
+            _give_up(engine, row, error)
+            raise
 
 
 def start_attached(engine: Engine, container: str, sides: Sides) -> Ended:
@@ -86,8 +93,9 @@ def start_attached(engine: Engine, container: str, sides: Sides) -> Ended:
     row = present.load(engine, container)
     if row.state.phase == Phase.RUNNING:
         return attach(engine, container, sides)
-    start.start_needed(engine, row)
-    return _follow(engine, row, sides, ())
+    with interrupts.Shield():
+        start.start_needed(engine, row)
+        return _follow(engine, row, sides, ())
 
 
 def attach(engine: Engine, container: str, sides: Sides) -> Ended:
@@ -102,10 +110,12 @@ def attach(engine: Engine, container: str, sides: Sides) -> Ended:
             "this container is using the 'passthrough' log driver, cannot attach: this container is not logging output"
         )
     paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
-    with Attachment(paths.bundle) as attachment:
-        events.container(engine, row.config, "attach")
-        end = attachment.copy(_streams(engine, row.config, sides))
-    return _wait(engine, row, end)
+    with interrupts.Shield():
+        streams = _streams(engine, row.config, sides)
+        with Attachment(paths.bundle) as attachment:
+            events.container(engine, row.config, "attach")
+            end = attachment.copy(streams)
+        return _wait(engine, row, end, streams)
 
 
 def preserved_of(request: RunRequest) -> tuple[int, ...]:
@@ -119,12 +129,11 @@ def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[in
 
 
 def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
+    streams = _streams(engine, row.config, sides)
     if row.config.log.driver.startswith("passthrough"):
         with engine.locks.hold(row.config.id):
             row = start.bring_up(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
-        ending.wait_dead(row, None)
-        return _wait(engine, row, AttachEnd.EOF)
-    streams = _streams(engine, row.config, sides)
+        return _wait(engine, row, AttachEnd.EOF, streams)
     with engine.locks.hold(row.config.id) as held:
         row = start.ready(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
         paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
@@ -135,7 +144,7 @@ def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: t
             events.container(engine, row.config, "attach")
             with trace.span("attached"):
                 end = attachment.copy(streams)
-    return _wait(engine, row, end)
+    return _wait(engine, row, end, streams)
 
 
 def _streams(engine: Engine, config: ContainerConfig, sides: Sides) -> Streams:
@@ -161,19 +170,30 @@ def _forwarded() -> tuple[int, ...]:
     return tuple(number for number in range(1, 32) if number not in left_out)
 
 
-def _wait(engine: Engine, row: ContainerRow, end: AttachEnd) -> Ended:
+def _wait(engine: Engine, row: ContainerRow, end: AttachEnd, streams: Streams) -> Ended:
     """After the streams' end: the exit code, and the clean-up that conmon's exit command would do."""
     if end is AttachEnd.DETACHED:
         return Ended(container=row.config.id, detached=True)
     with trace.span("wait for exit"):
-        ending.wait_dead(row, None)
+        _wait_dead(row, streams)
         ending.wait_exit_file(engine, row)
     code = _code_now(engine, row)
     if process.alive(row.state.pid, row.state.pid_start):
         return Ended(container=row.config.id, code=code)
-    with trace.span("clean up"):
+    with trace.span("clean up"), interrupts.Shield(firm=True):
         settled = settle_ended(engine, row)
     return Ended(container=row.config.id, code=code if settled is None else settled)
+
+
+def _wait_dead(row: ContainerRow, streams: Streams) -> None:
+    """Wait for the first process's end; one that has closed its output still gets the signals."""
+    descriptor = process.open_process(*present.process_of(row))
+    if descriptor is None:
+        return
+    try:
+        forward_until(descriptor, streams)
+    finally:
+        os.close(descriptor)
 
 
 def _code_now(engine: Engine, row: ContainerRow) -> int:
@@ -199,11 +219,20 @@ def _give_up(engine: Engine, row: ContainerRow, error: BaseException) -> None:
     """A container of `run --rm` that could not be started does not stay; the error says that it came that late."""
     if isinstance(error, SonataError):
         error.details["stage"] = "start"
-    if not row.config.auto_remove:
+    if not row.config.auto_remove or (isinstance(error, KeyboardInterrupt) and _running(engine, row)):
         return
     from sonata.engine.containers.remove import remove
 
     try:
-        remove(engine, row.config.id, force=True, timeout=0)
+        with interrupts.Shield(firm=True):
+            remove(engine, row.config.id, force=True, timeout=0)
     except SonataError as trouble:
         engine.log.debug("giving_up_failed", container=row.config.id, error=trouble.message)
+
+
+def _running(engine: Engine, row: ContainerRow) -> bool:
+    """Whoever is interrupted while following a container leaves it alone: its monitor will clean up after it."""
+    try:
+        return rows.get(engine.database, row.config.id).state.phase not in _BEFORE_RUNNING
+    except NotFound:
+        return False

@@ -14,6 +14,7 @@ from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
 from sonata.state import intents
+from sonata_core import interrupts
 from sonata_core.errors import Conflict, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -30,7 +31,12 @@ def start(engine: Engine, container: str) -> str:
     present.recover(engine)
     Background(cgroups.wake)
     row = present.load(engine, container)
-    start_needed(engine, row)
+    with interrupts.Shield():
+        start_needed(engine, row)
+        return _start(engine, row)
+
+
+def _start(engine: Engine, row: ContainerRow) -> str:
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
@@ -93,9 +99,13 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
     # Before the runtime is asked: a short-lived container may have ended when the runtime returns.
     began = time.time_ns()
     try:
+        interrupts.point()
         engine.runtime(config.backends.runtime).hook.runtime_start(ref=ref)
     except SonataError as error:
         _undo(engine, row, error)
+        raise
+    except KeyboardInterrupt:
+        _take_back(engine, row)
         raise
     state = row.state.replace(phase=Phase.RUNNING, started=began, finished=0)
     with engine.database.transaction(durable=not config.auto_remove):
@@ -119,6 +129,13 @@ def _undo(engine: Engine, row: ContainerRow, error: SonataError) -> None:
         cleanup.finish(engine, row.replace(state=state))
     except SonataError as trouble:
         engine.log.info("undoing_start_failed", container=row.config.id, error=trouble.message)
+
+
+def _take_back(engine: Engine, row: ContainerRow) -> None:
+    from sonata.engine.system.recover import take_back_start
+
+    with interrupts.Shield(firm=True):
+        take_back_start(engine, row)
 
 
 def _write_pid(path: str, pid: int) -> None:

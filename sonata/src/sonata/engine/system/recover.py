@@ -146,20 +146,29 @@ def end_processes(engine: Engine, row: ContainerRow) -> None:
     """Kill the monitor first, so that it runs no exit command, then the runtime and all that the container has."""
     config, state = row.config, row.state
     same_boot = state.boot in ("", engine.facts.boot_id)
-    helpers = {pid: process.start_time(pid) for pid in helper_pids(engine, row)}
+    helpers = _helpers(engine, row)
     if same_boot and state.conmon_pid:
         helpers[state.conmon_pid] = state.conmon_start
-    for pid, started in helpers.items():
-        process.send(pid, started, _KILL)
-    for pid, started in helpers.items():
-        process.wait_gone(pid, started, _GRACE)
+    seen: dict[int, int] = {}
+    while helpers:
+        for pid, started in helpers.items():
+            process.send(pid, started, _KILL)
+        for pid, started in helpers.items():
+            process.wait_gone(pid, started, _GRACE)
+        # One that forked while they were looked for has a child that nobody has seen yet.
+        seen |= helpers
+        helpers = {pid: began for pid, began in _helpers(engine, row).items() if seen.get(pid) != began}
     if same_boot and state.pid:
         process.send(state.pid, state.pid_start, _KILL)
         process.wait_gone(state.pid, state.pid_start, _GRACE)
     group = cleanup.cgroup_of(row)
     for pid in cgroups.processes(group) if group else ():
         process.send(pid, process.start_time(pid), _KILL)
-    engine.log.info("processes_ended", container=config.id, helpers=sorted(helpers))
+    engine.log.info("processes_ended", container=config.id, helpers=sorted(seen))
+
+
+def _helpers(engine: Engine, row: ContainerRow) -> dict[int, int]:
+    return {pid: process.start_time(pid) for pid in helper_pids(engine, row)}
 
 
 def helper_pids(engine: Engine, row: ContainerRow) -> list[int]:
