@@ -69,7 +69,7 @@ _STARTS = ("run", "container run")
 
 
 def exit_code(path: str, error: BaseException) -> int:
-    """The exit code of command `path` that ended with `error`; 125 for what is no SonataError, 130 for Ctrl-C, 143 for SIGTERM.
+    """The exit code of command `path` that ended with `error`: 125 for no SonataError, 130 for Ctrl-C, 143 for SIGTERM.
 
     The nearest class counts, in the verb's own table first. `run` tells apart where it failed: an
     error with detail `stage="start"` came after the container was made, and reads as the command's.
