@@ -144,7 +144,8 @@ def test_bash_completion_runs():
     script = sonata("completion", "bash").stdout
     driver = 'sonata() { "$PYTHON" -m sonata "$@"; }\n' + script
     driver += (
-        'COMP_WORDS=(sonata image hi); COMP_CWORD=2; compopt() { :; }; _sonata; printf "%s\\n" "${COMPREPLY[@]}"\n'
+        'COMP_WORDS=(sonata image hi); COMP_CWORD=2; COMP_LINE="sonata image hi"; COMP_POINT=15\n'
+        'compopt() { :; }; _sonata; printf "%s\\n" "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(
         ["bash", "-c", driver],

@@ -113,6 +113,7 @@ def test_a_filter_limits_what_goes(engine: Engine) -> None:
     assert rows.ids(engine.database) == [kept.config.id]
     with pytest.raises(UsageError):
         prune(engine, Wanted(filters=("colour=red",)))
+    engine.close()
 
 
 def test_the_commands(engine: Engine) -> None:
