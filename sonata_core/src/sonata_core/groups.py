@@ -4,7 +4,13 @@ from sonata_core.hookspecs.hooks import ContainerEvents, OciHooks, SpecAdjust
 from sonata_core.hookspecs.net import NetHooks, NetLive, NetManaged, NetReload
 from sonata_core.hookspecs.runtime import RuntimeHooks, RuntimePause, RuntimeTune, RuntimeUpdate
 from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
-from sonata_core.hookspecs.transport import TransportHooks, TransportTags, TransportWrite
+from sonata_core.hookspecs.transport import (
+    TransportHooks,
+    TransportLogin,
+    TransportSearch,
+    TransportTags,
+    TransportWrite,
+)
 from sonata_core.record import Record
 
 
@@ -61,10 +67,10 @@ STORAGE = Group(
 TRANSPORT = Group(
     name="transport",
     major=1,
-    minor=0,
+    minor=1,
     slot=True,
     required=TransportHooks,
-    optional=(TransportWrite, TransportTags),
+    optional=(TransportWrite, TransportTags, TransportLogin, TransportSearch),
     distributions=(
         "sonata-transport-registry",
         "sonata-transport-oci",

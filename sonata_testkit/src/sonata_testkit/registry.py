@@ -100,6 +100,8 @@ class FakeRegistry:
         self.blobs: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[str, dict[str, tuple[str, bytes]]] = {}
         self.uploads: dict[str, bytes] = {}
+        self.listed: list[dict[str, object]] | None = None
+        """What `/v1/search` finds; None where there is no such thing."""
         self.requests: list[Request] = []
         self.tokens: list[str] = []
         self.lock = threading.Lock()
@@ -226,11 +228,22 @@ class _Handler(BaseHTTPRequestHandler):
             return self._token(headers)
         if self._busy():
             return None
+        if path == "/v1/search" and registry.listed is not None:
+            return self._answer(200, json.dumps({"results": registry.listed}).encode())
         if not self._allowed(headers):
             return self._challenge()
         if path == "/v2/":
             return self._answer(200, b"{}")
+        if path == "/v2/_catalog":
+            return self._catalog()
         return self._route(path)
+
+    def _catalog(self) -> None:
+        """Two repositories a page."""
+        names = sorted({*self.registry.manifests})
+        names = [name for name in names if name > self.query.get("last", [""])[0]]
+        more = {"Link": f'</v2/_catalog?n=2&last={names[1]}>; rel="next"'} if len(names) > 2 else {}
+        self._answer(200, json.dumps({"repositories": names[:2]}).encode(), more)
 
     def _route(self, path: str) -> None:
         for marker, act in (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sonata_core.errors import Damaged, NotFound, SonataError, Unsupported, UsageError
+from sonata_core.errors import Damaged, Denied, NotFound, SonataError, Unsupported, UsageError
 from sonata_core.groups import TRANSPORT
-from sonata_core.hookspecs.transport import TransportTags, TransportWrite
+from sonata_core.hookspecs.transport import TransportLogin, TransportSearch, TransportTags, TransportWrite
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageReference, ManifestBytes, TransportFacts, TransportOptions
 from sonata_core.models.media import INDEXES, OCI_MANIFEST
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sonata_core.models.image import ImageSink, ImageSource
+    from sonata_core.models.image import Endpoint, ImageSink, ImageSource
     from sonata_core.slot import Slot
     from sonata_testkit.fixtures import KeptLog
 
@@ -401,3 +401,37 @@ class TransportConformance(PluginConformance):
         reference = written.reference
         tag = reference.name.rpartition("/")[2].partition(":")[2]
         assert {reference.selector.removeprefix(":") or "@0", tag, reference.name} & set(found), found
+
+    @clause("T-11")
+    def test_login(self, slot: Slot[Any], written: Place) -> None:
+        if not slot.offers(TransportLogin):
+            not_offered("TransportLogin")
+        endpoint = _host_of(written)
+        slot.hook.transport_login(endpoint=endpoint, options=written.options)
+        if endpoint.credentials is None:
+            return
+        wrong = endpoint.replace(credentials=endpoint.credentials.replace(password="wrong-canary"))
+        with pytest.raises(Denied) as caught:
+            slot.hook.transport_login(endpoint=wrong, options=written.options)
+        assert "wrong-canary" not in repr((caught.value, caught.value.details))
+
+    @clause("T-12")
+    def test_search(self, slot: Slot[Any], written: Place, sample: Callable[..., SampleImage]) -> None:
+        if not slot.offers(TransportSearch):
+            not_offered("TransportSearch")
+        written.write(sample("search"))
+        path = written.reference.name.partition("/")[2].partition(":")[0]
+        endpoint = _host_of(written)
+
+        def search(term: str, limit: int) -> list[str]:
+            asked = {"endpoint": endpoint, "term": term, "limit": limit, "options": written.options}
+            return [one.name for one in slot.hook.transport_search(**asked)]
+
+        assert search(path.rpartition("/")[2], 25) == [path]
+        assert search("nothing-of-that-name", 25) == []
+        assert search("", 0) == []
+
+
+def _host_of(place: Place) -> Endpoint:
+    endpoint = place.options.endpoints[-1]
+    return endpoint.replace(reference=endpoint.reference.partition("/")[0])

@@ -73,7 +73,7 @@ class Client:
         return origin
 
     def get(self, method: str, target: str, headers: Mapping[str, str], scope: str = "pull") -> BaseHTTPResponse:
-        """A request without a body for an absolute path, authorised for `scope` (`pull`, `pull,push`)."""
+        """A request without a body for an absolute path, authorised for `scope`: `pull`, `pull,push`, or none."""
         origin = self.origin()
         held = scope in self._tokens
         answer = self.wire.ask(method, origin, target, {**headers, **self.authorization(scope)})
@@ -127,7 +127,7 @@ class Client:
 
         assert self._origin is not None
         server, target = realm(self._origin, challenge.parameters.get("realm", ""), insecure=self.wire.insecure)
-        scopes = [f"repository:{self.name.path}:{scope}", *([more] if more else [])]
+        scopes = [*([f"repository:{self.name.path}:{scope}"] if scope else []), *([more] if more else [])]
         service = challenge.parameters.get("service", "")
         known = (
             self.credentials

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from sonata_core.errors import UsageError
-from sonata_core.hookspecs.transport import TransportHooks, TransportTags, TransportWrite
+from sonata_core.hookspecs.transport import (
+    TransportHooks,
+    TransportLogin,
+    TransportSearch,
+    TransportTags,
+    TransportWrite,
+)
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
 from sonata_core.models.image import Endpoint, ImageReference, TransportFacts
@@ -13,11 +19,11 @@ from sonata_core.naming import parse_name, shown
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.image import ImageSink, ImageSource, TransportOptions
+    from sonata_core.models.image import FoundImage, ImageSink, ImageSource, TransportOptions
     from sonata_transport_registry.client import Client
 
 
-class RegistryTransport(TransportHooks, TransportWrite, TransportTags):
+class RegistryTransport(TransportHooks, TransportWrite, TransportTags, TransportLogin, TransportSearch):
     """Images of registries.
 
     Its table of the configuration file: `trusted_realms`, hosts of token servers that may be given
@@ -33,7 +39,7 @@ class RegistryTransport(TransportHooks, TransportWrite, TransportTags):
     @hookimpl
     def plugin_info(self) -> PluginInfo:
         """Who this is."""
-        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.0")
+        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.1")
 
     @hookimpl
     def transport_facts(self) -> TransportFacts:
@@ -79,6 +85,36 @@ class RegistryTransport(TransportHooks, TransportWrite, TransportTags):
             return list_tags(client)
         finally:
             client.close()
+
+    @hookimpl
+    def transport_login(self, endpoint: Endpoint, options: TransportOptions) -> None:
+        """Ask for `/v2/` with the credentials."""
+        from sonata_transport_registry.host import check_login
+
+        client = self._host(endpoint, options)
+        try:
+            check_login(client)
+        finally:
+            client.close()
+
+    @hookimpl
+    def transport_search(
+        self, endpoint: Endpoint, term: str, limit: int, options: TransportOptions
+    ) -> tuple[FoundImage, ...]:
+        """The registry's own search where it has one, else its catalogue."""
+        from sonata_transport_registry.host import search
+
+        client = self._host(endpoint, options)
+        try:
+            return search(client, term, limit)
+        finally:
+            client.close()
+
+    def _host(self, endpoint: Endpoint, options: TransportOptions) -> Client:
+        """A client for questions that concern no repository."""
+        from sonata_transport_registry.client import Client
+
+        return Client(endpoint.replace(reference=f"{endpoint.reference}/none"), options, self._trusted)
 
     def _clients(self, reference: ImageReference, options: TransportOptions) -> tuple[Client, ...]:
         from sonata_transport_registry.client import Client

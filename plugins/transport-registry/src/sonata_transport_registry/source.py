@@ -145,19 +145,20 @@ def list_tags(client: Client) -> tuple[str, ...]:
 
     from sonata_core.naming import is_tag
     from sonata_transport_registry.address import follow
+    from sonata_transport_registry.pages import MOST_PAGES, next_link
 
     what = f"fetching tags list of {client.name.repository}"
     found: dict[str, None] = {}
     seen: set[str] = set()
     target = f"{client.base}/tags/list"
     while target and target not in seen:
-        if len(seen) >= _MOST_PAGES:
+        if len(seen) >= MOST_PAGES:
             raise RegistryFailure(f"{what}: the list has no end")
         seen.add(target)
         answer = client.get("GET", target, {"Accept": "application/json"})
         if answer.status != 200:
             raise client.failure(what, answer)
-        link = _next_link(answer.headers.get("Link", ""))
+        link = next_link(answer.headers.get("Link", ""))
         try:
             document = json.loads(read_all(answer, MANIFEST_LIMIT, what).decode("utf-8"))
             tags = document.get("tags") or []
@@ -166,15 +167,3 @@ def list_tags(client: Client) -> tuple[str, ...]:
             raise RegistryFailure(f"{what}: the answer is not a list of tags") from error
         target = follow(client.origin(), target, link, insecure=client.wire.insecure)[1] if link else ""
     return tuple(found)
-
-
-_MOST_PAGES = 10_000
-
-
-def _next_link(header: str) -> str:
-    """The address of a `Link` header with `rel="next"` (RFC 8288); only path and query of it are used."""
-    for part in header.split(","):
-        address, _, rest = part.partition(">")
-        if 'rel="next"' in rest.replace(" ", "") or "rel=next" in rest.replace(" ", ""):
-            return address.strip().removeprefix("<")
-    return ""

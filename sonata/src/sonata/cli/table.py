@@ -101,6 +101,7 @@ _IMAGES = _image("list", "List images in local storage", "images:IMAGES", "max 1
 _LOAD = _image("load", "Load image(s) from a tar archive", "images:LOAD", "none", "")
 _PULL = _image("pull", "Pull an image from a registry", "images:PULL_IMAGE", "min 1", _MORE_I)
 _PUSH = _image("push", "Push an image to a specified destination", "images:PUSH", "one or two", "IMAGE [DESTINATION]")
+_SEARCH = _image("search", "Search registry for image", "registries:SEARCH", "exact 1", "TERM")
 _RMI = _image("rm", "Remove one or more images from local storage", "images:REMOVE", "rmi", _MORE_I)
 _SAVE = _image("save", "Save image(s) to an archive", "images:SAVE", "save", _MORE_I)
 _TAG = _image("tag", "Add an additional name to a local image", "", "min 2", "IMAGE TARGET_NAME [TARGET_NAME...]")
@@ -251,6 +252,7 @@ TABLE: dict[str, Row] = {
     "image prune": _image("prune", "Remove unused images", "prune:IMAGES", "none", ""),
     "image pull": _PULL,
     "image push": _PUSH,
+    "image search": _SEARCH,
     "image rm": _RMI,
     "image save": _SAVE,
     "image tag": _TAG,
@@ -270,6 +272,8 @@ TABLE: dict[str, Row] = {
     ),
     "kill": _KILL,
     "load": _LOAD,
+    "login": _image("login", "Log in to a container registry", "registries:LOGIN", "max 1", "[REGISTRY]"),
+    "logout": _image("logout", "Log out of a container registry", "registries:LOGOUT", "max 1", "[REGISTRY]"),
     "logs": _LOGS,
     "mount": _MOUNT,
     "network": ("", "Manage networks", "host", "networks", "", "", ""),
@@ -320,6 +324,7 @@ TABLE: dict[str, Row] = {
     "ps": _PS,
     "pull": _PULL,
     "push": _PUSH,
+    "search": _SEARCH,
     "rename": _RENAME,
     "restart": _RESTART,
     "rm": _RM,
@@ -422,13 +427,13 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
-        *("farm", "generate", "kube", "login", "logout"),
-        *("machine", "manifest", "play", "pod", "quadlet", "search"),
+        *("farm", "generate", "kube"),
+        *("machine", "manifest", "play", "pod", "quadlet"),
         *("unshare",),
         *("container checkpoint", "container clone"),
         *("container restore", "container runlabel"),
         *("image build", "image mount", "image scp"),
-        *("image search", "image sign", "image tree", "image trust", "image umount", "image unmount"),
+        *("image sign", "image tree", "image trust", "image umount", "image unmount"),
         *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
         *("volume export", "volume import", "volume mount", "volume reload", "volume unmount"),

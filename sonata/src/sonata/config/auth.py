@@ -12,7 +12,7 @@ import os
 
 from sonata.config.values import EngineConfig
 from sonata_core import json_text as json
-from sonata_core.errors import ExternalFailure, UsageError
+from sonata_core.errors import ExternalFailure, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.image import Credentials
 from sonata_core.models.process import Command, CommandResult
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 20
 _HUB_NAMES = ("docker.io", "registry-1.docker.io")
-_BUILT_IN = "containers-auth.json"
+BUILT_IN = "containers-auth.json"
 _HELPER_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_HELPER_SECONDS = 60
 _NOT_FOUND = "credentials not found in native keychain"
 
 
@@ -72,8 +73,8 @@ def find_credentials(files: AuthFiles, repository: str) -> Credentials | None:
 
     Raises UsageError for a malformed file, ExternalFailure for a helper that fails.
     """
-    for helper in files.helpers or (_BUILT_IN,):
-        if helper == _BUILT_IN:
+    for helper in files.helpers or (BUILT_IN,):
+        if helper == BUILT_IN:
             found = _from_files(files, repository)
         else:
             found = _ask(helper, repository.partition("/")[0], files.run)
@@ -84,16 +85,17 @@ def find_credentials(files: AuthFiles, repository: str) -> Credentials | None:
 
 def _from_files(files: AuthFiles, repository: str) -> Credentials | None:
     for path in files.paths:
-        content = _read(path)
+        content = read_file(path)
         found = _from_content(content, repository, files.run, path)
         if found is not None:
             return found
     if files.legacy:
-        return _from_auths(_read(files.legacy), repository, files.legacy)
+        return _from_auths(read_file(files.legacy), repository, files.legacy)
     return None
 
 
-def _read(path: str) -> dict[str, Any]:
+def read_file(path: str) -> dict[str, Any]:
+    """A file's content; empty where there is none. Raises UsageError with file and line for a malformed one."""
     try:
         with open(path, "rb") as handle:
             raw = handle.read(_LARGEST + 1)
@@ -169,7 +171,7 @@ def _decoded(entry: object, path: str, key: str) -> Credentials | None:
 def _ask(helper: str, host: str, run: Run) -> Credentials | None:
     """Ask `docker-credential-HELPER get` for the host; None where it has nothing."""
     program = _trusted(helper)
-    result = run(Command(argv=(program, "get"), input=host.encode(), timeout=60))
+    result = run(Command(argv=(program, "get"), input=host.encode(), timeout=_HELPER_SECONDS))
     if result.code:
         said = (result.stdout or result.stderr).decode(errors="replace").strip()
         if _NOT_FOUND in said:
@@ -188,6 +190,17 @@ def _ask(helper: str, host: str, run: Run) -> Credentials | None:
     if user == "<token>":
         return Credentials(identity_token=secret)
     return Credentials(username=user, password=secret)
+
+
+def tell_helper(helper: str, verb: str, said: bytes, run: Run) -> None:
+    """Have `docker-credential-HELPER` store or erase. Raises ExternalFailure; NotFound for what it has not."""
+    program = _trusted(helper)
+    result = run(Command(argv=(program, verb), input=said, timeout=_HELPER_SECONDS))
+    if result.code:
+        answer = (result.stdout or result.stderr).decode(errors="replace").strip()
+        if verb == "erase" and _NOT_FOUND in answer:
+            raise NotFound(f"not logged into {said.decode()}", name=said.decode())
+        raise ExternalFailure(f"credential helper {program} {verb} ended with {result.code}: {answer[:500]}")
 
 
 def _trusted(helper: str) -> str:

@@ -39,3 +39,32 @@ class PushRequest(PullOptions):
     digestfile: str = ""
     format: str = ""
     quiet: bool = False
+
+
+class LoginRequest(Record):
+    """`login` and `logout`. `registry`: a host or a repository as typed, empty for the first that is searched.
+
+    `compat_auth_file` is written in the form that Docker reads. `secret` names a secret that holds the password.
+    """
+
+    registry: str = ""
+    all: bool = False
+    authfile: str = ""
+    cert_dir: str = ""
+    compat_auth_file: str = ""
+    password: str = ""
+    secret: str = ""
+    tls_verify: bool | None = None
+    username: str = ""
+
+    def __repr__(self) -> str:
+        return f"LoginRequest(registry={self.registry!r}, username={self.username!r}, ***)"
+
+
+class SearchRequest(PullOptions):
+    """`search`: `term` as typed, with or without registry; `limit` 0 for the registry's own 25."""
+
+    term: str
+    filter: tuple[str, ...] = ()
+    limit: int = 0
+    list_tags: bool = False

@@ -5,7 +5,15 @@ from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.markers import hookspec
 
 if TYPE_CHECKING:
-    from sonata_core.models.image import ImageReference, ImageSink, ImageSource, TransportFacts, TransportOptions
+    from sonata_core.models.image import (
+        Endpoint,
+        FoundImage,
+        ImageReference,
+        ImageSink,
+        ImageSource,
+        TransportFacts,
+        TransportOptions,
+    )
 
 
 class TransportHooks(PluginHooks, Protocol):
@@ -38,3 +46,21 @@ class TransportTags(Protocol):
     @hookspec()
     def transport_tags(self, reference: "ImageReference", options: "TransportOptions") -> tuple[str, ...]:
         """T-10. Tags of a repository, or names within an archive, in the place's order."""
+
+
+class TransportLogin(Protocol):
+    """Optional: trying credentials at a registry."""
+
+    @hookspec()
+    def transport_login(self, endpoint: "Endpoint", options: "TransportOptions") -> None:
+        """T-11. Try the endpoint's credentials; `reference` is `host[:port]`. Raises Denied, RegistryFailure."""
+
+
+class TransportSearch(Protocol):
+    """Optional: searching a registry."""
+
+    @hookspec()
+    def transport_search(
+        self, endpoint: "Endpoint", term: str, limit: int, options: "TransportOptions"
+    ) -> tuple["FoundImage", ...]:
+        """T-12. Repositories that match, at most `limit`; endpoint as in T-11. Raises Denied, RegistryFailure."""

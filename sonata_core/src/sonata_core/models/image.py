@@ -83,6 +83,16 @@ class TransportOptions(Record):
     source_date_epoch: int | None = None
 
 
+class FoundImage(Record):
+    """What a registry's search knows of a repository: its path there, as `library/box`."""
+
+    name: str
+    description: str = ""
+    stars: int = 0
+    official: bool = False
+    automated: bool = False
+
+
 class ManifestBytes(Record):
     """A manifest or index exactly as it was stored."""
 
