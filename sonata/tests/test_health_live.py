@@ -225,8 +225,106 @@ def test_log_destinations(world: LiveWorld) -> None:
     world.ok("healthcheck", "run", "a")
     assert json.loads((folder / f"{ident}-healthcheck.log").read_text())["Status"] == "healthy"
     wrong = world.run("create", "--health-cmd=true", "--health-log-destination=/none", "--rootfs", world.rootfs, "true")
-    assert (wrong.returncode, "destination must be directory" in wrong.stderr) == (125, True)
+    assert (wrong.returncode, "destination error: stat /none: no such file" in wrong.stderr) == (125, True)
     world.start("b", *options, "--health-log-destination=events_logger")
     world.ok("healthcheck", "run", "b")
     assert world.inspect("b")["State"]["Health"]["Log"][-1]["Output"] == ""
     assert "health_log=hello" in world.ok("events", "--stream=false", "--filter=event=health_status")
+
+
+@pytest.fixture
+def checked(world: LiveWorld) -> str:
+    """A running container that is healthy with a check every hour."""
+    ident = world.start("a", "--health-cmd=echo old", "--health-interval=1h")
+    assert world.ok("wait", "--condition=healthy", "a") == "-1"
+    return ident
+
+
+def last_output(world: LiveWorld) -> str:
+    return str((world.inspect("a")["State"]["Health"]["Log"] or [{"Output": ""}])[-1]["Output"])
+
+
+def test_update_changes_the_check_of_what_runs(world: LiveWorld, checked: str) -> None:
+    first = the_clock(world)
+    assert world.ok("update", "--health-cmd=echo new", "--health-interval=1s", "--health-timeout=5s", "a") == checked
+    assert eventually(lambda: last_output(world) == "new\n")
+    assert clocks(world) != [first]
+    assert len(clocks(world)) == 1
+    many = len(world.events("--filter=event=health_status"))
+    assert eventually(lambda: len(world.events("--filter=event=health_status")) > many)  # the new interval counts
+    check = world.inspect("a")["Config"]["Healthcheck"]
+    assert check == {"Test": ["CMD-SHELL", "echo new"], "Interval": 10**9, "Timeout": 5 * 10**9, "Retries": 3}
+
+
+def test_update_of_retries_period_and_action(world: LiveWorld, checked: str) -> None:
+    world.ok("update", "--health-start-period=1h", "--health-retries=1", "a")
+    world.ok("update", "--health-cmd=false", "--health-interval=disable", "a")
+    assert world.run("healthcheck", "run", "a").returncode == 1
+    assert health(world, "a") == ("healthy", 0)  # in the start period a failure does not count
+    world.ok("update", "--health-start-period=0s", "--health-on-failure=kill", "a")
+    assert world.run("healthcheck", "run", "a").returncode == 1
+    assert eventually(lambda: world.inspect("a")["State"]["Status"] == "exited")
+
+
+def test_update_of_the_log(world: LiveWorld, checked: str) -> None:
+    folder = Path(world.base) / "logs"
+    folder.mkdir()
+    world.ok("update", f"--health-log-destination={folder}", "--health-max-log-count=1", "--health-max-log-size=2", "a")
+    world.ok("healthcheck", "run", "a")
+    written = json.loads((folder / f"{checked}-healthcheck.log").read_text())
+    assert (written["Status"], [entry["Output"] for entry in written["Log"]]) == ("healthy", ["ol"])
+    refused = world.run("update", "--health-log-destination=/nonexistent", "a")
+    assert (refused.returncode, "destination error: stat /nonexistent" in refused.stderr) == (125, True)
+
+
+def test_update_to_no_check_and_back(world: LiveWorld, checked: str) -> None:
+    refused = world.run("update", "--no-healthcheck", "--health-retries=2", "a")
+    assert "cannot specify both --no-healthcheck and other HealthCheck flags" in refused.stderr
+    world.ok("update", "--no-healthcheck", "a")
+    assert clocks(world) == []
+    assert "has no defined healthcheck" in world.run("healthcheck", "run", "a").stderr
+    assert world.inspect("a")["Config"]["Healthcheck"] == {"Test": ["NONE"]}
+    world.ok("update", "--health-cmd=echo back", "a")
+    assert eventually(lambda: last_output(world) == "back\n")
+    world.start("b")
+    assert "healthcheck command is not set" in world.run("update", "--health-interval=1s", "b").stderr
+
+
+def test_update_of_the_startup_check(world: LiveWorld) -> None:
+    startup = ("--health-startup-cmd=test -e /tmp/up", "--health-startup-interval=1h")
+    world.start("a", "--health-cmd=echo regular", "--health-interval=1h", *startup)
+    assert eventually(lambda: len(world.inspect("a")["State"]["Health"]["Log"] or ()) == 1)
+    more = ("--health-startup-retries=50", "--health-startup-success=2", "--health-startup-timeout=2s")
+    world.ok("update", "--health-startup-cmd=echo first", "--health-startup-interval=1s", *more, "a")
+    assert world.ok("wait", "--condition=healthy", "a") == "-1"
+    outputs = [entry["Output"] for entry in world.inspect("a")["State"]["Health"]["Log"]]
+    assert outputs[1:4] == ["first\n", "first\n", "regular\n"]
+    shown = world.inspect("a")["Config"]["StartupHealthCheck"]
+    assert (shown["Retries"], shown["Successes"], shown["Timeout"]) == (50, 2, 2 * 10**9)
+
+
+def test_a_startup_check_that_fails_too_often_restarts(world: LiveWorld) -> None:
+    startup = ("--health-startup-cmd=false", "--health-startup-interval=1s", "--health-startup-retries=2")
+    world.start("a", "--health-cmd=true", "--stop-timeout=0", *startup)
+    first = world.inspect("a")["State"]["Pid"]
+    assert eventually(lambda: world.inspect("a")["State"]["Pid"] not in (0, first))
+    assert world.inspect("a")["RestartCount"] == 0
+
+
+def test_a_startup_check_that_hangs_fails(world: LiveWorld) -> None:
+    startup = ("--health-startup-cmd=exec sleep 500", "--health-startup-interval=1h", "--health-startup-timeout=1s")
+    world.start("a", "--health-cmd=true", *startup)
+    assert eventually(lambda: last_output(world) == "healthcheck command exceeded timeout of 1s")
+    done = world.run("healthcheck", "run", "a")
+    assert (done.returncode, done.stdout) == (1, "starting\n")
+    assert health(world, "a") == ("starting", 0)
+
+
+def test_a_restart_for_health_is_counted(world: LiveWorld) -> None:
+    options = ("--health-on-failure=restart", "--health-retries=1", "--health-interval=disable", "--stop-timeout=0")
+    world.start("a", "--health-cmd=false", *options)
+    assert world.inspect("a")["State"]["Health"]["Status"] == "starting"
+    for count in (1, 2):
+        assert world.run("healthcheck", "run", "a").returncode == 1
+        assert world.inspect("a")["RestartCount"] == count
+    assert world.inspect("a")["State"]["Status"] == "running"

@@ -56,6 +56,11 @@ _MAPS = frozenset(
 _TIMES = frozenset(("CheckpointedAt", "Created", "CreatedAt", "FinishedAt", "RestoredAt", "StartedAt"))
 
 _NAMES = {
+    "AdditionalMACAddresses": "AdditionalMacAddresses",
+    "Domainname": "DomainName",
+    "HealthcheckMaxLogCount": "HealthMaxLogCount",
+    "HealthcheckMaxLogSize": "HealthMaxLogSize",
+    "HostIp": "HostIP",
     "containers": "Containers",
     "created": "Created",
     "dns_enabled": "DNSEnabled",
@@ -73,6 +78,7 @@ _NAMES = {
     "options": "Options",
     "routes": "Routes",
     "sdNotifyMode": "SdNotifyMode",
+    "sdNotifySocket": "SdNotifySocket",
     "subnet": "Subnet",
     "subnets": "Subnets",
 }
@@ -88,14 +94,47 @@ _TYPES = {
 }
 
 
+_LEFT_OUT: dict[str, dict[str, Any]] = {
+    "define.InspectContainerData": {"OCIConfigPath": "", "OCIRuntime": "", "SizeRw": None, "SizeRootFs": 0},
+    "*define.InspectContainerConfig": {
+        **dict.fromkeys(("StartupHealthCheck", "Healthcheck", "Passwd")),
+        **dict.fromkeys(("HealthcheckOnFailureAction", "HealthLogDestination", "Timezone", "Umask"), ""),
+        **dict.fromkeys(("SdNotifyMode", "SdNotifySocket"), ""),
+        **dict.fromkeys(("HealthMaxLogCount", "HealthMaxLogSize"), 0),
+        **dict.fromkeys(("CreateCommand", "Secrets", "ChrootDirs"), ()),
+        "SystemdMode": False,
+        "ExposedPorts": {},
+    },
+    "*define.InspectContainerHostConfig": {
+        "CgroupManager": "",
+        "IDMappings": None,
+        "Init": False,
+        "IntelRdtClosID": "",
+    },
+    "*define.InspectContainerState": {
+        **dict.fromkeys(("CgroupPath", "CheckpointLog", "CheckpointPath", "RestoreLog"), ""),
+        **dict.fromkeys(("Checkpointed", "Restored", "StoppedByUser"), False),
+        "ConmonPid": 0,
+        "Health": None,
+    },
+    "*define.InspectNetworkSettings": {
+        **dict.fromkeys(("SecondaryIPAddresses", "SecondaryIPv6Addresses", "AdditionalMacAddresses"), ()),
+        "Networks": {},
+    },
+    "define.InspectMounts": {"Name": "", "SubPath": ""},
+}
+"""Members that JSON leaves out where they are empty, and that a template may name all the same."""
+
+
 def templated(value: dict[str, Any], type_name: str = "define.InspectContainerData") -> Any:
     """The object as a template meets it: structs with Go's names, maps, times."""
     from sonata.cli.render.gotemplate.values import Struct
 
-    members = {_NAMES.get(key, key): _member(_NAMES.get(key, key), item) for key, item in value.items()}
+    members = dict(_LEFT_OUT.get(type_name, ()))
+    members |= {_NAMES.get(key, key): _member(_NAMES.get(key, key), item) for key, item in value.items()}
     if "Id" in members:
         members["ID"] = members["Id"]
-    shown = tuple(name for name in members if name != "ID" or "Id" not in members)
+    shown = tuple(_NAMES.get(name, name) for name in value)
     return Struct(type_name, members, shown, json=value)
 
 

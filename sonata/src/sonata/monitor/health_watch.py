@@ -48,6 +48,9 @@ def _alone(folder: str, gone: int) -> bool:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who it is, for whoever wants this clock to end.
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()} {_start_time(os.getpid())}".encode(), 0)
             return True
         except BlockingIOError:
             if time.monotonic() > deadline or _ended(gone, 100):

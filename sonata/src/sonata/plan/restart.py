@@ -17,8 +17,8 @@ SETTLED = 10_000_000_000
 """Whoever ran that long is not crashing in a loop: its next wait is the first one again."""
 
 
-def parse(text: str) -> RestartPolicy:
-    """`no`, `always`, `unless-stopped`, `on-failure[:N]`; empty, `none`, `never`: no. Raises UsageError."""
+def parse(text: str, doing: str = "running container create option: ") -> RestartPolicy:
+    """`no`, `always`, `unless-stopped`, `on-failure[:N]`; empty, `none`, `never`: no. UsageError begins by `doing`."""
     name, colon, count = text.partition(":")
     retries = 0
     if colon:
@@ -32,9 +32,7 @@ def parse(text: str) -> RestartPolicy:
             raise UsageError("restart policy retry count must be greater than 0: invalid argument")
     name = _ALIASES.get(name, name)
     if name not in NAMES:
-        raise UsageError(
-            f"running container create option: {go_quote(name)} is not a valid restart policy: invalid argument"
-        )
+        raise UsageError(f"{doing}{go_quote(name)} is not a valid restart policy: invalid argument")
     return RestartPolicy(name=name, retries=retries)
 
 

@@ -13,7 +13,8 @@ def command(parsed: Parsed, call: Call) -> int:
     """Run a container's check now: 0 where it succeeds, 1 where it fails."""
     from sonata.engine.containers.health import run
 
-    if run(call.engine, parsed.args[0]):
+    failure = run(call.engine, parsed.args[0])
+    if not failure:
         return 0
-    print("unhealthy")
+    print(failure)
     return 0 if parsed["ignore-result"] else 1

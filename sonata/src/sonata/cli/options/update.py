@@ -17,10 +17,6 @@ _HEALTH = ("health-", "no-healthcheck")
 
 UPDATE = (
     *(row for row in CREATE if row[0] in _CHANGEABLE),
-    *(
-        (*row[:6], {**(row[6] if len(row) > 6 else {}), "aliases": (), "later": True})
-        for row in CREATE
-        if row[0].startswith(_HEALTH)
-    ),
+    *((*row[:6], {**(row[6] if len(row) > 6 else {}), "aliases": ()}) for row in CREATE if row[0].startswith(_HEALTH)),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
 )

@@ -114,20 +114,14 @@ def _require_sources(config: ContainerConfig) -> None:
             raise NotFound(f"statfs {use.source}: no such file or directory", name=use.source)
 
 
-def _require_log_folder(path: str) -> None:
-    """Raises UsageError where health is to be written down in a folder that is none."""
-    if path in ("", "local", "events_logger"):
-        return
-    if not path.startswith("/") or not os.path.isdir(path):
-        raise UsageError(f"HealthCheck Log '{path}' destination must be directory", hint="name one by its full path")
-
-
 def _require_parts(engine: Engine, config: ContainerConfig) -> None:
     """What the container is to be made of must be there now. Raises UsageError, HostLacks."""
     if config.rootfs and not os.path.isdir(config.rootfs):
         raise UsageError(f"running container create option: faccessat {config.rootfs}: no such file or directory")
     if config.healthcheck is not None:
-        _require_log_folder(config.healthcheck.log_destination)
+        from sonata.engine.containers.health_log import require_folder
+
+        require_folder(config.healthcheck.log_destination, "running container create option: ")
     if config.secrets:
         from sonata.engine.containers import secrets
 

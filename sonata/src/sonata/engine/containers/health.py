@@ -88,12 +88,32 @@ def watch(engine: Engine, row: ContainerRow) -> None:
         cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
 
 
-def run(engine: Engine, container: str) -> bool:
-    """Check once, write the result down, and act on it; whether the check succeeded.
+def change(engine: Engine, old: ContainerConfig, row: ContainerRow) -> None:
+    """A running container is checked otherwise from now on, or not any more. Called under its lock."""
+    health_log.end_clock(engine, row.config)
+    if not health_log.is_checked(row.config.healthcheck):
+        return
+    known = health_log.read(engine, old)
+    check = _check_of(row.config)
+    marker = f"{health_log.folder(engine, row.config)}/{health_watch.STARTUP}"
+    if check.startup is None:
+        _forget(marker)
+    elif (old.healthcheck is None or old.healthcheck.startup is None) and known["Status"] == health_log.STARTING:
+        _write_counts(marker, {"successes": 0, "failures": 0})
+    health_log.write(engine, row.config, known)
+    watch(engine, row)
+
+
+def run(engine: Engine, container: str) -> str:
+    """Check once, write the result down, and act on it; empty where the check succeeded, else what to call it.
 
     Raises NotFound, and Conflict where the container does not run or has nothing to check.
     """
-    row = present.load(engine, container)
+    try:
+        row = present.load(engine, container)
+    except NotFound as error:
+        told = f"unable to look up {container} to perform a health check: {error.message}"
+        raise NotFound(told, name=container) from error
     config = row.config
     check = _check_of(config)
     if row.state.phase != Phase.RUNNING:
@@ -107,17 +127,23 @@ def run(engine: Engine, container: str) -> bool:
     try:
         row = present.corrected(engine, rows.get(engine.database, config.id))
     except NotFound:
-        return done.code == 0
+        return _called(done, startup=startup is not None)
     with health_log.Writing(engine, config):
         restart = startup is not None and _count_startup(marker, check, done.code == 0)
         health = _judged(row, health_log.read(engine, config), done, startup=startup is not None)
         health_log.write(engine, config, health)
     told = done.output if check.log_destination == "events_logger" else ""
     events.health(engine, config, health["Status"], health["FailingStreak"], told)
-    _act(
-        engine, row, "restart" if restart else check.on_failure if health["Status"] == health_log.UNHEALTHY else "none"
-    )
-    return done.code == 0
+    if restart:
+        _act(engine, row, "restart", counted=False)
+    elif health["Status"] == health_log.UNHEALTHY:
+        _act(engine, row, check.on_failure, counted=True)
+    return _called(done, startup=startup is not None)
+
+
+def _called(done: Checked, *, startup: bool) -> str:
+    """What `healthcheck run` prints of a failure."""
+    return "" if done.code == 0 else health_log.STARTING if startup else health_log.UNHEALTHY
 
 
 def command_of(test: tuple[str, ...]) -> tuple[str, ...]:
@@ -223,8 +249,8 @@ def _count_startup(marker: str, check: Healthcheck, good: bool) -> bool:
     return bool(startup.retries) and counts["failures"] >= startup.retries
 
 
-def _act(engine: Engine, row: ContainerRow, action: str) -> None:
-    """What is to be done with an unhealthy container. It ended meanwhile: nothing."""
+def _act(engine: Engine, row: ContainerRow, action: str, *, counted: bool) -> None:
+    """What is to be done with an unhealthy container. It ended meanwhile: nothing. `counted`: of a restart."""
     ident = row.config.id
     if action == "none" or row.state.phase != Phase.RUNNING:
         return
@@ -236,7 +262,7 @@ def _act(engine: Engine, row: ContainerRow, action: str) -> None:
         elif action == "stop":
             stop.stop(engine, ident)
         else:
-            small.restart(engine, ident)
+            small.restart(engine, ident, counted=counted)
     except (Conflict, NotFound) as error:
         engine.log.info("health_action_came_late", container=ident, action=action, error=error.message)
 

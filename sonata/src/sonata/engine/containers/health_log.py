@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 
 from sonata.engine.paths import ContainerPaths
+from sonata.host import process
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,6 +41,20 @@ def path(engine: Engine, config: ContainerConfig) -> str:
     if wanted in ("", "local", "events_logger"):
         return f"{folder(engine, config)}/healthcheck.log"
     return f"{wanted}/{config.id}-healthcheck.log"
+
+
+def require_folder(wanted: str, doing: str = "") -> None:
+    """Raises UsageError where health is to be written down in a folder that is none. `doing` begins the message."""
+    if wanted in ("", "local", "events_logger"):
+        return
+    if not os.path.exists(wanted):
+        raise UsageError(
+            f"{doing}HealthCheck Log '{wanted}' destination error: stat {wanted}: no such file or directory"
+        )
+    if not wanted.startswith("/") or not os.path.isdir(wanted):
+        raise UsageError(
+            f"{doing}HealthCheck Log '{wanted}' destination must be directory", hint="name one by its full path"
+        )
 
 
 def read(engine: Engine, config: ContainerConfig) -> dict[str, Any]:
@@ -100,6 +117,17 @@ def has_clock(engine: Engine, config: ContainerConfig) -> bool:
     return False
 
 
+def end_clock(engine: Engine, config: ContainerConfig) -> None:
+    """End the process that has the checks run, where there is one. A check that it has begun goes on."""
+    try:
+        with open(f"{folder(engine, config)}/{LOCK}", encoding="ascii", errors="replace") as file:
+            pid, started = (int(word) for word in file.read(64).split())
+    except (OSError, ValueError):
+        return
+    if has_clock(engine, config) and process.send(pid, started, signal.SIGTERM):
+        process.wait_gone(pid, started, 5)
+
+
 class Writing:
     """Alone with a container's health for as long as the `with` block lasts."""
 
@@ -135,10 +163,10 @@ def described_startup(check: Healthcheck) -> dict[str, Any]:
     assert check.startup is not None
     one = check.startup
     shown = {
-        "Successes": one.successes,
         "Test": list(one.test),
         "Interval": one.interval,
         "Timeout": one.timeout,
         "Retries": one.retries,
+        "Successes": one.successes,
     }
     return {key: value for key, value in shown.items() if value}

@@ -121,7 +121,11 @@ def _health(engine: Engine, row: ContainerRow) -> dict[str, Any]:
         return {}
     from sonata.engine.containers import health_log
 
-    return {"Health": health_log.read(engine, row.config)} if health_log.is_checked(row.config.healthcheck) else {}
+    if not health_log.is_checked(row.config.healthcheck):
+        return {}
+    if not row.state.started:
+        return {"Health": {"Status": "", "FailingStreak": 0, "Log": None}}
+    return {"Health": health_log.read(engine, row.config)}
 
 
 def _healthcheck(check: Healthcheck | None) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def _healthcheck(check: Healthcheck | None) -> dict[str, Any]:
 
         if check.startup is not None:
             shown["StartupHealthCheck"] = health_log.described_startup(check)
-        shown["Healthcheck"] = health_log.described(check) if health_log.is_checked(check) else {"Test": ["NONE"]}
+        shown["Healthcheck"] = health_log.described(check)
     return {
         **shown,
         "HealthcheckOnFailureAction": check.on_failure if check else "none",

@@ -45,8 +45,11 @@ def rename(engine: Engine, container: str, name: str) -> None:
     events.container(engine, config, "rename")
 
 
-def restart(engine: Engine, container: str, timeout: int | None = None) -> str:
-    """Stop if it runs, and start again; the id. Raises NotFound, Conflict, and what `start` raises."""
+def restart(engine: Engine, container: str, timeout: int | None = None, *, counted: bool = False) -> str:
+    """Stop if it runs, and start again; the id. `counted`: as one more restart by policy.
+
+    Raises NotFound, Conflict, and what `start` raises.
+    """
     row = present.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.RESTART, row.config.id)
     kept = row.config.auto_remove
@@ -55,7 +58,7 @@ def restart(engine: Engine, container: str, timeout: int | None = None) -> str:
             rows.put_config(engine.database, row.config.replace(auto_remove=False))
         stop.stop(engine, row.config.id, timeout)
     events.container(engine, row.config, "restart")
-    start.start(engine, row.config.id)
+    start.start(engine, row.config.id, restarts=row.state.restarts + 1 if counted else 0)
     if kept:
         rows.put_config(engine.database, row.config)
     return row.config.id

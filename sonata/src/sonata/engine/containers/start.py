@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from sonata.state.rows import ContainerRow
 
 
-def start(engine: Engine, container: str) -> str:
+def start(engine: Engine, container: str, *, restarts: int = 0) -> str:
     """Start a container that does not run; its id. Running already is success. What it needs is started first.
 
+    `restarts` is the count to show, which a start by hand begins anew.
     Raises NotFound, Conflict, and what `init` raises.
     """
     present.recover(engine)
@@ -41,7 +42,7 @@ def _start(engine: Engine, row: ContainerRow) -> str:
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
             return row.config.id
-        bring_up(engine, row.replace(state=row.state.replace(restarts=0, restart_wait=0)))
+        bring_up(engine, row.replace(state=row.state.replace(restarts=restarts, restart_wait=0)))
     return row.config.id
 
 

@@ -1,11 +1,12 @@
-"""`update`: other limits, another restart policy, another environment; limits at once, where the container runs."""
+"""`update`: other limits, restart policy, environment and health check; limits and checks of what runs at once."""
 
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import materials, present
+from sonata.engine.containers import health_log, materials, present
 from sonata.engine.paths import ContainerPaths
 from sonata.plan import env, resources, restart, ulimits
+from sonata.plan import health as health_plan
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata_core.errors import Conflict, UsageError
@@ -43,6 +44,10 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
             hook = engine.runtime(config.backends.runtime).require(RuntimeUpdate)
             hook.runtime_update(ref=ref, resources=_applied(limits, merged))
         rows.put_config(engine.database, changed)
+        if changed.healthcheck != config.healthcheck and phase is Phase.RUNNING:
+            from sonata.engine.containers import health
+
+            health.change(engine, config, row.replace(config=changed))
     events.container(engine, changed, "update")
     return changed.id
 
@@ -77,7 +82,7 @@ def _applied(new: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any
 
 def _changed(config: ContainerConfig, request: RunRequest) -> ContainerConfig:
     if request.restart:
-        policy = restart.parse(request.restart)
+        policy = restart.parse(request.restart, "")
         if config.auto_remove and policy.name != "no":
             raise UsageError("cannot set restart policy for a container created with --rm")
         config = config.replace(restart=policy)
@@ -86,6 +91,11 @@ def _changed(config: ContainerConfig, request: RunRequest) -> ContainerConfig:
         given = {one.type for one in rlimits}
         kept = tuple(one for one in config.rlimits if one.type not in given)
         config = config.replace(rlimits=(*kept, *rlimits), rlimits_host=host)
+    if request.no_healthcheck or any(getattr(request, name) is not None for name in health_plan.OPTIONS):
+        check = health_plan.updated(request, config.healthcheck)
+        if check is not None:
+            health_log.require_folder(check.log_destination)
+        config = config.replace(healthcheck=check)
     if request.env or request.unsetenv:
         values = {key: value for key, value in config.process.env.items() if key not in request.unsetenv}
         values.update(env.entries(request.env, request.caller_env))
