@@ -34,10 +34,10 @@ def start(engine: Engine, container: str, *, restarts: int = 0) -> str:
     row = present.load(engine, container)
     with interrupts.Shield():
         start_needed(engine, row)
-        return _start(engine, row)
+        return _start(engine, row, restarts)
 
 
-def _start(engine: Engine, row: ContainerRow) -> str:
+def _start(engine: Engine, row: ContainerRow, restarts: int) -> str:
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
