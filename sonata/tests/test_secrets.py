@@ -238,3 +238,146 @@ def test_a_start_that_fails_or_is_killed_leaves_no_secret(world: LiveWorld) -> N
         assert [path for path in every_file(world.base) if CANARY.encode() in contents(path)] == []
     world.ok("rm", "-f", "a")
     assert world.base not in Path("/proc/self/mountinfo").read_text()
+
+
+@with_live
+def test_options_of_run_as_podman_reads_them(world: LiveWorld) -> None:
+    world.ok("secret", "create", "s", "-", input="hello")
+    words = ("run", "--rm", "--network=none", "--rootfs")
+    shown = world.ok(
+        *words[:-1], "--secret=source=s,uid=1", "--secret=type=env,source=s", "--rootfs", world.rootfs,
+        "sh", "-c", "stat -c '%u:%g %a %s' /run/secrets/s; echo $s",
+    )  # fmt: skip
+    assert shown.splitlines() == ["1:0 444 5", "hello"]
+    for text, trouble in (
+        ("s,bogus=1", "option bogus=1 invalid: parsing secret"),
+        ("s,foo", "option foo must be in form option=value: parsing secret"),
+        ("s,type=x", "type x is invalid: parsing secret"),
+        ("s,mode=9", "mode 9 invalid: parsing secret"),
+        ("s,uid=x", "UID x invalid: parsing secret"),
+        ("s,type=env,uid=1", "UID, GID, Mode options cannot be set with secret type env: parsing secret"),
+        (",s", "option s must be in form option=value: parsing secret"),
+        ("type=mount", 'no secret with name or id "type=mount": no such secret'),
+        ("s,source=t", 'no secret with name or id "t": no such secret'),
+    ):
+        done = world.run(*words[:-1], f"--secret={text}", "--rootfs", world.rootfs, "true")
+        assert done.returncode == 125
+        assert trouble in done.stderr
+
+
+def shell_driver(world: LiveWorld) -> str:
+    """Four commands that keep each secret in a file, and write down what they saw; as --driver-opts has them."""
+    folder = f"{world.base}/kept"
+    os.mkdir(folder)
+    commands = {
+        "list": f"ls {folder}",
+        "lookup": f"cat {folder}/$SECRET_ID",
+        "store": f"cat >{folder}/$SECRET_ID; xargs -0 </proc/$$/cmdline >>{world.base}/seen; env >>{world.base}/seen",
+        "delete": f"rm {folder}/$SECRET_ID",
+    }
+    return ",".join(f"{key}={value}" for key, value in commands.items())
+
+
+@with_live
+def test_the_shell_driver_runs_the_users_commands(world: LiveWorld) -> None:
+    options = shell_driver(world)
+    ident = world.ok("secret", "create", "--driver=shell", f"--driver-opts={options}", "s", "-", input=CANARY)
+    assert os.listdir(f"{world.base}/kept") == [ident]
+    assert Path(world.base, "kept", ident).read_text() == CANARY
+    seen = Path(world.base, "seen").read_text()
+    assert f"SECRET_ID={ident}" in seen
+    assert CANARY not in seen
+    assert world.ok("secret", "inspect", "--showsecret", "--format={{.SecretData}}", "s") == CANARY
+    assert world.ok("secret", "inspect", "--format={{.Spec.Driver.Name}}", "s") == "shell"
+    run = ("run", "--rm", "--network=none", "--secret=s", "--rootfs", world.rootfs, "cat", "/run/secrets/s")
+    assert world.ok(*run) == CANARY
+    assert not os.path.exists(f"{world.base}/graph/secrets/filedriver")
+    world.ok("secret", "create", "--replace", "s", "-", input="new")
+    assert os.listdir(f"{world.base}/kept") == []
+    assert world.ok(*run) == "new"
+    again = world.ok("secret", "create", "--driver=shell", f"--driver-opts={options}", "t", "-", input="x")
+    assert world.ok("secret", "rm", "t") == again
+    assert os.listdir(f"{world.base}/kept") == []
+
+
+@with_live
+def test_drivers_that_cannot_be_used_are_refused(world: LiveWorld) -> None:
+    false = "list=false,lookup=false,store=echo why >&2; exit 7,delete=false"
+    for words, trouble in (
+        (("--driver=nope",), "Error: invalid driver\n"),
+        (("--driver=shell",), "Error: missing config value\n"),
+        (("--driver=shell", "--driver-opts=bogus=x"), 'Error: invalid shell driver option: "bogus"\n'),
+        (("--driver=shell", f"--driver-opts={false}"), "Error: creating secret s: exit status 7\n  hint: why\n"),
+        (("--ignore", "--replace"), "Error: cannot use --ignore and --replace flags together\n"),
+    ):
+        done = world.run("secret", "create", *words, "s", "-", input="x")
+        assert done.returncode == 125
+        assert trouble in done.stderr
+    assert world.ok("secret", "ls", "-q") == ""
+
+
+@with_live
+def test_the_configuration_names_the_driver(world: LiveWorld, tmp_path: Path) -> None:
+    lines = "\n".join(
+        f'{word.partition("=")[0]} = "{word.partition("=")[2]}"' for word in shell_driver(world).split(",")
+    )
+    conf = tmp_path / "conf"
+    conf.write_text(f'[secrets]\ndriver = "shell"\n[secrets.opts]\n{lines}\n')
+    env = {**os.environ, "CONTAINERS_CONF": str(conf)}
+    ident = world.ok("secret", "create", "s", "-", input="x", env=env)
+    assert os.listdir(f"{world.base}/kept") == [ident]
+    world.ok("secret", "create", "--driver=file", "t", "-", input="y", env=env)
+    assert os.listdir(f"{world.base}/kept") == [ident]
+
+
+@with_live
+@pytest.mark.skipif(not (shutil.which("pass") and shutil.which("gpg")), reason="needs pass, gpg")
+def test_the_pass_driver_keeps_them_in_a_password_store(world: LiveWorld, tmp_path: Path) -> None:
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    env = {**os.environ, "GNUPGHOME": str(home), "PASSWORD_STORE_DIR": str(tmp_path / "store")}
+
+    def tool(*words: str) -> str:
+        return subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout
+
+    try:
+        tool("gpg", "--batch", "--passphrase", "", "--quick-gen-key", "sonata@example.invalid", "default", "default")
+        tool("pass", "init", "sonata@example.invalid")
+        options = f"root={tmp_path}/store,gpghomedir={home}"
+        ident = world.ok("secret", "create", "--driver=pass", f"--driver-opts={options}", "s", "-", input=CANARY)
+        assert CANARY.encode() not in (tmp_path / f"store/{ident}.gpg").read_bytes()
+        assert tool("pass", "show", ident) == CANARY
+        run = ("run", "--rm", "--network=none", "--secret=s,type=env", "--rootfs", world.rootfs, "sh", "-c", "echo $s")
+        assert world.ok(*run) == CANARY
+        assert [path for path in every_file(world.base) if CANARY.encode() in contents(path)] == []
+        assert world.ok("secret", "rm", "s") == ident
+        assert ident not in tool("pass", "ls")
+        missing = world.run("secret", "create", "--driver=pass", f"--driver-opts=root={tmp_path}", "s", "-", input="x")
+        assert f"{tmp_path} says no key" in missing.stderr
+    finally:
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=env, check=False)
+
+
+@with_live
+def test_listing_and_showing(world: LiveWorld) -> None:
+    ident = world.ok("secret", "create", "-l", "a=b", "one", "-", input="x")
+    world.ok("secret", "create", "two", "-", input="y")
+    rows = world.ok("secret", "ls", "--noheading").splitlines()
+    assert [row.split()[1:3] for row in rows] == [["one", "file"], ["two", "file"]]
+    wanted = f"{ident} one file Less than a second ago"
+    form = "{{.ID}} {{.Name}} {{.Driver}} {{.CreatedAt}}"
+    shown = world.ok("secret", "ls", f"--filter=id={ident[:6]}", "--format", form)
+    assert shown.split()[:3] == wanted.split()[:3]
+    assert shown.endswith(" ago")
+    refused = world.run("secret", "ls", "--filter=foo=bar")
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (125, 'Error: invalid filter "foo"')
+    pretty = world.ok("secret", "inspect", "--pretty", "--showsecret", "one").splitlines()
+    assert pretty[0].split() == ["ID:", ident]
+    assert " - a=b" in pretty
+    assert pretty[-1].split() == ["Secret:", "x"]
+    both = world.run("secret", "inspect", "--pretty", "--format=x", "one")
+    assert (both.returncode, "cannot be used together" in both.stderr) == (125, True)
+    missing = world.run("secret", "rm", "nope")
+    assert missing.stderr == 'Error: no secret with name or id "nope": no such secret\n'
+    assert world.ok("secret", "rm", "--ignore", "nope", "one") == ident
+    assert "requires one argument, or the --all flag" in world.run("secret", "rm").stderr

@@ -16,6 +16,7 @@ from sonata.config.values import (
     EngineSettings,
     NetworkSettings,
     Places,
+    SecretSettings,
     StorageSettings,
 )
 from sonata_core.errors import UsageError
@@ -75,6 +76,7 @@ def load_config(
         containers=containers,
         engine=engine,
         network=network,
+        secrets=SecretSettings(**tables["secrets"]),
         storage=storage,
         paths=_paths(containers, engine, network, storage, where),
         places=where,
@@ -126,7 +128,7 @@ def _read(containers: Found, storage: Found, places: Places) -> dict[str, Any]:
         main.read(path)
     for path in storage.files:
         store.read(path)
-    tables: dict[str, dict[str, Any]] = {"containers": {}, "engine": {}, "network": {}}
+    tables: dict[str, dict[str, Any]] = {"containers": {}, "engine": {}, "network": {}, "secrets": {}}
     for (table, key), value in main.values.items():
         tables[table][key] = value
     tables["storage"] = _storage_table(store, places)

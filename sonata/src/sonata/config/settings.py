@@ -277,11 +277,18 @@ ENGINE = tuple(
         ("events_logfile_path", text, "", "File of events; empty: events.log in the engine's run folder."),
         ("events_logfile_max_size", size, 1000000, "Bytes after which the file of events is rotated."),
         (
+            "events_container_create_inspect_data",
+            flag,
+            False,
+            "The event of a container's making holds all that `inspect` shows of it.",
+        ),
+        (
             "events_logger",
             one_of("journald", "file", "none"),
             "file",
             "Where events go. Always a file by default, so that `sonata events` needs no journal.",
         ),
+        ("healthcheck_events", flag, True, "Each health check is an event."),
         ("exit_command_delay", natural, 300, "Seconds before an exited exec session is forgotten."),
         ("helper_binaries_dir", words, _HELPERS, "Folders of helper programs.|CONTAINERS_HELPER_BINARY_DIR"),
         ("hooks_dir", words, ("/usr/share/containers/oci/hooks.d",), "Folders of OCI hooks, later ones win."),
@@ -339,6 +346,14 @@ NETWORK = tuple(
     )
 )
 
+SECRETS = tuple(
+    _rows(
+        "secrets",
+        ("driver", one_of("file", "pass", "shell"), "file", "Driver of new secrets."),
+        ("opts", text_table, {}, "Options of that driver."),
+    )
+)
+
 STORAGE = tuple(
     _rows(
         "storage",
@@ -389,7 +404,7 @@ STORAGE_OPTIONS = (
     ),
 )
 
-CONTAINERS_CONF = CONTAINERS + ENGINE + NETWORK
+CONTAINERS_CONF = CONTAINERS + ENGINE + NETWORK + SECRETS
 STORAGE_CONF = STORAGE + STORAGE_OPTIONS
 
 ENVIRONMENT = (

@@ -70,8 +70,10 @@ class EngineSettings(Record):
     env: tuple[str, ...]
     events_logfile_path: str
     events_logfile_max_size: int
+    events_container_create_inspect_data: bool
     events_logger: str
     exit_command_delay: int
+    healthcheck_events: bool
     helper_binaries_dir: tuple[str, ...]
     hooks_dir: tuple[str, ...]
     image_copy_tmp_dir: str
@@ -109,6 +111,13 @@ class NetworkSettings(Record):
     network_config_dir: str
     dns_bind_port: int
     default_host_ips: tuple[str, ...]
+
+
+class SecretSettings(Record):
+    """`[secrets]` of containers.conf: what `secret create` uses where it is not told."""
+
+    driver: str
+    opts: Mapping[str, str]
 
 
 class StorageSettings(Record):
@@ -175,6 +184,7 @@ class EngineConfig(Record):
     containers: ContainerSettings
     engine: EngineSettings
     network: NetworkSettings
+    secrets: SecretSettings
     storage: StorageSettings
     paths: EnginePaths
     places: Places

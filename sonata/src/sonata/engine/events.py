@@ -31,6 +31,8 @@ def container(
 
 def health(engine: Engine, config: ContainerConfig, status: str, streak: int, output: str = "") -> None:
     """A health check has run: the container's status now, failures in a row, and what the check wrote."""
+    if not engine.config.engine.healthcheck_events:
+        return
     details = {"health_status": status, "health_log": output, "health_failing_streak": streak}
     _of_container(engine, config, "health_status", details, dict(config.labels))
 

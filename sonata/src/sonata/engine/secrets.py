@@ -6,33 +6,48 @@ import time
 
 from sonata.engine import events
 from sonata.model.times import rfc3339
-from sonata.store.secrets import Secret, SecretStore
-from sonata_core.errors import AlreadyExists, NotFound, Unsupported, UsageError
+from sonata.store.secrets import Secret, SecretDriver, SecretStore, file_driver
+from sonata_core.errors import AlreadyExists, CommandFailed, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sonata.engine.engine import Engine
     from sonata.model.object_request import SecretCreateRequest
 
 
 def store(engine: Engine) -> SecretStore:
-    """The store's secrets."""
-    return SecretStore(engine.config.storage.graph_root)
+    """The store's secrets. Drivers that run programs are loaded when a secret of theirs is met."""
+
+    def open_one(name: str, options: Mapping[str, str]) -> SecretDriver:
+        if name == "file":
+            return file_driver(name, options)
+        from sonata.engine.secret_drivers import open_driver
+
+        return open_driver(engine, name, options)
+
+    return SecretStore(engine.config.storage.graph_root, open_one)
 
 
 def create(engine: Engine, request: SecretCreateRequest, data: bytes) -> Secret:
-    """Keep `data` as a secret. Raises AlreadyExists, UsageError, Unsupported for another driver than `file`."""
-    if request.driver != "file":
-        raise Unsupported(
-            f"creating secret {request.name} with driver {request.driver}: invalid driver",
-            hint="only the driver `file` is there",
-        )
+    """Keep `data` as a secret. Driver and its options are the request's, else containers.conf's.
+
+    Raises AlreadyExists, UsageError, Unsupported for an unknown driver, CommandFailed from one that runs programs.
+    """
+    if request.ignore and request.replace_existing:
+        raise UsageError("cannot use --ignore and --replace flags together")
+    settings = engine.config.secrets
     kept = store(engine)
     now = rfc3339(time.time_ns())
     wanted = Secret(
-        id="", name=request.name, labels=labels(request.label), created=now, updated=now, options=request.driver_opts
+        id="",
+        name=request.name,
+        labels=labels(request.label),
+        created=now,
+        updated=now,
+        driver=request.driver or settings.driver,
+        options=request.driver_opts or settings.opts,
     )
     try:
         made = kept.add(wanted, data, replace=request.replace_existing)
@@ -40,6 +55,8 @@ def create(engine: Engine, request: SecretCreateRequest, data: bytes) -> Secret:
         if not request.ignore:
             raise
         return kept.find(request.name)
+    except CommandFailed as error:
+        raise CommandFailed(f"creating secret {request.name}: {error.message}", hint=error.hint) from error
     events.thing(engine, "secret", "create", "", made.id)
     return made
 
@@ -81,7 +98,10 @@ def exists(engine: Engine, name: str) -> bool:
 
 
 def remove(engine: Engine, name: str) -> str:
-    """Forget a secret; its id. Containers that run keep what they were given. Raises NotFound."""
-    gone = store(engine).remove(name)
+    """Forget a secret; its id. Containers that run keep what they were given. Raises NotFound, CommandFailed."""
+    try:
+        gone = store(engine).remove(name)
+    except CommandFailed as error:
+        raise CommandFailed(f"deleting secret {name}: {error.message}", hint=error.hint) from error
     events.thing(engine, "secret", "remove", "", gone.id)
     return gone.id

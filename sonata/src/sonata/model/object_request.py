@@ -38,10 +38,10 @@ class VolumeCreateRequest(Record):
 
 
 class SecretCreateRequest(Record):
-    """`secret create`: everything but the secret itself."""
+    """`secret create`: everything but the secret itself. Empty `driver`: as containers.conf says."""
 
     name: str = ""
-    driver: str = "file"
+    driver: str = ""
     driver_opts: Mapping[str, str] = {}
     ignore: bool = False
     label: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
-"""Secrets as containers/common keeps them: `secrets/secrets.json` names them, the file driver's file holds the data.
+"""Secrets as containers/common keeps them: `secrets/secrets.json` names them, a driver holds the data.
 
-Both files are of mode 0600 and are replaced whole, each under its lock, so that Podman and Sonata can share them.
+The file driver's data is a file beside it. Both files are of mode 0600 and are replaced whole, each under its lock, so
+that Podman and Sonata can share them.
 """
 
 import json
@@ -9,10 +10,13 @@ from collections.abc import Mapping
 
 from sonata.store.names import parse_time
 from sonata.store.table import write_file
-from sonata_core.errors import AlreadyExists, Damaged, NotFound, UsageError
-from sonata_core.lite import Any
+from sonata_core.errors import AlreadyExists, Damaged, NotFound, Unsupported, UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
 from sonata_core.sdk.locks import FileLock, lock_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_SIZE = 512000
 _ID_LENGTH = 25
@@ -41,14 +45,82 @@ class Secret(Record):
         return parse_time(self.updated)
 
 
-class SecretStore:
-    """The secrets below a graph root."""
+class SecretDriver:
+    """What holds the data of secrets, by their ids."""
 
-    def __init__(self, graph_root: str) -> None:
+    def lookup(self, ident: str) -> bytes:
+        """The data. Raises NotFound."""
+        raise NotImplementedError
+
+    def keep(self, ident: str, data: bytes) -> None:
+        """Hold the data of a new secret."""
+        raise NotImplementedError
+
+    def forget(self, ident: str) -> None:
+        """Let the data go. Absent is success."""
+        raise NotImplementedError
+
+
+class FileDriver(SecretDriver):
+    """The data of all secrets, as base64, in one file of a folder of mode 0700."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._data = f"{folder}/secretsdata.json"
+
+    def lookup(self, ident: str) -> bytes:
+        import binascii
+
+        if not os.path.isdir(self._folder):
+            raise NotFound(f"{ident}: no such secret data")
+        with self._lock(shared=True):
+            held = _load(self._data)
+        if ident not in held:
+            raise NotFound(f"{ident}: no such secret data")
+        try:
+            return binascii.a2b_base64(held[ident])
+        except (ValueError, TypeError) as error:
+            raise Damaged(f"{self._data}: the data of secret {ident} is not base64") from error
+
+    def keep(self, ident: str, data: bytes) -> None:
+        import binascii
+
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        self._change(ident, binascii.b2a_base64(data, newline=False).decode())
+
+    def forget(self, ident: str) -> None:
+        if os.path.isdir(self._folder):
+            self._change(ident, None)
+
+    def _change(self, ident: str, text: str | None) -> None:
+        with self._lock():
+            held = _load(self._data)
+            held.pop(ident, None)
+            if text is not None:
+                held[ident] = text
+            write_file(self._data, json.dumps(dict(sorted(held.items())), indent=2).encode(), durable=True)
+
+    def _lock(self, *, shared: bool = False) -> FileLock:
+        return lock_file(f"{self._folder}/secretsdata.lock", shared=shared)
+
+
+def file_driver(name: str, options: Mapping[str, str]) -> SecretDriver:
+    """The one driver that needs no program. Raises Unsupported for another name."""
+    if name != "file":
+        raise Unsupported("invalid driver", hint="the drivers are file, pass and shell")
+    return FileDriver(options["path"])
+
+
+class SecretStore:
+    """The secrets below a graph root. `drivers` opens a driver by name and options."""
+
+    def __init__(
+        self, graph_root: str, drivers: "Callable[[str, Mapping[str, str]], SecretDriver]" = file_driver
+    ) -> None:
         self.folder = f"{graph_root}/secrets"
         self.data_folder = f"{self.folder}/filedriver"
         self._index = f"{self.folder}/secrets.json"
-        self._data = f"{self.data_folder}/secretsdata.json"
+        self._drivers = drivers
 
     def all(self) -> list[Secret]:
         """Every secret, by name. Raises Damaged."""
@@ -62,54 +134,50 @@ class SecretStore:
         return _pick(self.all(), text)
 
     def data(self, secret: Secret) -> bytes:
-        """What the secret is. Raises NotFound, Damaged."""
-        import binascii
-
-        with lock_file(f"{self.data_folder}/secretsdata.lock", shared=True):
-            held = _load(self._data)
-        if secret.id not in held:
-            raise NotFound(f"{secret.id}: no such secret data")
-        try:
-            return binascii.a2b_base64(held[secret.id])
-        except (ValueError, TypeError) as error:
-            raise Damaged(f"{self._data}: the data of secret {secret.name} is not base64") from error
+        """What the secret is. Raises NotFound, Damaged, and what its driver raises."""
+        return self._driver(secret).lookup(secret.id)
 
     def add(self, secret: Secret, data: bytes, *, replace: bool = False) -> Secret:
         """Keep a secret; it gets its id. `replace` takes the place of one of that name.
 
-        Raises AlreadyExists, UsageError for a name or data that may not be.
+        Raises AlreadyExists, UsageError for a name or data that may not be, and what the driver raises.
         """
         require_name(secret.name)
         if not 0 < len(data) < MAX_SIZE:
             raise UsageError(f"secret data must be larger than 0 and less than {MAX_SIZE} bytes")
-        for folder in (self.folder, self.data_folder):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         with self._lock():
             known = self._read()
             old = next((one for one in known.values() if one.name == secret.name), None)
             if old is not None and not replace:
                 raise AlreadyExists(f"{secret.name}: secret name in use", hint="`--replace` takes its place")
-            made = secret.replace(id=_new_id(known), options={"path": self.data_folder, **secret.options})
+            made = secret.replace(id=_new_id(known), options=self._options(secret))
+            self._driver(made).keep(made.id, data)
             if old is not None:
                 del known[old.id]
             known[made.id] = made
-            self._change_data(made.id, data)
             self._write(known)
             if old is not None:
-                self._change_data(old.id, None)
+                self._driver(old).forget(old.id)
         return made
 
     def remove(self, text: str) -> Secret:
-        """Forget a secret. Raises NotFound, UsageError."""
+        """Forget a secret. Raises NotFound, UsageError, and what its driver raises: then the secret stays."""
         if not os.path.exists(self._index):
             raise _unknown(text)
         with self._lock():
             known = self._read()
             gone = _pick(list(known.values()), text)
+            self._driver(gone).forget(gone.id)
             del known[gone.id]
             self._write(known)
-            self._change_data(gone.id, None)
         return gone
+
+    def _options(self, secret: Secret) -> Mapping[str, str]:
+        return {"path": self.data_folder, **secret.options} if secret.driver == "file" else secret.options
+
+    def _driver(self, secret: Secret) -> SecretDriver:
+        return self._drivers(secret.driver, self._options(secret))
 
     def _lock(self, *, shared: bool = False) -> FileLock:
         return lock_file(f"{self.folder}/secrets.lock", shared=shared)
@@ -128,16 +196,6 @@ class SecretStore:
             "idToName": {key: known[key].name for key in sorted(known)},
         }
         write_file(self._index, json.dumps(value, indent=2, ensure_ascii=False).encode(), durable=True)
-
-    def _change_data(self, ident: str, data: bytes | None) -> None:
-        import binascii
-
-        with lock_file(f"{self.data_folder}/secretsdata.lock"):
-            held = _load(self._data)
-            held.pop(ident, None)
-            if data is not None:
-                held[ident] = binascii.b2a_base64(data, newline=False).decode()
-            write_file(self._data, json.dumps(dict(sorted(held.items())), indent=2).encode(), durable=True)
 
 
 def require_name(name: str) -> None:
