@@ -65,7 +65,7 @@ class ShellDriver(SecretDriver):
 
 
 class PassDriver(SecretDriver):
-    """Files of a store of `pass`, encrypted by gpg; the options `root`, `keyid`, `gpghomedir` say where and for whom."""
+    """Files of a store of `pass`, encrypted by gpg; options `root`, `keyid`, `gpghomedir` say where and for whom."""
 
     def __init__(self, engine: Engine, options: Mapping[str, str]) -> None:
         self._engine = engine
