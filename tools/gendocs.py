@@ -86,6 +86,8 @@ def _option(row: tuple[object, ...]) -> str:
         text += f" Default from `{more['env']}`."
     if more.get("later"):
         text += " *Not supported yet: refused.*"
+    if more.get("refused"):
+        text += f" *Refused: {more['refused'][0]}.*"
     return f"{head}\n\n{text}"
 
 

@@ -139,7 +139,8 @@ def normal(spec: dict) -> dict:
     linux.get("devices", []).sort(key=lambda entry: entry["path"])
     if not linux.get("cgroupsPath"):
         linux["resources"] = {}  # Podman writes them down although no cgroup is made
-    linux["resources"] = {key: value for key, value in linux.get("resources", {}).items() if value}
+    kept = {key: value for key, value in linux.get("resources", {}).items() if value}
+    linux["resources"] = {key: value for key, value in kept.items() if value != {"limit": -1}}  # no limit of pids
     if not linux["resources"]:
         del linux["resources"]
     return spec

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
 
 SETTINGS = {
+    "cdi-spec-dir": "engine.cdi_spec_dirs",
     "cgroup-manager": "engine.cgroup_manager",
     "events-backend": "engine.events_logger",
     "hooks-dir": "engine.hooks_dir",

@@ -26,6 +26,7 @@ EXTRAS = (
     "env",  # environment variable that gives the default
     "hidden",  # not shown in help
     "later",  # known, but refused until it does something
+    "refused",  # known, and refused for good: pair of the reason and what to do instead
 )
 
 

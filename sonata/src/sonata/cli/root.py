@@ -144,6 +144,9 @@ def _refuse_what_is_to_come(made: Invocation) -> None:
         for name in parsed.values:
             if pflag.extras(parsed.option(name)).get("later"):
                 raise UsageError(f"--{name} is not supported yet", hint="it is to come in a later version")
+            if "refused" in pflag.extras(parsed.option(name)):
+                reason, instead = pflag.extras(parsed.option(name))["refused"]
+                raise UsageError(f"--{name} is not supported: {reason}", hint=instead)
 
 
 def target(path: str) -> Callable[[pflag.Parsed, Call], int]:

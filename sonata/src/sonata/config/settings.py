@@ -264,6 +264,12 @@ ENGINE = tuple(
     _rows(
         "engine",
         (
+            "cdi_spec_dirs",
+            words,
+            ("/etc/cdi", "/var/run/cdi"),
+            "Folders of CDI device specifications, later ones win.",
+        ),
+        (
             "cgroup_manager",
             one_of("", "systemd", "cgroupfs"),
             "",

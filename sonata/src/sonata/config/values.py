@@ -61,6 +61,7 @@ class ContainerSettings(Record):
 class EngineSettings(Record):
     """`[engine]` of containers.conf."""
 
+    cdi_spec_dirs: tuple[str, ...]
     cgroup_manager: str
     """`systemd`, `cgroupfs`, or empty: systemd where the host was booted with it."""
     conmon_env_vars: tuple[str, ...]

@@ -314,6 +314,8 @@ class ContainerConfig(Record):
     image_volumes: str = "anonymous"
     devices: tuple[Device, ...] = ()
     device_rules: tuple[Mapping[str, Any], ...] = ()
+    cdi_devices: tuple[str, ...] = ()
+    """Qualified names (`vendor.com/class=name`), looked up at each start."""
     host_devices: bool = False
     """Every device of the host: privileged."""
     sysctl: Mapping[str, str] = {}

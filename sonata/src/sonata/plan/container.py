@@ -28,6 +28,7 @@ from sonata.plan import (
     ulimits,
     volumes,
 )
+from sonata.plan.devices import cdi_names
 from sonata.plan.devices import decide as decide_devices
 from sonata.plan.values import go_quote, is_digits, require_name, size
 from sonata_core.errors import UsageError
@@ -83,6 +84,7 @@ def plan_container(
         image_volumes=_image_volumes(request, defaults),
         devices=devices,
         device_rules=device_rules,
+        cdi_devices=cdi_names(request, defaults),
         host_devices=privileged,
         sysctl=sysctl.decide(request.sysctl, defaults.default_sysctls, chosen),
         resources={} if request.cgroups == "disabled" else limits,

@@ -40,8 +40,18 @@ def _is_access(text: str) -> bool:
 
 
 def is_cdi(text: str) -> bool:
-    """Whether a `--device` value is a CDI name (`vendor/class=device`): those are for the hooks group."""
-    return not text.startswith("/") and "/" in text and "=" in text
+    """Whether a `--device` value is a CDI name (`vendor/class=device`)."""
+    if text.startswith("/") or "=" not in text:
+        return False
+    from sonata.plan.cdi import qualified
+
+    return qualified(text) is not None
+
+
+def cdi_names(request: RunRequest, defaults: Defaults) -> tuple[str, ...]:
+    """The CDI devices that are asked for; `--gpus X` is `nvidia.com/gpu=X`, as in Podman."""
+    named = [text for text in (*defaults.devices, *request.device) if is_cdi(text)]
+    return tuple(dict.fromkeys([*named, *(f"nvidia.com/gpu={name}" for name in request.gpus)]))
 
 
 def decide(

@@ -31,6 +31,8 @@ def decide(
         "unified": _unified(given, facts, defaults),
     }
     resources = {key: value for key, value in parts.items() if value}
+    if given.kernel_memory:
+        notices.append("The --kernel-memory flag is no longer supported. This flag is a noop.")
     if facts.rootless and facts.cgroup_version == 1 and resources:
         asked = {key for key in resources if key != "pids" or given.pids_limit}
         if asked:

@@ -21,7 +21,20 @@ NETWORK = (
     ),
     ("ip", "", "string", "", "", "Specify a static IPv4 address for the container"),
     ("ip6", "", "string", "", "", "Specify a static IPv6 address for the container"),
-    ("link-local-ip", "", "string", "", "", "Link-local addresses of the container (no effect)", {"later": True}),
+    (
+        "link-local-ip",
+        "",
+        "string",
+        "",
+        "",
+        "Link-local addresses of the container",
+        {
+            "refused": (
+                "no network of Sonata's or Podman's gives out link-local addresses",
+                "use a network with the subnet that you need, and --ip",
+            )
+        },
+    ),
     ("mac-address", "", "string", "", "", "Container MAC address (e.g. 92:d0:c6:0a:29:33)"),
     (
         "network",

@@ -45,7 +45,12 @@ PULL = (
         (),
         "",
         "Key needed to decrypt the image (e.g. /path/to/key.pem)",
-        {"later": True},
+        {
+            "refused": (
+                "encrypted images (ocicrypt) cannot be read here",
+                "decrypt it first, as skopeo copy --decryption-key does, and load the copy",
+            )
+        },
     ),
     (
         "os",
@@ -65,7 +70,7 @@ PULL = (
     ),
     ("retry", "", "uint", 3, "", "Number of times to retry in case of failure when performing pull"),
     ("retry-delay", "", "string", "", "", "Delay between retries in case of pull failures"),
-    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True, "later": True}),
+    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True}),
     (
         "tls-verify",
         "",

@@ -79,7 +79,7 @@ RESOURCES = (
         "",
         "Limit write rate (IO per second) to a device (e.g. --device-write-iops=/dev/sda:1000)",
     ),
-    ("kernel-memory", "", "string", "", "", "Kernel memory limit (no effect)", {"hidden": True, "later": True}),
+    ("kernel-memory", "", "string", "", "", "Kernel memory limit (no effect)", {"hidden": True}),
     (
         "memory",
         "m",
@@ -108,7 +108,6 @@ RESOURCES = (
         "",
         "",
         "Class of Service (COS) that the container should be assigned to",
-        {"later": True},
     ),
     (
         "shm-size",

@@ -4,7 +4,7 @@ Rows are described in `sonata.cli.pflag`. Defaults that depend on the host are e
 """
 
 PERSISTENT = (
-    ("cdi-spec-dir", "", "stringArray", (), "", "Folder with CDI device specifications", {"later": True}),
+    ("cdi-spec-dir", "", "stringArray", (), "", "Folder with CDI device specifications (may be given several times)"),
     (
         "cgroup-manager",
         "",

@@ -13,7 +13,6 @@ STORAGE = (
         (),
         "",
         "GPU devices to add to the container ('all' to pass all GPUs)",
-        {"later": True},
     ),
     (
         "image-volume",

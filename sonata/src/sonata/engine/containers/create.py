@@ -24,7 +24,7 @@ from sonata.state import intents
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
 from sonata_core import interrupts, trace
-from sonata_core.errors import AlreadyExists, NotFound, SonataError, UsageError
+from sonata_core.errors import AlreadyExists, HostLacks, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, ImageId
 
@@ -130,6 +130,11 @@ def _require_parts(engine: Engine, config: ContainerConfig) -> None:
         from sonata.engine.containers.files import init_program
 
         init_program(engine, config)
+    if config.rdt_class and not os.path.ismount("/sys/fs/resctrl"):
+        raise HostLacks(
+            f"rdt class {config.rdt_class}: /sys/fs/resctrl is not there: no such file or directory",
+            hint="mount -t resctrl resctrl /sys/fs/resctrl, on a host with Intel RDT; or leave out --rdt-class",
+        )
 
 
 def _require_profile(path: str) -> None:

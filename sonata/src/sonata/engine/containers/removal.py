@@ -31,7 +31,8 @@ def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list
     def act(ident: str) -> None:
         remove(engine, ident, force=request.force, volumes=request.volumes, timeout=request.time)
 
-    return attempt(pairs, act, ignore=request.ignore)
+    # With --all nobody named the one that went away by itself meanwhile.
+    return attempt(pairs, act, ignore=request.ignore or request.select.all)
 
 
 def _dependents_first(engine: Engine, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -97,6 +97,10 @@ def inputs(
 def assemble(engine: Engine, config: ContainerConfig, given: SpecInputs) -> tuple[dict[str, Any], list[OciHook]]:
     """The spec with what participants of the hooks group add, and their hooks. Runs and writes nothing."""
     spec = runtime_spec(config, given, engine.facts)
+    if config.cdi_devices:
+        from sonata.engine.containers.cdi import inject
+
+        spec = inject(engine, config.cdi_devices, spec)
     if not engine.catalog.names(HOOKS):
         return spec, []
     annotations: Mapping[str, str] = spec.get("annotations", {})

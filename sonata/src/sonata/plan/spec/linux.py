@@ -79,7 +79,11 @@ def _resources(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) ->
         rules.append({"allow": False, "access": "rwm"})
         rules += [_rule(device) for device in config.devices]
     rules += [dict(rule) for rule in config.device_rules]
-    return ({"devices": rules} if rules else {}) | dict(config.resources)
+    limits = dict(config.resources)
+    if limits.get("pids", {}).get("limit", 0) < 0 and config.backends.cgroup_manager != "systemd":
+        # crun before 1.9 writes the number where the kernel wants `max`; a new group has no limit anyway.
+        del limits["pids"]
+    return ({"devices": rules} if rules else {}) | limits
 
 
 def _rule(device: Device) -> dict[str, Any]:
