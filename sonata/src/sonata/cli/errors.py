@@ -65,6 +65,9 @@ BY_VERB: dict[str, dict[type[errors.SonataError], int]] = {
 }
 BY_VERB["container exec"] = BY_VERB["exec"]
 
+_BY_STAGE = {"exec": 255, "detached": FAILURE}
+"""Of an exec that came as far as its session; one in the foreground that the runtime refused has that one's code."""
+
 _STARTS = ("run", "container run")
 
 
@@ -82,6 +85,9 @@ def exit_code(path: str, error: BaseException) -> int:
         text = error.message.lower()
         missing = "not found" in text or "no such file" in text or "executable path is empty" in text
         return 127 if missing else 126
+    late = _BY_STAGE.get(str(error.details.get("stage")))
+    if late is not None and (late == FAILURE or not isinstance(error, errors.ProcessRefused)):
+        return late
     for rows in (BY_VERB.get(path, {}), CODES):
         for cls in type(error).__mro__:
             if cls in rows:

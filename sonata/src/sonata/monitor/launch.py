@@ -28,8 +28,8 @@ class MonitorSpec(Record):
     """A container for conmon to watch, or one exec session.
 
     `uid` names this run (the container's id, or the session's). `preserve_fds` reach the container as
-    3, 4, …; `keep_fds` are only held open by conmon as long as it lives (bound host ports, lifetime
-    pipes). `stdin_open` gives the container a pipe, else it reads end-of-file; `leave_stdin_open`
+    3, 4, …, -1 for none; `keep_fds` are only held open by conmon as long as it lives (bound host ports,
+    lifetime pipes). `stdin_open` gives the container a pipe, else it reads end-of-file; `leave_stdin_open`
     keeps that pipe when an attached client closes its side. `timeout` and `exit_delay` are in
     seconds, `log_size_max` in bytes, 0 for none. `runtime_log` is the file that the `Launch` makes the
     runtime write. `env` is the complete environment of conmon, the runtime and the exit command.
@@ -147,10 +147,11 @@ def start_conmon(
     names = ("_OCI_SYNCPIPE", "_OCI_STARTPIPE", "_OCI_ATTACHPIPE")
     first = 3 + len(spec.preserve_fds)
     passed = (*spec.preserve_fds, *(channel.theirs for channel in channels), *spec.keep_fds)
-    fds = {3 + place: descriptor for place, descriptor in enumerate(passed)}
     env = {**env, **{names[place]: str(first + place) for place in range(len(channels))}}
     said, their_stderr = os.pipe2(os.O_CLOEXEC)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    # A gap is filled: crun 1.8 would have its own log there, and hand it on.
+    fds = {3 + place: descriptor if descriptor >= 0 else null for place, descriptor in enumerate(passed)}
     try:
         if spec.log_driver != "passthrough":
             fds.update({0: null, 1: null, 2: their_stderr})

@@ -43,7 +43,7 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) ->
     """
     raised: list[int] = []
     try:
-        actions = _descriptor_actions(options.fds, raised)
+        actions = [*_descriptor_actions(options.fds, raised), *_closings(options.fds)]
         extra: dict[str, Any] = {"setpgroup": 0} if options.group else {}
         if options.session:
             extra["setsid"] = True
@@ -99,6 +99,19 @@ def enter_netns(path: str) -> None:
         syscalls.setns(descriptor, syscalls.CLONE_NEWNET)
     finally:
         os.close(descriptor)
+
+
+def _closings(fds: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Close actions for what our own caller left open to us without meaning it for the program: it may live long."""
+    found: list[tuple[int, int]] = []
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        try:
+            if number > 2 and number not in fds and os.get_inheritable(number):
+                found.append((os.POSIX_SPAWN_CLOSE, number))
+        except OSError:  # the descriptor of that very listing
+            continue
+    return found
 
 
 def _descriptor_actions(fds: Mapping[int, int], raised: list[int]) -> list[tuple[int, int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.cli.output import outcome
 from sonata.cli.request import selection
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Take away what ended containers left; print their names. A container that is gone is no error."""
+    if parsed["exec"]:
+        return _forget_session(parsed, call)
     from sonata.engine.containers.cleanup import cleanup
     from sonata.engine.containers.select import each
 
@@ -23,3 +26,12 @@ def command(parsed: Parsed, call: Call) -> int:
         cleanup(engine, ident, remove=remove, stopped_only=stopped)
 
     return outcome(*each(engine, selection(parsed), act, ignore=True))
+
+
+def _forget_session(parsed: Parsed, call: Call) -> int:
+    from sonata.engine.containers.exec import forget_session
+
+    if len(parsed.args) != 1:
+        raise UsageError("cannot use exec option when more than one container is given")
+    forget_session(call.engine, parsed.args[0], parsed["exec"])
+    return 0

@@ -42,6 +42,8 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.containers.select import one
 
     request, engine = to_request(parsed, os.environ), call.engine
+    if request.no_session and (request.detach or parsed.changed("detach-keys")):
+        raise UsageError("--no-session cannot be used with --detach or --detach-keys")
     if not request.name:
         request = request.replace(name=one(engine, "", latest=True).config.id)
     warn_without_terminal(tty=request.tty, interactive=request.interactive)

@@ -143,16 +143,8 @@ EXEC = (
     ("interactive", "i", "bool", False, "", "Make STDIN available to the contained process"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("no-session", "", "bool", False, "", "Do not create a database session for the exec process"),
-    (
-        "preserve-fd",
-        "",
-        "uintSlice",
-        (),
-        "",
-        "Pass a list of additional file descriptors to the container",
-        {"later": True},
-    ),
-    ("preserve-fds", "", "uint", 0, "", "Pass N additional file descriptors to the container", {"later": True}),
+    ("preserve-fd", "", "uintSlice", (), "", "Pass a list of additional file descriptors to the container"),
+    ("preserve-fds", "", "uint", 0, "", "Pass N additional file descriptors to the container"),
     ("privileged", "", "bool", False, "", "Give the process extended Linux capabilities inside the container"),
     ("tty", "t", "bool", False, "", "Allocate a pseudo-TTY"),
     (
@@ -247,7 +239,7 @@ EXISTS = (("external", "", "bool", False, "", "Check external storage containers
 
 CLEANUP = (
     ("all", "a", "bool", False, "", "Cleans up all containers"),
-    ("exec", "", "string", "", "", "Clean up the given exec session instead of the container", {"later": True}),
+    ("exec", "", "string", "", "", "Clean up the given exec session instead of the container"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("rm", "", "bool", False, "", "After cleanup, remove the container entirely"),
     ("rmi", "", "bool", False, "", "After cleanup, remove the image entirely", {"later": True}),

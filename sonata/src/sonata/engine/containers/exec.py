@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 
 from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import inside, present
 from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env, refusal
-from sonata.engine.containers.run import Sides, streams_for
+from sonata.engine.containers.run import Sides, preserved_of, streams_for
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, process
 from sonata.monitor.attach import AttachEnd
-from sonata.monitor.exec import ExecSession, prepare_folder
+from sonata.monitor.exec import LOST, ExecSession, prepare_folder
 from sonata.monitor.launch import LaunchRefused, MonitorSpec
 from sonata.plan import caps, lifecycle
 from sonata.plan import env as plan_env
@@ -22,6 +23,7 @@ from sonata.state.rows import ExecState
 from sonata.store.names import new_id
 from sonata_core import interrupts
 from sonata_core import json_text as json
+from sonata_core.errors import NotFound, SonataError, TimedOut
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.runtime import LaunchRequest, LaunchVerb
 from sonata_core.record import Record
@@ -43,78 +45,163 @@ class Executed(Record):
 
 def execute(engine: Engine, request: ExecRequest, sides: Sides) -> Executed:
     """Run a process and follow it to its end. Raises Conflict unless the container runs, ProcessRefused."""
-    row = present.load(engine, request.name)
-    lifecycle.require(Phase(row.state.phase), Verb.EXEC, row.config.id)
+    preserved = preserved_of(request)
+    row = _target(engine, request)
     Background(cgroups.wake)
     with interrupts.Shield():
-        return _execute(engine, row, request, sides)
+        return _execute(engine, row, request, sides, preserved)
 
 
-def _execute(engine: Engine, row: ContainerRow, request: ExecRequest, sides: Sides) -> Executed:
-    session = new_id()
-    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
-    folder = prepare_folder(paths.bundle, session, row.config.id)
+def _execute(
+    engine: Engine, row: ContainerRow, request: ExecRequest, sides: Sides, preserved: tuple[int, ...]
+) -> Executed:
+    session = _Session(engine, row, request)
+    # A session that can be detached from has to be cleaned up by somebody else then; killed, by the container's end.
+    detachable = request.tty and request.interactive
+    detached = False
     try:
-        events.container(engine, row.config, "exec", extra={"execID": session})
-        code, detached = _follow(engine, row, request, (session, folder), sides)
-        if not detached:
-            events.container(engine, row.config, "exec_died", code=code, extra={"execID": session})
-        return Executed(session=session, code=code, detached=detached)
+        attended = session.attend() if detachable else -1
+        events.container(engine, row.config, "exec", extra={"execID": session.id})
+        command = session.exit_command(f"--unless-gone={session.folder}/") if detachable else ()
+        with open_session(engine, row, request, session.where, command, preserved) as running:
+            code, detached = _follow(session, running, sides)
+    except SonataError as error:
+        error.details["stage"] = "exec"
+        raise
     finally:
-        remove_tree(folder)
+        if not detached:
+            session.forget()
+        if detachable:
+            os.close(attended)
+    if not detached:
+        events.container(engine, row.config, "exec_died", code=code, extra={"execID": session.id})
+    return Executed(session=session.id, code=code, detached=detached)
 
 
 def execute_detached(engine: Engine, request: ExecRequest) -> str:
     """Run a process in the background; the session's id. Raises as `execute`."""
-    row = present.load(engine, request.name)
-    lifecycle.require(Phase(row.state.phase), Verb.EXEC, row.config.id)
-    session = new_id()
-    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
-    folder = prepare_folder(paths.bundle, session, row.config.id)
-    state = ExecState(
-        id=session, container=row.config.id, command=request.command, user=request.user, terminal=request.tty
-    )
-    sessions.put(engine.database, state)
-    events.container(engine, row.config, "exec", extra={"execID": session})
-    command = _exit_command(engine, row.config.id, session)
-    try:
-        with open_session(engine, row, request, (session, folder), command) as running:
-            pid = started(engine, row, running)
-    except BaseException:
-        sessions.remove(engine.database, session)
-        remove_tree(folder)
-        raise
-    alive = state.replace(running=True, pid=pid, pid_start=process.start_time(pid), boot=engine.facts.boot_id)
-    sessions.put(engine.database, alive)
-    return session
+    preserved = preserved_of(request)
+    row = _target(engine, request)
+    with interrupts.Shield():
+        session = _Session(engine, row, request)
+        events.container(engine, row.config, "exec", extra={"execID": session.id})
+        try:
+            sessions.put(engine.database, session.state)
+            with open_session(engine, row, request, session.where, session.exit_command(), preserved) as running:
+                session.began(started(engine, row, running))
+        except BaseException as error:
+            if isinstance(error, SonataError):
+                error.details["stage"] = "detached"
+            session.forget()
+            raise
+    return session.id
+
+
+class _Session:
+    """One session on record: its folder and its row, until it is forgotten."""
+
+    def __init__(self, engine: Engine, row: ContainerRow, request: ExecRequest) -> None:
+        self.engine, self.row, self.request = engine, row, request
+        self.id = new_id()
+        paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
+        self.folder = prepare_folder(paths.bundle, self.id, row.config.id)
+        self.state = ExecState(
+            id=self.id,
+            container=row.config.id,
+            command=request.command,
+            user=request.user,
+            terminal=request.tty,
+            boot=engine.facts.boot_id,
+        )
+        self.recorded = not request.no_session
+
+    @property
+    def where(self) -> tuple[str, str]:
+        return self.id, self.folder
+
+    def began(self, pid: int) -> None:
+        """Write down that it runs."""
+        self.state = self.state.replace(running=True, pid=pid, pid_start=process.start_time(pid))
+        if self.recorded:
+            sessions.put(self.engine.database, self.state)
+
+    def forget(self) -> None:
+        if self.recorded:
+            sessions.remove(self.engine.database, self.id)
+        remove_tree(self.folder)
+
+    def attend(self) -> int:
+        """A lock that the exit command waits for (`sonata.launch`), while we are here to clean up."""
+        import fcntl
+
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        return handle
+
+    def exit_command(self, *more: str) -> tuple[str, ...]:
+        """What conmon runs at the session's end."""
+        own = self.engine.overrides
+        words = ("container", "cleanup", "--stopped-only", "--exec", self.id, *more, self.row.config.id)
+        return (*own.program, *own.arguments, *words)
+
+
+def _target(engine: Engine, request: ExecRequest) -> ContainerRow:
+    """The container, when it runs; within `--wait` seconds. Raises NotFound, Conflict, TimedOut."""
+    deadline = time.monotonic() + request.wait
+    while True:
+        late = time.monotonic() >= deadline
+        try:
+            row = present.load(engine, request.name)
+            if late or row.state.phase == Phase.RUNNING:
+                lifecycle.require(Phase(row.state.phase), Verb.EXEC, row.config.id)
+                return row
+        except NotFound as error:
+            if late and request.wait:
+                raise TimedOut(f"timed out waiting for container: {request.name}") from error
+            if late:
+                raise
+        time.sleep(0.05)
+
+
+def alive(engine: Engine, session: ExecState) -> bool:
+    """Whether a session's process runs."""
+    return session.running and session.boot == engine.facts.boot_id and process.alive(session.pid, session.pid_start)
 
 
 def forget_session(engine: Engine, container: str, session: str) -> None:
-    """What conmon's exit command does for a session in the background. Absent is success."""
-    row = present.load(engine, container)
+    """What conmon's exit command does for a session whose command has left it. Absent is success."""
+    try:
+        row = present.load(engine, container)
+    except NotFound:
+        return
+    known = sessions.get(engine.database, session)
+    if known is not None and (known.container != row.config.id or alive(engine, known)):
+        return
+    if not session.isalnum():
+        return
     paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
     try:
         with open(f"{paths.bundle}/{session}/exit/{row.config.id}", encoding="ascii") as file:
             code = int(file.read(16))
     except (OSError, ValueError):
-        code = -1
+        code = LOST
+    if known is None and not os.path.isdir(f"{paths.bundle}/{session}/exit"):
+        return
     remove_tree(f"{paths.bundle}/{session}")
     sessions.remove(engine.database, session)
     events.container(engine, row.config, "exec_died", code=code, extra={"execID": session})
 
 
-def _follow(
-    engine: Engine, row: ContainerRow, request: ExecRequest, where: tuple[str, str], sides: Sides
-) -> tuple[int, bool]:
-    with open_session(engine, row, request, where, ()) as running:
-        attachment = running.attach()
-        pid = started(engine, row, running)
-        began = process.start_time(pid)
-        streams = streams_for(engine, sides, terminal=request.tty)
-        end = attachment.copy(streams.replace(forward=lambda number: _forward(pid, began, number)))
-        if end is AttachEnd.DETACHED:
-            return 0, True
-        return running.wait(), False
+def _follow(session: _Session, running: ExecSession, sides: Sides) -> tuple[int, bool]:
+    attachment = running.attach()
+    pid = started(session.engine, session.row, running)
+    session.began(pid)
+    began = session.state.pid_start
+    streams = streams_for(session.engine, sides, terminal=session.request.tty)
+    end = attachment.copy(streams.replace(forward=lambda number: _forward(pid, began, number)))
+    if end is AttachEnd.DETACHED:
+        return 0, True
+    return running.wait(), False
 
 
 def _forward(pid: int, started: int, number: int) -> None:
@@ -130,26 +217,18 @@ def started(engine: Engine, row: ContainerRow, running: ExecSession) -> int:
     return answer
 
 
-def _exit_command(engine: Engine, container: str, session: str) -> tuple[str, ...]:
-    return (
-        *engine.overrides.program,
-        *engine.overrides.arguments,
-        "container",
-        "cleanup",
-        "--exec",
-        session,
-        container,
-    )
-
-
 def open_session(
-    engine: Engine, row: ContainerRow, request: ExecRequest, where: tuple[str, str], exit_command: tuple[str, ...]
+    engine: Engine,
+    row: ContainerRow,
+    request: ExecRequest,
+    where: tuple[str, str],
+    exit_command: tuple[str, ...],
+    preserved: tuple[int, ...] = (),
 ) -> ExecSession:
     """A session up to where its streams can be joined. `where` is its id and its folder."""
     session, folder = where
     config = row.config
     paths = ContainerPaths(engine, config.backends.storage, config.id)
-    preserved = request.preserve_fd or tuple(range(3, 3 + request.preserve_fds))
     how = engine.runtime(config.backends.runtime).hook.runtime_launch(
         request=LaunchRequest(
             verb=LaunchVerb.EXEC,

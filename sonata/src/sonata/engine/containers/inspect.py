@@ -12,6 +12,7 @@ from sonata.engine.containers.inspect_host import (
 )
 from sonata.engine.graph import graph_driver
 from sonata.engine.paths import ContainerPaths
+from sonata.host import process
 from sonata.model.container import MountKind, NamespaceKind, NetworkMode
 from sonata.model.times import ZERO, rfc3339
 from sonata.plan import signals
@@ -65,7 +66,7 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "AppArmorProfile": config.security.apparmor,
         "EffectiveCaps": list(config.security.capabilities.effective),
         "BoundingCaps": list(config.security.capabilities.bounding),
-        "ExecIDs": [session.id for session in sessions.of_container(engine.database, config.id) if session.running],
+        "ExecIDs": _sessions(engine, config.id),
         "GraphDriver": graph_driver(engine, record.layer if record else None, state.mountpoint),
         "Mounts": [_mount(engine, use) for use in volumes_and_binds(config)],
         "Dependencies": rows.needed_by(engine.database, config.id),
@@ -288,3 +289,13 @@ def hostname(config: ContainerConfig) -> str:
 def exposed_ports(config: ContainerConfig) -> list[str]:
     """`80/tcp`: what the image and the user name, and what is published."""
     return sorted(port_bindings(config, exposed=True))
+
+
+def _sessions(engine: Engine, container: str) -> list[str]:
+    """Ids of the exec sessions that run; the row of one whose command was killed may still be there."""
+    found = sessions.of_container(engine.database, container)
+    return [
+        one.id
+        for one in found
+        if one.running and one.boot == engine.facts.boot_id and process.alive(one.pid, one.pid_start)
+    ]

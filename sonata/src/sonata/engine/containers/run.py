@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
+    from sonata.model.container_request import ExecRequest
     from sonata.model.request import RunRequest
     from sonata.state.rows import ContainerRow
 else:
@@ -57,13 +58,14 @@ class Ended(Record):
 def run_detached(engine: Engine, request: RunRequest) -> str:
     """Create and start; the id."""
     engine.conmon()
+    preserved = preserved_of(request)
     Background(cgroups.wake)
     with interrupts.Shield():
         row = create(engine, request)
         try:
             start.start_needed(engine, row)
             with engine.locks.hold(row.config.id):
-                row = start.bring_up(engine, row, preserved_of(request))
+                row = start.bring_up(engine, row, preserved)
         except BaseException as error:
             _give_up(engine, row, error)
             raise
@@ -76,13 +78,14 @@ def run_attached(engine: Engine, request: RunRequest, sides: Sides, *, needed: b
     Containers that it needs are started first, unless `needed` is off: the caller has seen that they live.
     """
     engine.conmon()
+    preserved = preserved_of(request)
     Background(cgroups.wake)
     with interrupts.Shield():
         row = create(engine, request)
         try:
             if needed:
                 start.start_needed(engine, row)
-            return _follow(engine, row, sides, preserved_of(request))
+            return _follow(engine, row, sides, preserved)
         except BaseException as error:
             _give_up(engine, row, error)
             raise
@@ -118,9 +121,13 @@ def attach(engine: Engine, container: str, sides: Sides) -> Ended:
         return _wait(engine, row, end, streams)
 
 
-def preserved_of(request: RunRequest) -> tuple[int, ...]:
-    """Descriptors of ours that the container inherits."""
-    return request.preserve_fd or tuple(range(3, 3 + request.preserve_fds))
+def preserved_of(request: RunRequest | ExecRequest) -> tuple[int, ...]:
+    """Descriptors of ours that the process inherits, from 3 on; -1 for a gap. Raises UsageError."""
+    if not (request.preserve_fd or request.preserve_fds):
+        return ()
+    from sonata.engine.containers.descriptors import preserved
+
+    return preserved(request.preserve_fd, request.preserve_fds)
 
 
 def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:

@@ -1,0 +1,225 @@
+"""`exec` in full: descriptors, sessions on record and their clean-up, whom and where, exit codes, other phases."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from live_world import LiveWorld, eventually
+
+pytestmark = pytest.mark.needs_root
+NAME = "x"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path_factory.mktemp("exec")))
+    with open(f"{made.rootfs}/etc/passwd", "w", encoding="ascii") as file:
+        file.write("root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n")
+    with open(f"{made.rootfs}/etc/group", "w", encoding="ascii") as file:
+        file.write("root:x:0:\nuser:x:1000:\nextra:x:2000:user\n")
+    made.start(NAME)
+    yield made
+    made.end()
+
+
+def with_descriptors(world: LiveWorld, numbers: tuple[int, ...], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run with the reading ends of pipes at these numbers; each says its number."""
+    argv = world.argv(*words)
+    opened = [os.pipe() for _ in numbers]
+    for number, (_, write_end) in zip(numbers, opened, strict=True):
+        os.write(write_end, f"from {number}\n".encode())
+        os.close(write_end)
+    script = " ".join(f"{number}<&{read_end}" for number, (read_end, _) in zip(numbers, opened, strict=True))
+    # The shell's own syntax knows one digit only; that is enough.
+    shell = ["/bin/bash", "-c", f'exec "$@" {script}', "bash", *argv]
+    try:
+        return subprocess.run(
+            shell, pass_fds=[pair[0] for pair in opened], capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        for read_end, _ in opened:
+            os.close(read_end)
+
+
+def run_words(*words: str) -> tuple[str, ...]:
+    return ("run", "--rm", "--network=none", "--cgroup-parent=/sonata_test", *words)
+
+
+@pytest.mark.parametrize("verb", ["exec", "run"])
+@pytest.mark.parametrize(
+    ("option", "numbers", "script", "said"),
+    [
+        ("--preserve-fds=2", (3, 4), "cat <&3; cat <&4", "from 3\nfrom 4\n"),
+        ("--preserve-fd=5,7", (5, 7), "cat <&7; cat <&5; cat <&6", "from 7\nfrom 5\n"),
+        ("--preserve-fds=2", (3, 4, 6), "cat <&4; cat <&6 || echo none", "from 4\nnone\n"),
+    ],
+)
+def test_descriptors_are_passed_under_their_numbers(
+    world: LiveWorld, verb: str, option: str, numbers: tuple[int, ...], script: str, said: str
+) -> None:
+    command = ("sh", "-c", script)
+    words = (
+        ("exec", option, NAME, *command) if verb == "exec" else run_words(option, "--rootfs", world.rootfs, *command)
+    )
+    done = with_descriptors(world, numbers, *words)
+    assert (done.returncode, done.stdout) == (0, said), done
+
+
+@pytest.mark.parametrize("verb", ["exec", "run"])
+def test_descriptors_that_nobody_passed_are_refused(world: LiveWorld, verb: str) -> None:
+    for option in ("preserve-fds=2", "preserve-fd=4"):
+        words = ("exec", f"--{option}", NAME, "true") if verb == "exec" else run_words(
+            f"--{option}", "--rootfs", world.rootfs, "true")  # fmt: skip
+        done = with_descriptors(world, (3,), *words)
+        assert done.returncode == 125
+        assert f"file descriptor 4 is not available - the {option.partition('=')[0]} option requires" in done.stderr
+    assert "cannot preserve FD 1" in world.run("exec", "--preserve-fd=1", NAME, "true").stderr
+
+
+def test_nothing_else_of_the_caller_stays_open_in_the_monitor(world: LiveWorld) -> None:
+    done = with_descriptors(
+        world, (8,), "run", "-d", "--name=y", "--network=none", "--rootfs", world.rootfs, "sleep", "1000"
+    )
+    assert done.returncode == 0, done
+    monitor = world.inspect("y")["State"]["ConmonPid"]
+    ours = os.stat("/proc/self/fd/0")
+    links = [os.readlink(f"/proc/{monitor}/fd/{name}") for name in os.listdir(f"/proc/{monitor}/fd")]
+    world.ok("rm", "-f", "-t0", "y")
+    held = [link for link in links if link.startswith("pipe:")]
+    assert len(held) <= 3, (links, ours)  # the container's own streams, and nothing of ours
+
+
+def sessions(world: LiveWorld) -> list[str]:
+    found: list[str] = world.inspect(NAME)["ExecIDs"]
+    return found
+
+
+def folders(world: LiveWorld) -> list[str]:
+    bundle = world.inspect(NAME)["StaticDir"]
+    return [name for name in os.listdir(bundle) if len(name) == 64]
+
+
+def test_a_detached_session_is_on_record_until_it_ends(world: LiveWorld) -> None:
+    ident = world.ok("exec", "-d", NAME, "sleep", "0.7")
+    assert sessions(world) == [ident]
+    assert folders(world) == [ident]
+    assert eventually(lambda: not sessions(world) and not folders(world))
+    died = [one for one in world.events("--filter=event=exec_died") if one["Attributes"].get("execID") == ident]
+    assert len(died) == 1
+
+
+def test_a_session_in_the_foreground_is_on_record_unless_that_is_not_wanted(world: LiveWorld) -> None:
+    for options, expected in (((), 1), (("--no-session",), 0)):
+        with subprocess.Popen(world.argv("exec", *options, NAME, "sh", "-c", "echo on; sleep 1"),
+                              stdout=subprocess.PIPE) as running:  # fmt: skip
+            assert running.stdout is not None
+            assert running.stdout.readline() == b"on\n"
+            assert eventually(lambda wanted=expected: len(sessions(world)) == wanted)  # type: ignore[misc]
+        assert running.returncode == 0
+        assert sessions(world) == []
+    assert eventually(lambda: not folders(world))
+
+
+def test_a_detached_session_whose_command_is_none_leaves_nothing(world: LiveWorld) -> None:
+    done = world.run("exec", "-d", NAME, "no-such-thing")
+    assert done.returncode == 125
+    assert "not found in $PATH" in done.stderr
+    assert (sessions(world), folders(world)) == ([], [])
+
+
+def test_cleaning_up_a_session_by_hand(world: LiveWorld) -> None:
+    ident = world.ok("exec", "-d", NAME, "sleep", "0.5")
+    world.ok("container", "cleanup", "--exec", ident, NAME)
+    assert sessions(world) == [ident], "one that runs is left alone"
+    world.ok("container", "cleanup", "--exec", "unknown", NAME)
+    done = world.run("container", "cleanup", "--exec", ident, NAME, NAME)
+    assert (done.returncode, "more than one container" in done.stderr) == (125, True)
+    assert eventually(lambda: not folders(world))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-u", "user", NAME, "sh", "-c", "id -u; id -G; echo $HOME"), "1000\n1000 2000\n/tmp"),
+        (("-u", "user:extra", NAME, "id", "-g"), "2000"),
+        (("-u", "0:77", NAME, "id", "-g"), "77"),
+        (("-w", "/tmp", NAME, "sh", "-c", "pwd"), "/tmp"),
+        (("-e", "A=1", "-e", "A=2", NAME, "sh", "-c", "echo $A"), "2"),
+        (("-t", NAME, "sh", "-c", "echo $TERM; test -t 0 && echo tty"), "xterm\ntty"),
+        (("--privileged", NAME, "sh", "-c", "test -d /proc/sys && echo yes"), "yes"),
+    ],
+)
+def test_whom_where_and_with_what(world: LiveWorld, words: tuple[str, ...], said: str) -> None:
+    assert world.ok("exec", *words).replace("\r", "") == said
+
+
+def test_privileged_has_more_capabilities(world: LiveWorld) -> None:
+    def effective(*options: str) -> int:
+        text = world.ok("exec", *options, NAME, "sh", "-c", "while read a b; do echo $a $b; done </proc/self/status")
+        return int(next(line.split()[1] for line in text.splitlines() if line.startswith("CapEff:")), 16)
+
+    assert effective("--privileged").bit_count() > effective().bit_count()
+    assert effective("--privileged", "-u", "user") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        ((NAME, "sh", "-c", "exit 7"), 7, ""),
+        ((NAME, "sh", "-c", "kill -9 $$"), 137, ""),
+        ((NAME, "no-such-thing"), 127, "not found in $PATH"),
+        ((NAME, "/etc"), 126, "OCI permission denied"),
+        ((NAME,), 125, "must provide a non-empty command"),
+        (("nobody", "true"), 125, 'no container with name or ID "nobody" found'),
+        (("--wait", "1", "nobody", "true"), 125, "timed out waiting for container: nobody"),
+        (("-u", "nobody", NAME, "true"), 255, "unable to find user nobody: no matching entries in passwd file"),
+        (("--detach-keys", "xx", NAME, "true"), 255, "invalid detach keys: Unknown character: 'xx'"),
+        (("-d", "--no-session", NAME, "true"), 125, "--no-session cannot be used with --detach or --detach-keys"),
+    ],
+)
+def test_exit_codes(world: LiveWorld, words: tuple[str, ...], code: int, text: str) -> None:
+    done = world.run("exec", *words)
+    assert done.returncode == code, done
+    assert text in done.stderr
+
+
+def test_waiting_for_the_container(world: LiveWorld) -> None:
+    with subprocess.Popen(
+        world.argv("exec", "--wait=20", "late", "sh", "-c", "echo here"), stdout=subprocess.PIPE
+    ) as waiting:
+        time.sleep(0.3)
+        world.start("late")
+        out, _ = waiting.communicate(timeout=20)
+    world.ok("rm", "-f", "-t0", "late")
+    assert (waiting.returncode, out) == (0, b"here\n")
+
+
+def test_in_a_container_that_does_not_run(world: LiveWorld) -> None:
+    text = "can only create exec sessions on running containers: container state improper"
+    world.ok("pause", NAME)
+    try:
+        done = world.run("exec", NAME, "true")
+    finally:
+        world.ok("unpause", NAME)
+    assert (done.returncode, text in done.stderr) == (255, True)
+    assert world.ok("exec", NAME, "sh", "-c", "echo again") == "again"
+
+
+def test_in_a_container_that_is_dying(world: LiveWorld) -> None:
+    """The session dies with it; the command says so and leaves nothing."""
+    world.start("dying", command=("sh", "-c", "trap : TERM; sleep 1000"))
+    with subprocess.Popen(world.argv("exec", "dying", "sh", "-c", "echo on; sleep 1000"), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"on\n"
+        world.ok("kill", "-s", "KILL", "dying")
+        _, err = running.communicate(timeout=20)
+    assert running.returncode in (137, 255)
+    assert b"Traceback" not in err
+    done = world.run("exec", "dying", "true")
+    assert done.returncode == 255
+    world.ok("rm", "-f", "-t0", "dying")
