@@ -5,6 +5,7 @@ from sonata_core.hookspecs.net import NetHooks, NetLive, NetManaged, NetReload
 from sonata_core.hookspecs.runtime import RuntimeHooks, RuntimePause, RuntimeTune, RuntimeUpdate
 from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
 from sonata_core.hookspecs.transport import (
+    TransportBatch,
     TransportHooks,
     TransportLogin,
     TransportSearch,
@@ -70,7 +71,7 @@ TRANSPORT = Group(
     minor=1,
     slot=True,
     required=TransportHooks,
-    optional=(TransportWrite, TransportTags, TransportLogin, TransportSearch),
+    optional=(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch),
     distributions=(
         "sonata-transport-registry",
         "sonata-transport-oci",

@@ -9,7 +9,13 @@ import pytest
 
 from sonata_core.errors import Damaged, Denied, NotFound, SonataError, Unsupported, UsageError
 from sonata_core.groups import TRANSPORT
-from sonata_core.hookspecs.transport import TransportLogin, TransportSearch, TransportTags, TransportWrite
+from sonata_core.hookspecs.transport import (
+    TransportBatch,
+    TransportLogin,
+    TransportSearch,
+    TransportTags,
+    TransportWrite,
+)
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageReference, ManifestBytes, TransportFacts, TransportOptions
 from sonata_core.models.media import INDEXES, OCI_MANIFEST
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sonata_core.models.image import Endpoint, ImageSink, ImageSource
+    from sonata_core.models.image import Endpoint, ImageBatch, ImageSink, ImageSource
     from sonata_core.slot import Slot
     from sonata_testkit.fixtures import KeptLog
 
@@ -71,7 +77,7 @@ class Place:
         return False
 
 
-def put_blobs(sink: ImageSink, image: SampleImage) -> None:
+def put_blobs(sink: ImageSink | ImageBatch, image: SampleImage) -> None:
     """Put config and layers."""
     for blob in image.descriptors:
         if not sink.has_blob(blob):
@@ -430,6 +436,33 @@ class TransportConformance(PluginConformance):
         assert search(path.rpartition("/")[2], 25) == [path]
         assert search("nothing-of-that-name", 25) == []
         assert search("", 0) == []
+
+    @clause("T-13")
+    def test_a_batch(self, slot: Slot[Any], place: Callable[[str], Place], sample: Callable[..., SampleImage]) -> None:
+        if not slot.offers(TransportBatch):
+            not_offered("TransportBatch")
+        whole = place("batch")
+        images = {"h.example/one:1": sample("batch-1"), "h.example/two:2": sample("batch-2")}
+        again = "h.example/more/one:x"
+
+        def write(*, commit: bool) -> None:
+            opened = slot.hook.transport_open_batch(reference=whole.reference, options=whole.options)
+            with opened as batch:
+                for name, image in images.items():
+                    put_blobs(batch, image)
+                    batch.add(image.manifest, (name, again) if name.endswith(":1") else (name,))
+                if commit:
+                    batch.commit()
+
+        write(commit=False)
+        assert whole.is_absent()
+        write(commit=True)
+        if slot.offers(TransportTags):
+            tags = slot.hook.transport_tags(reference=whole.reference, options=whole.options)
+            assert set(tags) == {*images, again}
+        for name, image in {**images, again: images["h.example/one:1"]}.items():
+            _manifest, blobs = Place(slot.hook, f"{whole.text}:{name}", self.options).read()
+            assert set(image.layers) <= set(blobs.values())
 
 
 def _host_of(place: Place) -> Endpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata_core.errors import UsageError
-from sonata_core.hookspecs.transport import TransportHooks, TransportTags, TransportWrite
+from sonata_core.hookspecs.transport import TransportBatch, TransportHooks, TransportTags, TransportWrite
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
 from sonata_core.models.image import ImageReference, TransportFacts
@@ -13,11 +13,11 @@ from sonata_core.sdk.local_reference import parse_local
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.image import ImageSink, ImageSource, TransportOptions
+    from sonata_core.models.image import ImageBatch, ImageSink, ImageSource, TransportOptions
     from sonata_core.sdk.tar_index import TarIndex
 
 
-class DockerArchiveTransport(TransportHooks, TransportWrite, TransportTags):
+class DockerArchiveTransport(TransportHooks, TransportWrite, TransportTags, TransportBatch):
     """Archives with one image or several, compressed as a whole or not."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -30,7 +30,7 @@ class DockerArchiveTransport(TransportHooks, TransportWrite, TransportTags):
             name="docker-archive",
             version="0.1.0",
             summary="Images as docker save writes them",
-            contract="transport/1.0",
+            contract="transport/1.1",
         )
 
     @hookimpl
@@ -71,6 +71,13 @@ class DockerArchiveTransport(TransportHooks, TransportWrite, TransportTags):
         from sonata_transport_docker_archive.sink import DockerArchiveSink
 
         return DockerArchiveSink(reference)
+
+    @hookimpl
+    def transport_open_batch(self, reference: ImageReference, options: TransportOptions) -> ImageBatch:
+        """Open for writing: a new file, or an empty one."""
+        from sonata_transport_docker_archive.sink import DockerArchiveBatch
+
+        return DockerArchiveBatch(reference)
 
     @hookimpl
     def transport_tags(self, reference: ImageReference, options: TransportOptions) -> tuple[str, ...]:

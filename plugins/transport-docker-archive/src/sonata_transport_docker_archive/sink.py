@@ -1,4 +1,4 @@
-"""Writing a docker-archive, the same bytes for the same image."""
+"""Writing docker-archives, the same bytes for the same images."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MANIFEST_TYPES = (DOCKER_MANIFEST, OCI_MANIFEST)
 
 
-class DockerArchiveSink:
-    """A new archive with one image. Layers are put uncompressed: their digests are the config's diff IDs.
+class _Writer:
+    """A new archive. Layers are put uncompressed: their digests are the configs' diff IDs.
 
     The archive is written beside its place and put there by `commit`.
     """
@@ -36,7 +36,9 @@ class DockerArchiveSink:
         self._lock = Lock()
         self._layers: set[str] = set()
         self._configs: dict[str, bytes] = {}
-        self._committed = ""
+        self._written: set[str] = set()
+        self._table: list[dict[str, Any]] = []
+        self._repositories: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Self:
         path = self._reference.path
@@ -86,10 +88,8 @@ class DockerArchiveSink:
         if manifest.media_type not in MANIFEST_TYPES:
             raise Unsupported(f"a docker-archive holds no manifests of type {manifest.media_type}")
 
-    def commit(self, manifest: ManifestBytes) -> None:
-        """Write config, folders and tables, and give the archive its name. Raises Damaged where a blob is missing."""
-        if self._committed == manifest.digest:
-            return
+    def add(self, manifest: ManifestBytes, names: tuple[str, ...]) -> None:
+        """Write config and folders of an image. Raises Damaged where a blob is missing."""
         self.put_manifest(manifest)
         described: Any = load_object(manifest.content, "manifest").get("config")
         digest = check_digest(described.get("digest") if isinstance(described, dict) else None)
@@ -98,11 +98,23 @@ class DockerArchiveSink:
         config = load_object(self._configs[digest], "image config")
         diff_ids = self._diff_ids(config)
         _, hexadecimal = digest_parts(digest)
-        self._tar.add_bytes(f"{hexadecimal}.json", self._configs[digest])
-        self._write_tables(hexadecimal, config, diff_ids)
+        if digest not in self._written:
+            self._tar.add_bytes(f"{hexadecimal}.json", self._configs[digest])
+            self._written.add(digest)
+        top = self._write_folders(config, diff_ids)
+        files = [f"{digest_parts(diff_id)[1]}.tar" for diff_id in diff_ids]
+        self._table.append({"Config": f"{hexadecimal}.json", "RepoTags": list(names), "Layers": files})
+        for name in names:
+            repository, _, tag = name.rpartition(":")
+            self._repositories.setdefault(repository, {})[tag] = top
+
+    def _finish(self) -> None:
+        """Write the tables, and give the archive its name."""
+        self._tar.add_bytes("manifest.json", go_json(self._table).encode())
+        repositories = {name: dict(sorted(tags.items())) for name, tags in sorted(self._repositories.items())}
+        self._tar.add_bytes("repositories", go_json(repositories).encode())
         self._tar.end()
         self._file.keep()
-        self._committed = manifest.digest
 
     def _diff_ids(self, config: dict[str, Any]) -> tuple[str, ...]:
         rootfs = config.get("rootfs")
@@ -113,16 +125,38 @@ class DockerArchiveSink:
             raise Damaged(f"layer {missing[0] if missing else ''} of the image was not stored uncompressed")
         return diff_ids
 
-    def _write_tables(self, config_hex: str, config: dict[str, Any], diff_ids: tuple[str, ...]) -> None:
+    def _write_folders(self, config: dict[str, Any], diff_ids: tuple[str, ...]) -> str:
+        """The layers' folders, those that other images share once; the id of the last."""
         layers = legacy_layers(config, diff_ids)
         for layer in layers:
+            if layer.id in self._written:
+                continue
             _, hexadecimal = digest_parts(layer.diff_id)
             self._tar.add_link(f"{layer.id}/layer.tar", f"../{hexadecimal}.tar")
             self._tar.add_bytes(f"{layer.id}/VERSION", b"1.0")
             self._tar.add_bytes(f"{layer.id}/json", layer.json)
+            self._written.add(layer.id)
+        return layers[-1].id
+
+
+class DockerArchiveSink(_Writer):
+    """A new archive with one image, under the reference's own name."""
+
+    _committed = ""
+
+    def commit(self, manifest: ManifestBytes) -> None:
+        """Write config, folders and tables, and give the archive its name. Raises Damaged where a blob is missing."""
+        if self._committed == manifest.digest:
+            return
         name = self._reference.name
-        files = [f"{digest_parts(diff_id)[1]}.tar" for diff_id in diff_ids]
-        table = [{"Config": f"{config_hex}.json", "RepoTags": [name] if name else None, "Layers": files}]
-        self._tar.add_bytes("manifest.json", go_json(table).encode())
-        repository, _, tag = name.rpartition(":")
-        self._tar.add_bytes("repositories", go_json({repository: {tag: layers[-1].id}} if name else {}).encode())
+        self.add(manifest, (name,) if name else ())
+        self._finish()
+        self._committed = manifest.digest
+
+
+class DockerArchiveBatch(_Writer):
+    """A new archive with several images."""
+
+    def commit(self) -> None:
+        """Give the archive its name."""
+        self._finish()

@@ -83,6 +83,7 @@ class EngineSettings(Record):
     """0: as many as the engine finds useful."""
     image_volume_mode: str
     init_path: str
+    multi_image_archive: bool
     network_cmd_options: tuple[str, ...]
     no_pivot_root: bool
     pull_policy: str

@@ -9,7 +9,7 @@ from sonata.image.transfer import Progress, Quiet
 from sonata_core.errors import Damaged, Unavailable, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
-from sonata_core.models.image import Descriptor, ImageSink, ManifestBytes, TransportFacts
+from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ManifestBytes, TransportFacts
 from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
 from sonata_core.record import Record
 
@@ -56,6 +56,18 @@ def push_image(
 ) -> ManifestBytes:
     """Store an image in a sink and give it the sink's name. Returns the manifest as it was stored.
 
+    Raises what `put_image` raises.
+    """
+    manifest = put_image(image, sink, options, progress)
+    sink.commit(manifest)
+    return manifest
+
+
+def put_image(
+    image: StoredImage, sink: ImageSink | ImageBatch, options: PushOptions, progress: Progress | None = None
+) -> ManifestBytes:
+    """Store an image's blobs; the manifest that is to be committed.
+
     Raises Unsupported (no type of manifest will do, or the digest cannot be kept), Damaged (the store's
     copy was changed), RegistryFailure, Denied, Unavailable.
     """
@@ -69,7 +81,6 @@ def push_image(
         raise Unsupported(
             f"the image's digest {image.manifest.digest} cannot be kept here: its layers are stored otherwise"
         )
-    sink.commit(manifest)
     return manifest
 
 
@@ -105,7 +116,7 @@ class _Push:
         self,
         image: StoredImage,
         document: Manifest,
-        sink: ImageSink,
+        sink: ImageSink | ImageBatch,
         options: PushOptions,
         progress: Progress,
         wanted: str,

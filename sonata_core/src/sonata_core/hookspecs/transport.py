@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sonata_core.models.image import (
         Endpoint,
         FoundImage,
+        ImageBatch,
         ImageReference,
         ImageSink,
         ImageSource,
@@ -46,6 +47,14 @@ class TransportTags(Protocol):
     @hookspec()
     def transport_tags(self, reference: "ImageReference", options: "TransportOptions") -> tuple[str, ...]:
         """T-10. Tags of a repository, or names within an archive, in the place's order."""
+
+
+class TransportBatch(Protocol):
+    """Optional: storing several images in one new place."""
+
+    @hookspec()
+    def transport_open_batch(self, reference: "ImageReference", options: "TransportOptions") -> "ImageBatch":
+        """T-13. Open for writing; the reference has no selector."""
 
 
 class TransportLogin(Protocol):

@@ -156,3 +156,28 @@ class ImageSink(Protocol):
     def __exit__(
         self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
     ) -> None: ...
+
+
+class ImageBatch(Protocol):
+    """A place opened for several images. Nothing is visible before `commit`."""
+
+    def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the place has this blob already, whole."""
+
+    def put_blob(self, blob: Descriptor, stream: "BinaryIO") -> None:
+        """As a sink's."""
+
+    def put_manifest(self, manifest: ManifestBytes) -> None:
+        """As a sink's."""
+
+    def add(self, manifest: ManifestBytes, names: tuple[str, ...]) -> None:
+        """One image, whose blobs were put, under all these names."""
+
+    def commit(self) -> None:
+        """Make all that was added visible."""
+
+    def __enter__(self) -> "Self": ...
+
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+    ) -> None: ...

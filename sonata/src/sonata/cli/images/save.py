@@ -27,11 +27,14 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError(f"format {form} needs --output")
     if not path and os.isatty(1):
         raise UsageError("refusing to save to terminal. Use -o flag or redirect")
-    if len(parsed.args) > 1 and not parsed["multi-image-archive"] and form != "docker-archive":
+    multiple = call.engine.config.engine.multi_image_archive
+    if parsed.changed("multi-image-archive"):
+        multiple = parsed["multi-image-archive"]
+    if len(parsed.args) > 1 and not multiple and form != "docker-archive":
         raise UsageError("more than one image needs --multi-image-archive and the format docker-archive")
     progress = Progress(sys.stderr, quiet=parsed["quiet"])
     try:
-        save(call.engine, parsed.args, path, form, multiple=parsed["multi-image-archive"], progress=progress)
+        save(call.engine, parsed.args, path, form, multiple=multiple, progress=progress)
     finally:
         progress.close()
     return 0

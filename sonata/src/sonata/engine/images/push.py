@@ -12,14 +12,16 @@ from sonata.image.reference import split_transport
 from sonata_core.errors import UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.hookspecs.transport import TransportWrite
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.image.push import StoredImage
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
     from sonata_core.models.image import ImageReference, TransportOptions
+    from sonata_core.slot import Slot
 
 _DEFAULT_PARALLEL = 3
 
@@ -82,10 +84,21 @@ def send(
     progress: Progress | None,
 ) -> str:
     """Write one image of the store to a parsed reference; the digest of its manifest there."""
-    record, _ = lookup.get(engine, image)
-    stored = stored_image(engine.store, lambda layer: engine.storage.hook.storage_contents(layer=layer), record)
     slot = engine.transport(reference.transport)
-    settings = PushOptions(
+    settings = settings_for(engine, slot, choices)
+    with slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened) as sink:
+        return push_image(stored(engine, image), sink, settings, progress).digest
+
+
+def stored(engine: Engine, image: str) -> StoredImage:
+    """An image as the store has it. Raises NotFound."""
+    record, _ = lookup.get(engine, image)
+    return stored_image(engine.store, lambda layer: engine.storage.hook.storage_contents(layer=layer), record)
+
+
+def settings_for(engine: Engine, slot: Slot[Any], choices: PushChoices) -> PushOptions:
+    """How images go to a transport."""
+    return PushOptions(
         facts=slot.hook.transport_facts(),
         spool=engine.config.paths.tmp_dir,
         compression=Compression(choices.compression) if choices.compression else Compression.GZIP,
@@ -93,5 +106,3 @@ def send(
         manifest_type=choices.manifest_type,
         parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
     )
-    with slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened) as sink:
-        return push_image(stored, sink, settings, progress).digest

@@ -7,11 +7,14 @@ import os
 from sonata.engine import events
 from sonata.engine.images import lookup
 from sonata.engine.images.pull import transport_options
-from sonata.engine.images.push import PushChoices, send
+from sonata.engine.images.push import PushChoices, send, settings_for, stored
+from sonata.image.push import put_image
 from sonata.model.image_request import PullOptions
-from sonata_core.errors import Unsupported
+from sonata_core.errors import UsageError
+from sonata_core.hookspecs.transport import TransportBatch
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.media import DOCKER_MANIFEST, OCI_MANIFEST
+from sonata_core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +30,16 @@ FORMATS = {
 }
 """For each format the transport, and the type of manifest that it must hold."""
 
+_NAMED = ("docker-archive", "oci-archive", "oci")
+"""Transports whose places keep a name beside the image."""
+
+
+class Saved(Record):
+    """One image to save: its id, and the names that it is to have there."""
+
+    image: str
+    names: tuple[str, ...]
+
 
 def save(
     engine: Engine,
@@ -37,29 +50,74 @@ def save(
     multiple: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Save an image at `path`, or to standard output where that is empty. More names are tags of the same image.
+    """Save images at `path`, or to standard output where that is empty.
 
-    Raises NotFound, Unsupported (several images in one archive), Unavailable.
+    With `multiple` each name is an image; else the others are more tags for the first, which only a docker-archive
+    keeps. Raises NotFound, UsageError.
     """
-    image, full = lookup.get(engine, names[0])
-    others = [lookup.get(engine, name)[0].id for name in names[1:]]
-    if any(other != image.id for other in others):
-        raise Unsupported(
-            "saving several images into one archive is not supported yet", hint="save one image at a time"
+    wanted = _images(engine, names) if multiple else [_tagged(engine, names[0], names[1:])]
+    if len(wanted) > 1 and form != "docker-archive":
+        raise UsageError(
+            f'unsupported format "{form}" for saving multiple images (only docker-archive)',
+            hint="leave out --format, or save one image at a time",
         )
-    scheme, kind = FORMATS[form]
     place = path or _scratch(engine)
     try:
-        name = full if scheme in ("docker-archive", "oci-archive", "oci") and full else ""
-        reference = engine.transport(scheme).hook.transport_parse(text=f"{place}:{name}" if name else place)
-        choices = PushChoices(manifest_type=kind)
-        send(engine, image.id, reference, transport_options(engine, PullOptions()), choices, progress)
+        _write(engine, wanted, place, form, progress)
         if not path:
             _pour(place)
     finally:
         if not path and os.path.exists(place):
             os.unlink(place)
-    events.thing(engine, "image", "save", path, image.id)
+    for one in wanted:
+        events.thing(engine, "image", "save", path, one.image)
+
+
+def _images(engine: Engine, names: Sequence[str]) -> list[Saved]:
+    """The images in the order of their first names, each with all of its names that were given."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        image, full = lookup.get(engine, name)
+        own = found.setdefault(image.id, [])
+        if full and full not in own:
+            own.append(full)
+    return [Saved(image=image, names=tuple(own)) for image, own in found.items()]
+
+
+def _tagged(engine: Engine, name: str, tags: Sequence[str]) -> Saved:
+    image, full = lookup.get(engine, name)
+    own = (*(_tag(text) for text in tags), *([full] if full else []))
+    return Saved(image=image.id, names=tuple(dict.fromkeys(own)))
+
+
+def _tag(text: str) -> str:
+    """A further tag, as it will stand there. Raises UsageError."""
+    from sonata.image.reference import local_name
+
+    try:
+        name = local_name(text)
+    except UsageError as error:
+        raise UsageError(f'invalid additional tag "{text}": {error.message}', hint=error.hint) from error
+    if name.digest:
+        raise UsageError(f'invalid additional tag "{text}": normalized to untagged "{name}"', hint="give NAME:TAG")
+    return str(name.with_default_tag())
+
+
+def _write(engine: Engine, wanted: list[Saved], place: str, form: str, progress: Progress | None) -> None:
+    scheme, kind = FORMATS[form]
+    slot, options = engine.transport(scheme), transport_options(engine, PullOptions())
+    choices = PushChoices(manifest_type=kind)
+    if slot.offers(TransportBatch):
+        settings = settings_for(engine, slot, choices)
+        reference = slot.hook.transport_parse(text=place)
+        with slot.require(TransportBatch).transport_open_batch(reference=reference, options=options) as batch:
+            for one in wanted:
+                batch.add(put_image(stored(engine, one.image), batch, settings, progress), one.names)
+            batch.commit()
+        return
+    name = wanted[0].names[-1] if wanted[0].names and scheme in _NAMED else ""
+    reference = slot.hook.transport_parse(text=f"{place}:{name}" if name else place)
+    send(engine, wanted[0].image, reference, options, choices, progress)
 
 
 def _scratch(engine: Engine) -> str:

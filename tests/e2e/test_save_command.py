@@ -1,0 +1,101 @@
+"""save of several images and tags into one docker-archive: what lies in it, and that Podman reads it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plain_store import IMAGE, PlainStore
+
+pytestmark = pytest.mark.needs_root
+OTHER = "localhost/other:1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path)
+    made.out("tag", IMAGE, "localhost/box:two")
+    made.out("create", "--name", "c", IMAGE)
+    (tmp_path / "file").write_text("more")
+    made.out("cp", str(tmp_path / "file"), "c:/file")
+    made.out("commit", "-q", "c", OTHER)
+    yield made
+    made.close()
+
+
+def content(raw: bytes) -> tuple[list[str], list[dict[str, Any]], dict[str, dict[str, str]]]:
+    """The members' names, and the two tables."""
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+
+        def table(name: str) -> Any:
+            file = tar.extractfile(name)
+            assert file is not None
+            return json.loads(file.read())
+
+        return tar.getnames(), table("manifest.json"), table("repositories")
+
+
+def test_two_images_share_a_layer(store: PlainStore) -> None:
+    raw = store.raw("save", "-q", "-m", IMAGE, "localhost/box:two", OTHER)
+    members, table, repositories = content(raw)
+    assert [one["RepoTags"] for one in table] == [[IMAGE, "localhost/box:two"], [OTHER]]
+    assert len(set(members)) == len(members)
+    assert table[0]["Layers"] == table[1]["Layers"][:1]
+    assert {name: set(tags) for name, tags in repositories.items()} == {
+        "localhost/box": {"1", "two"},
+        "localhost/other": {"1"},
+    }
+    assert store.raw("save", "-q", "-m", IMAGE, "localhost/box:two", OTHER) == raw
+
+
+def test_more_names_are_more_tags(store: PlainStore) -> None:
+    _, table, _ = content(store.raw("save", "-q", IMAGE, "new:name", "plain", OTHER))
+    assert [one["RepoTags"] for one in table] == [["localhost/new:name", "localhost/plain:latest", OTHER, IMAGE]]
+    assert "invalid additional tag" in store.refused("save", IMAGE, "B A")
+    assert "normalized to untagged" in store.refused("save", IMAGE, f"x@sha256:{'0' * 64}")
+
+
+def test_what_comes_back(store: PlainStore, tmp_path: Path) -> None:
+    path = tmp_path / "both.tar"
+    store.out("save", "-q", "--multi-image-archive", "-o", str(path), IMAGE, OTHER)
+    ids = store.out("images", "-q", "--no-trunc").split()
+    store.out("rm", "c")
+    store.out("rmi", "-fa")
+    loaded = store.out("load", "-q", "-i", str(path)).splitlines()
+    assert loaded == [f"Loaded image: {IMAGE}", f"Loaded image: {OTHER}"]
+    assert set(store.out("images", "-q", "--no-trunc").split()) == set(ids)
+
+
+def test_a_failed_save_leaves_nothing(store: PlainStore, tmp_path: Path) -> None:
+    path = tmp_path / "none.tar"
+    assert "nosuch: image not known" in store.refused("save", "-q", "-m", "-o", str(path), IMAGE, "nosuch")
+    assert "only docker-archive" in store.refused(
+        "save", "-q", "-m", "--format=oci-archive", "-o", str(path), IMAGE, OTHER
+    )
+    assert not path.exists()
+
+
+def test_the_configuration_may_say_so(store: PlainStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = tmp_path / "containers.conf"
+    conf.write_text("[engine]\nmulti_image_archive = true\n")
+    monkeypatch.setenv("CONTAINERS_CONF", str(conf))
+    assert len(content(store.raw("save", "-q", IMAGE, OTHER))[1]) == 2
+    assert len(content(store.raw("save", "-q", "-m=false", IMAGE, OTHER))[1]) == 1
+
+
+@pytest.mark.needs_peer("podman")
+def test_podman_loads_it(store: PlainStore, tmp_path: Path) -> None:
+    path = tmp_path / "both.tar"
+    store.out("save", "-q", "-m", "-o", str(path), IMAGE, OTHER)
+    podman = ["podman", "--root", f"{tmp_path}/p", "--runroot", f"{tmp_path}/pr", "--storage-driver=vfs"]
+    done = subprocess.run([*podman, "load", "-q", "-i", str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Loaded", "image:", IMAGE, "Loaded", "image:", OTHER]
