@@ -121,6 +121,17 @@ def exists(group: str, root: str = ROOT) -> bool:
     return any(os.path.isdir(f"{tree}{group}") for tree in trees(root))
 
 
+def unlimit(group: str, controller: str, version: int, root: str = ROOT) -> None:
+    """Lift the limit of `pids` or the quota of `cpu`. Raises ExternalFailure with what the kernel says."""
+    names = {("pids", 1): "pids.max", ("pids", 2): "pids.max", ("cpu", 1): "cpu.cfs_quota_us", ("cpu", 2): "cpu.max"}
+    name = names[controller, version]
+    path = f"{root}/{controller}{group}/{name}" if version == 1 else f"{root}{group}/{name}"
+    try:
+        _write(path, "-1" if name == "cpu.cfs_quota_us" else "max")
+    except OSError as error:
+        raise ExternalFailure(f"writing file {path}: {(error.strerror or '').lower()}") from error
+
+
 def processes(group: str, root: str = ROOT) -> tuple[int, ...]:
     """Pids in the group and below it, sorted."""
     found: set[int] = set()

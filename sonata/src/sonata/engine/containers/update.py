@@ -5,9 +5,11 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.containers import health_log, materials, present
 from sonata.engine.paths import ContainerPaths
+from sonata.host import cgroups
 from sonata.plan import env, resources, restart, ulimits
 from sonata.plan import health as health_plan
 from sonata.plan.lifecycle import Phase
+from sonata.plan.spec.linux import limited
 from sonata.state import containers as rows
 from sonata_core.errors import Conflict, UsageError
 from sonata_core.hookspecs.runtime import RuntimeUpdate
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
     from sonata.model.request import RunRequest
+    from sonata.state.rows import ContainerRow
 
 _LIVE = (Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED)
 _GONE = (Phase.CREATING, Phase.REMOVING)
@@ -36,13 +39,14 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
         config, phase = row.config, Phase(row.state.phase)
         if phase in _GONE:
             raise Conflict(f"container {config.id} is {phase}: container state improper")
-        limits = _limits(engine, request)
+        limits = _limits(engine, config, request)
         merged = _merged(config.resources, limits)
         changed = _changed(config, request).replace(resources=merged)
         if limits and phase in _LIVE:
             ref = ContainerPaths(engine, config.backends.storage, config.id).ref
             hook = engine.runtime(config.backends.runtime).require(RuntimeUpdate)
-            hook.runtime_update(ref=ref, resources=_applied(limits, merged))
+            hook.runtime_update(ref=ref, resources=limited(_applied(limits, merged)))
+            _unlimit(engine, row, limits)
         rows.put_config(engine.database, changed)
         if changed.healthcheck != config.healthcheck and phase is Phase.RUNNING:
             from sonata.engine.containers import health
@@ -52,11 +56,26 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
     return changed.id
 
 
-def _limits(engine: Engine, request: RunRequest) -> dict[str, Any]:
+def _unlimit(engine: Engine, row: ContainerRow, limits: Mapping[str, Any]) -> None:
+    """Take limits away that are given up: that is no runtime's business."""
+    version = engine.facts.cgroup_version
+    for controller, key in (("pids", "limit"), ("cpu", "quota")):
+        if limits.get(controller, {}).get(key, 0) < 0:
+            group = cgroups.of_process(row.state.pid).get("" if version == 2 else controller)
+            if group:
+                cgroups.unlimit(group, controller, version)
+
+
+def _limits(engine: Engine, config: ContainerConfig, request: RunRequest) -> dict[str, Any]:
     """What was given of limits; a default that nobody asked for is none."""
+    known = config.resources.get("memory", {}).get("limit", 0)
+    if request.memory_swap not in ("", "-1") and not request.memory and known:
+        request = request.replace(memory=str(known))
     found, notices = resources.decide(request, materials.gather(engine, request), engine.facts, engine.defaults)
-    for notice in notices:
-        engine.notify(notice)
+    if notices:
+        raise UsageError(notices[0], hint="a limit that cannot be set is not written down either")
+    if request.memory_swap == "-1":
+        found["memory"] = {**found.get("memory", {}), "swap": -1}
     if request.pids_limit is None:
         found.pop("pids", None)
     if not request.cgroup_conf:

@@ -8,6 +8,8 @@ from sonata.plan.spec.mounts import id_map
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sonata.model.container import ContainerConfig, Device, NamespaceChoice
     from sonata.model.materials import SpecInputs
     from sonata_core.lite import Any
@@ -79,11 +81,18 @@ def _resources(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) ->
         rules.append({"allow": False, "access": "rwm"})
         rules += [_rule(device) for device in config.devices]
     rules += [dict(rule) for rule in config.device_rules]
-    limits = dict(config.resources)
-    if limits.get("pids", {}).get("limit", 0) < 0 and config.backends.cgroup_manager != "systemd":
-        # crun before 1.9 writes the number where the kernel wants `max`; a new group has no limit anyway.
-        del limits["pids"]
+    limits = dict(config.resources) if config.backends.cgroup_manager == "systemd" else limited(config.resources)
     return ({"devices": rules} if rules else {}) | limits
+
+
+def limited(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits without those that are none: a new group has none, and crun before 1.9 cannot write "unlimited"."""
+    found = dict(resources)
+    if found.get("pids", {}).get("limit", 0) < 0:
+        del found["pids"]
+    if found.get("cpu", {}).get("quota", 0) < 0:
+        found["cpu"] = {key: value for key, value in found["cpu"].items() if key != "quota"}
+    return found
 
 
 def _rule(device: Device) -> dict[str, Any]:
