@@ -35,8 +35,14 @@ def rows(path):
     return {row[0]: row for row in root.options_of(path)}
 
 
-OWN = {"container cleanup": {"unless-gone"}}
-"""Options that Sonata alone has: hidden ones, by which it calls itself."""
+OWN = {
+    "container cleanup": {"unless-gone"},
+    "container create": {"explain"},
+    "container run": {"explain"},
+    "create": {"explain"},
+    "run": {"explain"},
+}
+"""Options that Sonata alone has: beyond the peers, and hidden ones, by which it calls itself."""
 
 
 OURS = sorted(set(DATA["options"]) & set(table.TABLE))

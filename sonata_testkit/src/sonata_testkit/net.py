@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shlex
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sonata_core.errors import AlreadyExists, Conflict, HostLacks, SonataError, UsageError
 from sonata_core.groups import NET
-from sonata_core.hookspecs.net import NetLive, NetManaged, NetReload
+from sonata_core.hookspecs.net import NetExplain, NetLive, NetManaged, NetReload
 from sonata_core.models.net import (
     Attachment,
     AttachRequest,
@@ -541,6 +543,29 @@ class NetConformance(PluginConformance):
         assert [each.addresses for each in again.interfaces] == [each.addresses for each in attached.interfaces]
         assert eventually(lambda: ask(HOST, _PORT) == "hello")
         lab.detach(where, request, again)
+
+    @needs_root
+    @clause("N-14")
+    def test_what_is_explained_is_what_is_made(self, lab: Lab) -> None:
+        if not lab.slot.offers(NetExplain):
+            not_offered("NetExplain")
+        where = lab.namespace("a")
+        request = where.request(*lab.attachments(), ports=(self.port(),))
+        told = lab.slot.require(NetExplain).net_explain(request=request)
+        assert told == lab.slot.require(NetExplain).net_explain(request=request)
+        rules = [line for line in told if " -A " in line]
+        assert rules
+        assert not any(_stands(line) for line in rules), "explaining made a rule"
+        attached = lab.attach(where, request)
+        assert [line for line in rules if not _stands(line)] == []
+        lab.detach(where, request, attached)
+        assert [line for line in rules if _stands(line)] == []
+
+
+def _stands(rule: str) -> bool:
+    """Whether the firewall has the rule that a command would append."""
+    words = shlex.split(rule.replace(" -A ", " -C ", 1))
+    return subprocess.run([words[0], "-w", *words[1:]], capture_output=True, check=False).returncode == 0
 
 
 def _full(name: str, attached: AttachResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import CommandFailed, HostLacks, SonataError, UsageError
-from sonata_core.hookspecs.net import NetHooks, NetLive, NetManaged, NetReload
+from sonata_core.hookspecs.net import NetExplain, NetHooks, NetLive, NetManaged, NetReload
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
@@ -23,7 +23,7 @@ VERSION = "0.1.0"
 ALREADY_THERE = "already exists on container namespace"
 
 
-class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
+class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
     """Bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns.
 
     For root, netavark's own folder and lock are the host's (`/run/containers/networks`,
@@ -46,7 +46,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
             name="netavark",
             version=VERSION,
             summary="bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns",
-            contract="net/1.0",
+            contract="net/1.1",
         )
 
     @hookimpl
@@ -130,6 +130,13 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload):
         definition = planning.plan(wish, existing)
         program.demand(helper, program.network_features(definition))
         return definition
+
+    @hookimpl
+    def net_explain(self, request: AttachRequest) -> tuple[str, ...]:
+        """N-14. As commands of iptables; with the nftables driver netavark makes the like of them."""
+        from sonata_net_netavark import firewall
+
+        return firewall.explained(request)
 
     @hookimpl
     def net_forget(self, definition: NetworkDefinition) -> None:

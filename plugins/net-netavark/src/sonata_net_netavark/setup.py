@@ -17,12 +17,12 @@ from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import Command
 from sonata_core.sdk.spawn import enter_netns
 from sonata_core.sdk.syscalls import in_thread
-from sonata_net_netavark import links, netlink, rules
-from sonata_net_netavark.document import EVERYWHERE, sorted_ports
+from sonata_net_netavark import firewall, links, netlink, rules
+from sonata_net_netavark.document import sorted_ports
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import Attachment, AttachRequest, NetnsRef, PortMapping
+    from sonata_core.models.net import Attachment, AttachRequest, NetnsRef
     from sonata_net_netavark.program import Netavark
 
 RTM_SETLINK, RTM_NEWADDR, RTM_NEWROUTE = 19, 20, 24
@@ -169,38 +169,18 @@ class _Setup:
         nat: list[str] = []
         rules.require_generic(ruleset)
         for spot in self._spots:
-            masquerade, forward = rules.chain_names(spot.network.name)
+            _, forward = rules.chain_names(spot.network.name)
             if not rules.has_network(ruleset, spot.network):
-                filters.append(
-                    f"-A {rules.FORWARD} -d {spot.subnet} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
-                )
-                filters.append(f"-A {rules.FORWARD} -s {spot.subnet} -j ACCEPT")
-                nat.append(f"-N {masquerade}")
-                nat.append(f"-A {masquerade} -d {spot.subnet} -j ACCEPT")
-                nat.append(f"-A {masquerade} ! -d 224.0.0.0/4 -j MASQUERADE")
-                nat.append(f"-A POSTROUTING -s {spot.subnet} -j {masquerade}")
+                own = firewall.network_rules(spot.network.name, spot.subnet)
+                filters += own[0]
+                nat += own[1]
             if self._request.ports:
                 if (rules.IPV4, "nat", forward) not in ruleset.chains:
                     nat.append(f"-N {forward}")
                 for port in sorted_ports(self._request.ports):
-                    nat += self._port_rules(spot, forward, port)
+                    nat += firewall.port_rules(self._request, spot.network.name, (spot.subnet, spot.text), port)
         parts = [("filter", filters), ("nat", nat)]
         return "".join(f"*{table}\n" + "\n".join(lines) + "\nCOMMIT\n" for table, lines in parts if lines)
-
-    def _port_rules(self, spot: Spot, chain: str, port: PortMapping) -> list[str]:
-        last = port.host_port + port.range - 1
-        where = f" -d {port.host_ip}" if port.host_ip not in ("", EVERYWHERE) else ""
-        wanted = f"-p {port.protocol} --dport {port.host_port}" + (f":{last}" if port.range > 1 else "")
-        target = f"{spot.text}:{port.container_port}"
-        if port.range > 1:
-            target += f"-{port.container_port + port.range - 1}/{port.host_port}"
-        comment = f'-m comment --comment "dnat name: {spot.network.name} id: {self._request.container}"'
-        return [
-            f"-A {chain} -s {spot.subnet}{where} {wanted} -j {rules.SETMARK}",
-            f"-A {chain} -s 127.0.0.1{where} {wanted} -j {rules.SETMARK}",
-            f"-A {chain}{where} {wanted} -j DNAT --to-destination {target}",
-            f"-A {rules.HOSTPORT} {wanted} {comment} -j {chain}",
-        ]
 
     def _link(self, spot: Spot, bridge: links.Link | None) -> dict[str, Any]:
         host, inside = self._channels.host, self._channels.inside

@@ -36,7 +36,7 @@ _NOT_REPEATED = ("help", "log-level", "trace")
 class Call:
     """One invocation. `path` is the command's name (`container rm`), `words` the command line as typed."""
 
-    __slots__ = ("_engine", "_progress", "globals", "path", "words")
+    __slots__ = ("_engine", "_progress", "globals", "looks_only", "path", "words")
 
     def __init__(self, path: str, words: tuple[str, ...], options: Parsed) -> None:
         self.path = path
@@ -44,6 +44,8 @@ class Call:
         self.globals = options
         self._engine: Engine | None = None
         self._progress = LateProgress()
+        self.looks_only = False
+        """Set before the engine is asked for: it then cannot write its state."""
 
     @property
     def engine(self) -> Engine:
@@ -71,6 +73,7 @@ class Call:
             conmon=given.get("conmon", ""),
             log_level=level,
             arguments=repeated(given),
+            looks_only=self.looks_only,
         )
         environ = {**os.environ, "DOCKER_CONFIG": given["config"]} if "config" in given else os.environ
         engine = open_engine(settings, overrides, notify=warn, environ=environ)

@@ -59,6 +59,14 @@ class NetLive(Protocol):
         """N-12. Take one interface away; absent is success."""
 
 
+class NetExplain(Protocol):
+    """Optional: saying what attaching would do to the host's firewall."""
+
+    @hookspec()
+    def net_explain(self, request: "AttachRequest") -> "tuple[str, ...]":
+        """N-14. The rules that `net_attach` has in place for this request, one a line, as one would type them. Pure."""
+
+
 class NetReload(Protocol):
     """Optional: making good what a firewall flush destroyed."""
 

@@ -42,6 +42,10 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.containers.create import create
 
     request = to_request(parsed, call.words, os.environ, working_folder())
+    if parsed["explain"]:
+        from sonata.cli.containers.explain import explain
+
+        return explain(request, call, parsed["explain"])
     if request.quiet:
         call.silence()
     print(create(call.engine, request).config.id)

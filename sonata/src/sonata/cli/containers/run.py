@@ -18,6 +18,10 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.containers import run
 
     request = to_request(parsed, call.words, os.environ, working_folder())
+    if parsed["explain"]:
+        from sonata.cli.containers.explain import explain
+
+        return explain(request, call, parsed["explain"])
     if request.quiet:
         call.silence()
     warn_without_terminal(tty=request.tty, interactive=request.interactive)

@@ -34,6 +34,15 @@ COMMON = (
         {"complete": "files"},
     ),
     ("disable-content-trust", "", "bool", False, "", "This is a Docker specific option and is a NOOP"),
+    (
+        "explain",
+        "",
+        "choice",
+        "",
+        "",
+        "Say what would be made, from what and why, and make nothing",
+        {"bare": "text", "choices": ("text", "json")},
+    ),
     ("label", "l", "stringArray", (), "", "Set metadata on container"),
     ("label-file", "", "stringArray", (), "", "Read in a line delimited file of labels", {"complete": "files"}),
     (

@@ -9,7 +9,7 @@ from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import cleanup, ending, files, network, rootfs
 from sonata.engine.containers import spec as specs
-from sonata.engine.paths import ContainerPaths, store_tag
+from sonata.engine.paths import ContainerPaths
 from sonata.engine.undo import Undo
 from sonata.host import cgroups, netns, ports, process
 from sonata.model.container import NetworkMode
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from sonata_core.models.net import AttachRequest
     from sonata_core.models.runtime import RuntimeFailure
 
-_OWN = (NetworkMode.BRIDGE, NetworkMode.SLIRP4NETNS, NetworkMode.PASTA, NetworkMode.PRIVATE)
-"""Modes for which the engine makes and pins a namespace."""
 _HELPED = (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
 CONMON_CGROUP = "conmon"
 DEFAULT_PARENT = "/libpod_parent"
@@ -117,11 +115,7 @@ def _begin(start: Start) -> None:
     for folder in (start.paths.bundle, start.paths.run_dir, start.paths.exit_dir, start.paths.persist_dir):
         os.makedirs(folder, mode=0o700, exist_ok=True)
     start.request = network.request_for(engine, config)
-    path = ""
-    if config.network.mode in _OWN:
-        path = netns.new_path(store_tag(engine.config.storage.graph_root))
-    elif config.network.mode in (NetworkMode.CONTAINER, NetworkMode.PATH, NetworkMode.POD):
-        path = specs.network_namespace(engine, config)
+    path = network.new_namespace_path(engine, config) or specs.network_namespace(engine, config)
     start.state = start.state.replace(
         phase=Phase.INITIALISING,
         boot=engine.facts.boot_id,
@@ -142,7 +136,7 @@ def _begin(start: Start) -> None:
 def _network(start: Start) -> None:
     """Make the namespace, hold the host ports, and connect in the background."""
     config = start.config
-    if config.network.mode not in _OWN:
+    if config.network.mode not in network.OWN:
         return
     assert start.request is not None
     if config.network.mode is NetworkMode.BRIDGE:
@@ -177,7 +171,7 @@ def _connect(start: Start, path: str, request: AttachRequest) -> AttachResult:
 def _attached(start: Start, launched: LaunchedPid) -> AttachResult:
     if start.attaching is not None:
         return start.attaching.result()
-    if start.config.network.mode in _OWN:
+    if start.config.network.mode in network.OWN:
         assert start.request is not None
         netns.pin(start.engine.kernel, launched.pid, start.state.netns)
         return _connect(start, start.state.netns, start.request)

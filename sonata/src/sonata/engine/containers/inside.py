@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sonata.model.container import ContainerConfig
 
 _LIMIT = 8 << 20
+_FOLDER = 0o040000
+"""S_IFDIR, without the weight of `stat`."""
 
 
 def identity(config: ContainerConfig, root: int, user: str | None = None) -> Identity:
@@ -43,18 +45,33 @@ def rootfs_facts(path: str, who: Identity) -> RootfsFacts:
 
 def working_directory(config: ContainerConfig, root: int, who: Identity, targets: Iterable[str]) -> None:
     """Make the image's working directory; insist that the user's exists. Raises NotFound, UsageError."""
+
+    def kind(path: str) -> int:
+        from stat import S_IFMT
+
+        return S_IFMT(stat_in_root(root, path).st_mode) if exists_in_root(root, path) else 0
+
+    missing = require_working_directory(config, kind, targets)
+    if missing:
+        # Folders are opened without the right to read them: they are owned by way of /proc.
+        own = "/proc/self/fd/"
+        os.close(make_folders(root, missing, 0o755, lambda made: os.chown(f"{own}{made}", who.uid, who.gid)))
+
+
+def require_working_directory(config: ContainerConfig, kind: Callable[[str], int], targets: Iterable[str]) -> str:
+    """The folder that is to be made, empty for none. `kind` gives the file type of a path in the root, 0 for nothing.
+
+    Raises NotFound for a given one that is not there, UsageError for one that is no folder.
+    """
     cwd = os.path.normpath(config.process.cwd)
     if cwd == "/" or any(cwd == target or cwd.startswith(target.rstrip("/") + "/") for target in targets):
-        return
-    if not exists_in_root(root, cwd):
-        if config.process.cwd_given:
-            raise NotFound(f'workdir "{config.process.cwd}" does not exist on container {config.id}')
-        os.close(make_folders(root, cwd, 0o755, lambda made: os.fchown(made, who.uid, who.gid)))
-        return
-    import stat
-
-    if not stat.S_ISDIR(stat_in_root(root, cwd).st_mode):
+        return ""
+    found = kind(cwd)
+    if not found and config.process.cwd_given:
+        raise NotFound(f'workdir "{config.process.cwd}" does not exist on container {config.id}')
+    if found not in (0, _FOLDER):
         raise UsageError(f'workdir "{config.process.cwd}" exists on container {config.id}, but is not a directory')
+    return "" if found else cwd
 
 
 def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.networks.lookup import definition_of
+from sonata.engine.paths import store_tag
 from sonata.host import netns
 from sonata.model.container import NetworkMode
 from sonata.plan import ipam
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sonata.state.rows import ContainerState
     from sonata_core.models.net import NetworkDefinition
 
+OWN = (NetworkMode.BRIDGE, NetworkMode.SLIRP4NETNS, NetworkMode.PASTA, NetworkMode.PRIVATE)
+"""Modes for which the engine makes and pins a namespace."""
 _BACKENDS = {NetworkMode.SLIRP4NETNS: "slirp4netns", NetworkMode.PASTA: "pasta"}
 
 
@@ -30,6 +33,11 @@ def backend_name(engine: Engine, config: ContainerConfig) -> str:
     if mode is NetworkMode.BRIDGE:
         return config.backends.network or engine.config.network.network_backend or "netavark"
     return _BACKENDS.get(mode, "")
+
+
+def new_namespace_path(engine: Engine, config: ContainerConfig) -> str:
+    """A name for the network namespace that the engine makes at a start; empty where it makes none."""
+    return netns.new_path(store_tag(engine.config.storage.graph_root)) if config.network.mode in OWN else ""
 
 
 def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:

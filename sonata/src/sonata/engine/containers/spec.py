@@ -51,7 +51,7 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
         who = inside.identity(config, root)
         inside.working_directory(config, root, who, [use.target for use in config.mounts])
         inside.add_entries(config, root, who)
-        given = inputs(engine, config, paths, mounted, NetPaths(netns=netns, hostname=files.uts_name(config)))
+        given = inputs(engine, config, paths, mounted, netns)
         given = given.replace(rootfs=inside.rootfs_facts(mounted.root, who))
         hostname = host_name(config, given)
         files.lay(engine, config, given.files, hostname)
@@ -69,10 +69,10 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
     return Prepared(spec, given.files, root, hostname)
 
 
-def inputs(
-    engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, net: NetPaths
-) -> SpecInputs:
+def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, netns: str) -> SpecInputs:
     """What the spec is made from, but for the user in the root and the secrets' values. Makes nothing.
+
+    `netns`: the path of the network namespace that the engine makes, if it makes one.
 
     Raises Conflict, NotFound, UsageError, HostLacks.
     """
@@ -84,7 +84,7 @@ def inputs(
         made = made.replace(secrets=folder, secret_files=others)
     return SpecInputs(
         rootfs=RootfsFacts(path=mounted.root),
-        net=net,
+        net=NetPaths(netns=netns, hostname=files.uts_name(config)),
         files=made,
         sources=mounted.sources,
         source_flags=mounted.flags,
@@ -190,9 +190,11 @@ def running_pid(engine: Engine, choice: NamespaceChoice) -> int:
 
 
 def network_namespace(engine: Engine, config: ContainerConfig) -> str:
-    """The path of a network namespace that is joined, not made. Raises NotFound, Conflict."""
+    """The path of a network namespace that is joined; empty where none is. Raises NotFound, Conflict."""
     choice = config.namespaces.network
-    if config.network.mode in (NetworkMode.CONTAINER, NetworkMode.POD):
+    if config.network.mode not in (NetworkMode.CONTAINER, NetworkMode.PATH, NetworkMode.POD):
+        return ""
+    if config.network.mode is not NetworkMode.PATH:
         return f"/proc/{running_pid(engine, choice)}/ns/net"
     if not os.path.exists(choice.value):
         raise NotFound(f"network namespace {choice.value}: no such file or directory")

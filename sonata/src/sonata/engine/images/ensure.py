@@ -33,7 +33,7 @@ def _require_platform(engine: Engine, options: PullOptions) -> None:
     parse_platform(options.platform, host_platform(engine.facts.machine))
 
 
-def _fits(engine: Engine, image: ImageRecord, options: PullOptions) -> bool:
+def fits(engine: Engine, image: ImageRecord, options: PullOptions) -> bool:
     """Whether a local image is for the platform that was asked for, if one was."""
     if not (options.platform or options.arch or options.os or options.variant):
         return True
@@ -59,7 +59,7 @@ def ensure(
         found = None if policy == "always" else lookup.find(engine, text)
     except UsageError as error:
         raise lookup.bad_reference(text, error) from error
-    if found is not None and not _fits(engine, found[0], options):
+    if found is not None and not fits(engine, found[0], options):
         found = None
     if found is not None and policy != "newer":
         return found
