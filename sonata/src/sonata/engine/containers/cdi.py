@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 
-from sonata.config import yaml_text
 from sonata.plan import adjust
 from sonata.plan.cdi import Document, chosen
 from sonata_core import json_text as json
@@ -92,7 +91,11 @@ def _read(path: str) -> Any:
     if len(data) > LARGEST:
         raise UsageError(f"CDI specification {path}: it is larger than {LARGEST} bytes")
     try:
-        return json.loads(data) if path.endswith(".json") else yaml_text.loads(data.decode())
+        if path.endswith(".json"):
+            return json.loads(data)
+        from sonata.config import yaml_text
+
+        return yaml_text.loads(data.decode())
     except (ValueError, RecursionError, OverflowError) as error:
         raise UsageError(f"CDI specification {path}: {error}") from error
 
