@@ -87,7 +87,7 @@ MORE = {
     **{f"signal {text}": {"stop_signal": text} for text in ("9", "SIGUSR1", "RTMIN+2")},
     **{f"systemd {text}": {"systemd": text} for text in ("true", "false")},
     **{f"umask {text}": {"umask": text} for text in ("0", "027", "0777")},
-    **{f"userns {text}": {"userns": text} for text in ("host", "auto", "private")},
+    **{f"userns {text}": {"userns": text} for text in ("host", "auto")},
     **{f"uidmap {text}": {"uidmap": (text,)} for text in ("0:100000:1000",)},
     **{
         f"volume {text}": {"volume": (text,)}

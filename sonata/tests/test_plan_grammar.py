@@ -343,12 +343,6 @@ def ids(parts):
 def test_user_namespace_maps():
     assert ids(userns.keep_id(1777, 65536)) == [(0, 1, 1777), (1777, 0, 1), (1778, 1778, 63759)]
     assert ids(userns.keep_id(1777, 65536, 0)) == [(0, 0, 1), (1, 1, 65536)]
-    pool = (IdMap(container_id=0, host_id=1, size=65536),)
-    first = userns.automatic(1024, pool, ())
-    assert ids(first) == [(0, 1, 1024)]
-    assert ids(userns.automatic(1024, pool, first)) == [(0, 1025, 1024)]
-    with pytest.raises(UsageError, match="could not find enough available IDs"):
-        userns.automatic(70000, pool, ())
     outer = (IdMap(container_id=0, host_id=1000, size=1), IdMap(container_id=1, host_id=100000, size=65536))
     assert ids(userns.split((IdMap(container_id=0, host_id=0, size=10),), outer)) == [(0, 0, 1), (1, 1, 9)]
 

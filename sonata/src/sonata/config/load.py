@@ -139,6 +139,9 @@ def _read(containers: Found, storage: Found, places: Places) -> dict[str, Any]:
     }
 
 
+_NO_DRIVER_S = ("imagestore", "root-auto-userns-user")
+
+
 def _storage_table(reader: Reader, places: Places) -> dict[str, Any]:
     """storage.conf's values with the drivers' tables gathered under `options`."""
     values = reader.values
@@ -152,7 +155,7 @@ def _storage_table(reader: Reader, places: Places) -> dict[str, Any]:
     common = {
         key: value for (table, key), value in values.items() if table == "storage.options" and isinstance(value, str)
     }
-    options = {"": {key: value for key, value in common.items() if value and key not in ("imagestore",)}}
+    options = {"": {key: value for key, value in common.items() if value and key not in _NO_DRIVER_S}}
     for driver in ("overlay", "vfs"):
         own = {key: value for (table, key), value in values.items() if table == f"storage.options.{driver}" and value}
         shared = {key: value for key, value in options[""].items() if ("storage.options." + driver, key) in values}
@@ -161,6 +164,12 @@ def _storage_table(reader: Reader, places: Places) -> dict[str, Any]:
     result["additionalimagestores"] = values[("storage.options", "additionalimagestores")]
     result["pull_options"] = values[("storage.options", "pull_options")]
     result["options"] = options
+    for name, key in (
+        ("user", "root-auto-userns-user"),
+        ("min", "auto-userns-min-size"),
+        ("max", "auto-userns-max-size"),
+    ):
+        result[f"auto_userns_{name}"] = values[("storage.options", key)]
     return result
 
 
@@ -224,6 +233,9 @@ def _storage(table: dict[str, Any], places: Places, given: Mapping[str, Any]) ->
         additional_stores=tuple(path for path in table["additionalimagestores"] if path),
         options=table["options"],
         pull_options=table["pull_options"],
+        auto_userns_user=table["auto_userns_user"],
+        auto_userns_min=table["auto_userns_min"],
+        auto_userns_max=table["auto_userns_max"],
     )
 
 

@@ -241,6 +241,7 @@ CONTAINERS = tuple(
         ("tz", text, "", "Time zone; `local`: the host's."),
         ("umask", octal, "0022", "File mode mask."),
         ("userns", text, "", "User namespace mode; empty: the host's.|PODMAN_USERNS"),
+        ("userns_size", natural, 0, "Ids of an automatic user namespace; 0: what the image needs."),
         ("utsns", one_of("private", "host"), "private", "UTS namespace."),
         ("volumes", words, (), "Volumes of every container, as `--volume` takes them."),
     )
@@ -396,6 +397,9 @@ STORAGE_OPTIONS = (
         ("imagestore", text, "", "As storage.imagestore, which goes before it."),
         ("pull_options", text_table, {}, "Options of pulls."),
         ("disable-volatile", flag_text, "", "Never mount with `volatile`."),
+        ("root-auto-userns-user", text, "containers", "User of /etc/subuid whose ranges `--userns auto` draws from."),
+        ("auto-userns-min-size", natural, 1024, "Fewest ids of an automatic user namespace."),
+        ("auto-userns-max-size", natural, 65536, "Most ids that one gets unasked; 0: without bound."),
         *_DRIVER_KEYS,
     ),
     *_rows(

@@ -54,6 +54,8 @@ class ContainerSettings(Record):
     tz: str
     umask: str
     userns: str
+    userns_size: int
+    """Ids of an automatic user namespace that names no size; 0: what the image needs."""
     utsns: str
     volumes: tuple[str, ...]
 
@@ -136,6 +138,9 @@ class StorageSettings(Record):
     options: Mapping[str, Mapping[str, str]]
     """Per driver: its own table over the common options. `""` holds the common ones alone."""
     pull_options: Mapping[str, str]
+    auto_userns_user: str = "containers"
+    auto_userns_min: int = 1024
+    auto_userns_max: int = 65536
 
 
 class EnginePaths(Record):

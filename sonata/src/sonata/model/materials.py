@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sonata.model.container import ContainerConfig, Device, Healthcheck
 from sonata_core.lite import Any
+from sonata_core.models.process import IdMapping
 from sonata_core.record import Record
 
 
@@ -42,6 +43,13 @@ class Materials(Record):
     """For each container that an option names (namespaces, volumes-from), as named."""
     blkio_weight: bool = False
     """Whether the host has a file for block I/O weights."""
+    sub_uids: str = ""
+    """The text of /etc/subuid, where an option names a range of it."""
+    sub_gids: str = ""
+    sub_owners: Mapping[str, tuple[str, ...]] = {}
+    """For each name of such an option: how its lines in these files may begin."""
+    user_namespace: IdMapping | None = None
+    """The maps of the namespace of `--userns ns:PATH`."""
     log_path: str = ""
     """Where the k8s-file log lies unless the request says otherwise."""
 

@@ -7,7 +7,7 @@ from sonata.model.container import (
     ContainerConfig,
     LogConfig,
     MountUse,
-    Namespaces,
+    NamespaceKind,
     NetworkConfig,
     NetworkMode,
     ProcessConfig,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from sonata.model.request import RunRequest
     from sonata_core.lite import Any
     from sonata_core.models.host import HostFacts
-    from sonata_core.models.process import IdMapping
 
 _INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 _SYSTEMD_STOP = 37
@@ -60,9 +59,16 @@ def plan_container(
     _check(request)
     net = network.decide(request, materials, facts, defaults)
     chosen = namespaces.decide(request, net.namespace(), materials, facts, defaults)
+    id_mapping = None
     limits, notices = resources.decide(request, materials, facts, defaults)
     rlimits, rlimits_host = ulimits.decide(request.ulimit, defaults.default_ulimits)
     process = _process(request, image, materials, defaults)
+    if chosen.user.kind is not NamespaceKind.HOST:
+        from sonata.plan import usermode
+
+        process = process.replace(user=usermode.process_user(request, chosen.user, process.user))
+        user, id_mapping = usermode.maps(request, chosen.user, materials, facts)
+        chosen = chosen.replace(user=user)
     net_config = _network(request, image, net, notices, defaults)
     privileged = defaults.privileged if request.privileged is None else request.privileged
     devices, device_rules = decide_devices(request, materials, facts, defaults)
@@ -79,6 +85,7 @@ def plan_container(
         process=process,
         security=security.decide(request, process.user, facts, defaults),
         namespaces=chosen,
+        id_mapping=id_mapping,
         network=net_config,
         mounts=_mounts(request, image, materials, defaults),
         image_volumes=_image_volumes(request, defaults),
@@ -99,18 +106,17 @@ def plan_container(
         requires=_requires(request, materials),
         healthcheck=health.decide(request, image.healthcheck),
         notices=tuple(notices),
-        **_plain(request, chosen, defaults),
+        **_plain(request, defaults),
     )
 
 
-def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[str, Any]:
+def _plain(request: RunRequest, defaults: Defaults) -> dict[str, Any]:
     """Fields that are taken over with little thought."""
     rootfs, overlay, id_map = _rootfs(request)
     return {
         "rootfs": rootfs,
         "rootfs_overlay": overlay,
         "rootfs_id_map": id_map,
-        "id_mapping": _id_mapping(request),
         "shm_size": _shm(request.shm_size) if request.shm_size else size(defaults.shm_size, base=1000),
         "shm_size_systemd": _shm(request.shm_size_systemd) if request.shm_size_systemd else 0,
         "read_only": defaults.read_only if request.read_only is None else request.read_only,
@@ -133,15 +139,6 @@ def _plain(request: RunRequest, chosen: Namespaces, defaults: Defaults) -> dict[
             cgroup_manager=defaults.cgroup_manager,
         ),
     }
-
-
-def _id_mapping(request: RunRequest) -> IdMapping | None:
-    """Maps that the request spells out; those of `keep-id` and `auto` need the host's ranges (`plan.userns`)."""
-    if not (request.uidmap or request.gidmap):
-        return None
-    from sonata.plan.userns import explicit
-
-    return explicit(request.uidmap, request.gidmap)
 
 
 def _noted(request: RunRequest) -> dict[str, str]:

@@ -33,7 +33,7 @@ def decide(
         ipc=_choice("ipc", given.ipc or defaults.ipcns, materials),
         network=network,
         pid=_choice("pid", given.pid or defaults.pidns, materials),
-        user=_user(given, materials, defaults),
+        user=_user(given, materials, facts, defaults),
         uts=_choice("uts", given.uts or defaults.utsns, materials),
     )
     _check(given, result)
@@ -42,26 +42,30 @@ def decide(
 
 def _choice(which: str, text: str, materials: Materials) -> NamespaceChoice:
     word, colon, value = text.partition(":")
-    if colon and word == "container":
+    if colon and word in ("container", "ns"):
+        if not value:
+            mode = "path" if word == "ns" else word
+            raise UsageError(f"invalid config provided: namespace mode {mode} requires a value")
+        if word == "ns":
+            return NamespaceChoice(kind=_K.PATH, value=value)
         return NamespaceChoice(kind=_K.CONTAINER, value=joined(value, materials))
-    if colon and word == "ns":
-        return NamespaceChoice(kind=_K.PATH, value=value)
     known = _WORDS[which].get(word)
     if known is None or (colon and known not in (_K.KEEP_ID, _K.AUTO)):
         raise UsageError(f"unrecognized namespace mode {text} passed")
-    return NamespaceChoice(kind=known, value=value)
+    return NamespaceChoice(kind=known, value=colon + value)
 
 
-def _user(given: RunRequest, materials: Materials, defaults: Defaults) -> NamespaceChoice:
-    mapped = given.uidmap or given.gidmap or given.subuidname or given.subgidname
-    if mapped:
-        if given.userns and given.userns != "private":
-            raise UsageError("--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive")
-        return NamespaceChoice(kind=_K.PRIVATE)
-    text = given.userns or defaults.userns or "host"
+def _user(given: RunRequest, materials: Materials, facts: HostFacts, defaults: Defaults) -> NamespaceChoice:
+    mapped = bool(given.uidmap or given.gidmap or given.subuidname or given.subgidname)
+    if mapped and given.userns:
+        raise UsageError("--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive")
+    text = "private" if mapped else given.userns or defaults.userns or "host"
+    if text == "host":
+        return NamespaceChoice(kind=_K.HOST)
+    from sonata.plan import usermode
+
     choice = _choice("user", text, materials)
-    if choice.kind == _K.PRIVATE:
-        return NamespaceChoice(kind=_K.AUTO) if given.userns == "auto" else choice
+    usermode.check(given, choice, facts)
     return choice
 
 

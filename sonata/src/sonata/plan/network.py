@@ -70,6 +70,8 @@ def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults)
     if name == "container":
         return Choice(NetworkMode.CONTAINER, joined(rest, materials))
     if name == "ns":
+        if not rest:
+            raise UsageError("invalid config provided: namespace mode path requires a value")
         return Choice(NetworkMode.PATH, rest)
     choice = Choice(NetworkMode.BRIDGE)
     choice.networks = (_use("" if name == "bridge" else name, rest),)
@@ -87,7 +89,7 @@ def _default(facts: HostFacts, defaults: Defaults) -> Choice:
 def joined(name: str, materials: Materials) -> str:
     """The id of a container that a namespace option names. Raises UsageError."""
     if not name:
-        raise UsageError("must provide name or ID when joining container namespace: invalid argument")
+        raise UsageError("invalid config provided: namespace mode container requires a value")
     if name not in materials.containers:
         raise UsageError(
             "looking up container to share namespace with: "

@@ -22,7 +22,7 @@ def decide(given: tuple[str, ...], defaults: tuple[str, ...], chosen: Namespaces
     result: dict[str, str] = {}
     for text in defaults:
         key, _, value = text.partition("=")
-        if key and not _refusal(key, value, chosen):
+        if key and not _refusal(key, value, chosen) and not _foreign(key, chosen):
             result[key.strip()] = value
     for text in given:
         key, equals, value = text.partition("=")
@@ -33,6 +33,12 @@ def decide(given: tuple[str, ...], defaults: tuple[str, ...], chosen: Namespaces
             raise UsageError(refusal)
         result[key] = value
     return result
+
+
+def _foreign(key: str, chosen: Namespaces) -> bool:
+    """Whether a default would be set in a joined network by one of another user namespace, which runtimes refuse."""
+    joined = chosen.network.kind in (NamespaceKind.CONTAINER, NamespaceKind.PATH, NamespaceKind.POD)
+    return key.startswith("net.") and joined and chosen.user.kind is not NamespaceKind.HOST
 
 
 def _refusal(key: str, value: str, chosen: Namespaces) -> str:

@@ -1,42 +1,35 @@
-"""User namespaces: the maps of `--userns` and `--uidmap`, in ids as the engine sees them."""
+"""User namespaces: the maps of `--userns`, and the ranges that they are cut from, in ids as the engine sees them.
+
+The grammar of `--uidmap` is in `plan.idmaps`. Source: podman-run(1), and what Podman 5.8 answers.
+"""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 from sonata.plan.values import go_quote, is_digits
 from sonata_core.errors import UsageError
 from sonata_core.models.process import IdMap, IdMapping
+from sonata_core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-_MAX = 2**32 - 1
-
-
-def parse(texts: Iterable[str]) -> tuple[IdMap, ...]:
-    """`--uidmap CONTAINER:HOST[:SIZE]`, several also joined by commas. Raises UsageError."""
-    result = []
-    for text in texts:
-        parts = text.split(":")
-        if len(parts) not in (2, 3) or not all(is_digits(part) and int(part[:12]) <= _MAX for part in parts):
-            raise UsageError(f"invalid id map {go_quote(text)}: use CONTAINER-ID:HOST-ID:SIZE")
-        size = int(parts[2]) if len(parts) == 3 else 1
-        if not size:
-            raise UsageError(f"invalid id map {go_quote(text)}: its size is 0")
-        result.append(IdMap(container_id=int(parts[0]), host_id=int(parts[1]), size=size))
-    ordered = sorted(result, key=lambda part: part.container_id)
-    for left, right in pairwise(ordered):
-        if left.container_id + left.size > right.container_id:
-            raise UsageError(f"id maps overlap at container id {right.container_id}")
-    return tuple(ordered)
+MAX_IDS = 2**32 - 1
+NOBODY = 65534
 
 
-def explicit(uid_texts: Iterable[str], gid_texts: Iterable[str]) -> IdMapping:
-    """The maps of `--uidmap` and `--gidmap`; one of them alone holds for both."""
-    uids, gids = parse(uid_texts), parse(gid_texts)
-    return IdMapping(uids=uids or gids, gids=gids or uids)
+class AutoOptions(Record):
+    """`auto:size=…,uidmapping=…,gidmapping=…`. Size 0: what the image needs; the maps are fixed beforehand."""
+
+    size: int = 0
+    uids: tuple[IdMap, ...] = ()
+    gids: tuple[IdMap, ...] = ()
+
+
+def identity() -> IdMapping:
+    """Every id is itself: what `keep-id` is for root."""
+    every = (IdMap(container_id=0, host_id=0, size=MAX_IDS),)
+    return IdMapping(uids=every, gids=every)
 
 
 def keep_id(own: int, total: int, inside: int | None = None) -> tuple[IdMap, ...]:
@@ -56,23 +49,128 @@ def no_map(total: int) -> tuple[IdMap, ...]:
     return (IdMap(container_id=0, host_id=1, size=total),)
 
 
-def automatic(size: int, pool: Iterable[IdMap], used: Iterable[IdMap]) -> tuple[IdMap, ...]:
-    """`auto`: the first free ids of the pool (whose `host_id` counts), not in other containers' maps."""
-    taken = sorted((part.host_id, part.host_id + part.size) for part in used)
-    result: list[IdMap] = []
+def sub_ids(text: str, owners: Iterable[str]) -> tuple[IdMap, ...]:
+    """The ranges that /etc/subuid or /etc/subgid gives to one of `owners`, one after the other from 0 on.
+
+    Lines that make no sense are passed over. Empty where there is none. Source: subuid(5).
+    """
+    wanted = tuple(owners)
+    ranges: list[tuple[int, int]] = []
+    for line in text.splitlines():
+        owner, _, rest = line.strip().partition(":")
+        start, _, count = rest.partition(":")
+        if owner in wanted and is_digits(start) and is_digits(count) and max(len(start), len(count)) < 12:
+            ranges.append((int(start), int(count)))
+    found: list[IdMap] = []
     inside = 0
-    for part in sorted(pool, key=lambda entry: entry.host_id):
-        for start, end in _gaps(part.host_id, part.host_id + part.size, taken):
-            count = min(size - inside, end - start)
-            if count > 0:
-                result.append(IdMap(container_id=inside, host_id=start, size=count))
-                inside += count
-    if inside < size:
-        raise UsageError("could not find enough available IDs", "Add ranges to /etc/subuid and /etc/subgid.")
-    return tuple(result)
+    for first, size in sorted(ranges):
+        found.append(IdMap(container_id=inside, host_id=first, size=size))
+        inside += size
+    return tuple(found)
 
 
-def _gaps(start: int, end: int, taken: list[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+def options_of(value: str, known: Iterable[str]) -> dict[str, list[str]]:
+    """`a=b,c=d` of a mode, each key with its values. Raises UsageError with Podman's texts."""
+    found: dict[str, list[str]] = {}
+    for part in value.split(","):
+        key, equals, text = part.partition("=")
+        if not equals:
+            raise UsageError(f"invalid option specified: {go_quote(part)}")
+        if key not in known:
+            raise UsageError(f"unknown option specified: {go_quote(key)}")
+        found.setdefault(key, []).append(text)
+    return found
+
+
+def auto_options(value: str | None, outer: IdMapping | None) -> AutoOptions:
+    """What follows `auto:`; None: nothing does. `outer`: the engine's own maps. Raises UsageError."""
+    if value is None:
+        return AutoOptions()
+    from sonata.plan.idmaps import parse_one, unsigned
+
+    found = options_of(value, ("size", "uidmapping", "gidmapping"))
+    uids = [part for text in found.get("uidmapping", ()) for part in parse_one(text, "UID", outer)]
+    gids = [part for text in found.get("gidmapping", ()) for part in parse_one(text, "GID", outer)]
+    size = unsigned(found["size"][-1]) if "size" in found else 0
+    return AutoOptions(size=size, uids=tuple(uids), gids=tuple(gids))
+
+
+def keep_id_user(value: str | None) -> tuple[int, int]:
+    """The user and group of `keep-id:uid=…,gid=…` for root, who is 0:0 otherwise. Raises UsageError."""
+    if value is None:
+        return 0, 0
+    from sonata.plan.idmaps import unsigned
+
+    found = {key: unsigned(texts[-1]) for key, texts in options_of(value, ("uid", "gid", "size")).items()}
+    return found.get("uid", 0), found.get("gid", 0)
+
+
+def size_for(options: AutoOptions, highest: int, least: int, most: int) -> int:
+    """How many ids an automatic namespace gets: as asked, else room for `highest`, the image's largest id, or -1.
+
+    Raises UsageError beyond `most` (0: no bound), `auto-userns-max-size` of storage.conf.
+    """
+    if options.size:
+        return options.size
+    size = max(highest + 1, least, 1)
+    if 0 < most < size:
+        raise UsageError(
+            f"creating container storage: the container needs a user namespace with size {size} that is bigger than "
+            f"the maximum value allowed with userns=auto {most}"
+        )
+    return size
+
+
+def automatic(size: int, pool: IdMapping, used: Iterable[IdMapping], fixed: AutoOptions | None = None) -> IdMapping:
+    """`auto`: the first free ids of the pool, whose `host_id` counts, that are in no other container's maps.
+
+    Raises UsageError where there are not enough.
+    """
+    fixed = fixed or AutoOptions()
+    others = list(used)
+    return IdMapping(
+        uids=_automatic(size, pool.uids, [part for one in others for part in one.uids], fixed.uids),
+        gids=_automatic(size, pool.gids, [part for one in others for part in one.gids], fixed.gids),
+    )
+
+
+def _automatic(
+    size: int, pool: tuple[IdMap, ...], used: Iterable[IdMap], fixed: tuple[IdMap, ...]
+) -> tuple[IdMap, ...]:
+    taken = sorted((part.host_id, part.host_id + part.size) for part in (*used, *fixed))
+    inner = sorted((part.container_id, part.container_id + part.size) for part in fixed)
+    free = [gap for start, end in _joined(pool) for gap in _gaps(start, end, taken)]
+    result: list[IdMap] = []
+    for first, end in _gaps(0, size, inner):
+        start = first
+        while start < end:
+            if not free:
+                raise UsageError(
+                    "creating container storage: not enough unused IDs in user namespace",
+                    "Add ranges for the user of storage.conf's `root-auto-userns-user` (`containers`) to /etc/subuid "
+                    "and /etc/subgid.",
+                )
+            low, high = free.pop(0)
+            count = min(end - start, high - low)
+            result.append(IdMap(container_id=start, host_id=low, size=count))
+            start += count
+            if low + count < high:
+                free.insert(0, (low + count, high))
+    return (*result, *fixed)
+
+
+def _joined(pool: tuple[IdMap, ...]) -> list[tuple[int, int]]:
+    """The host's ranges, those that touch or overlap made one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted((part.host_id, part.host_id + part.size) for part in pool):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _gaps(start: int, end: int, taken: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for low, high in taken:
         if high <= start or low >= end:
             continue
@@ -81,6 +179,29 @@ def _gaps(start: int, end: int, taken: list[tuple[int, int]]) -> Iterable[tuple[
         start = max(start, high)
     if start < end:
         yield start, end
+
+
+def highest_id(uid_sets: Iterable[int], passwd: bytes, group: bytes) -> int:
+    """The largest id of an image, by its layers' records and its passwd and group files; -1 for none.
+
+    nobody and nogroup do not count, or most images would need 65535 ids.
+    """
+    from sonata.plan.users import accounts, groups
+
+    found = [-1, *uid_sets]
+    for account in accounts(passwd):
+        if account.name not in ("nobody", "nogroup"):
+            found += [number for number in (account.uid, account.gid) if number != NOBODY]
+    found += [one.gid for one in groups(group) if one.name not in ("nobody", "nogroup") and one.gid != NOBODY]
+    return max(found)
+
+
+def on_host(maps: Iterable[IdMap], inside: int) -> int | None:
+    """The host's id for one in the container; None for one that is not mapped."""
+    for part in maps:
+        if part.container_id <= inside < part.container_id + part.size:
+            return part.host_id + inside - part.container_id
+    return None
 
 
 def split(parts: Iterable[IdMap], outer: Iterable[IdMap]) -> tuple[IdMap, ...]:

@@ -66,13 +66,11 @@ class Containers:
         """
         self._check_free(new)
         parent = layers.get(new.image_layer) if new.image_layer is not None else None
-        # Overlay shifts owners when it mounts, so its layer lies unmapped on disk.
-        shifted = new.id_mapping if self.place.driver != "overlay" else None
         options = LayerOptions(writable=True, id_mapping=new.id_mapping, size_limit=new.size_limit)
         name = f"{new.name}-layer"
         layer = LayerId(new_id())
         row = container_layer_row(
-            layer, new.image_layer, "" if layers.has_name(name) else name, new.mount_label, shifted
+            layer, new.image_layer, "" if layers.has_name(name) else name, new.mount_label, new.id_mapping
         )
         record = layers.create(row, parent, options)
         mine = _container_row(new, layer)

@@ -5,7 +5,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 
 NAMESPACES = (
     ("cgroupns", "", "string", "", "", "Cgroup namespace to use"),
-    ("gidmap", "", "stringSlice", (), "", "GID map to use for the user namespace", {"later": True}),
+    ("gidmap", "", "stringSlice", (), "", "GID map to use for the user namespace"),
     (
         "hostuser",
         "",
@@ -13,7 +13,6 @@ NAMESPACES = (
         (),
         "",
         "Host user account to add to /etc/passwd within container",
-        {"later": True},
     ),
     ("ipc", "", "string", "", "", "IPC namespace to use"),
     ("pid", "", "string", "", "", "PID namespace to use"),
@@ -24,7 +23,6 @@ NAMESPACES = (
         "",
         "",
         "Name of range listed in /etc/subgid for use in user namespace",
-        {"later": True},
     ),
     (
         "subuidname",
@@ -33,9 +31,8 @@ NAMESPACES = (
         "",
         "",
         "Name of range listed in /etc/subuid for use in user namespace",
-        {"later": True},
     ),
-    ("uidmap", "", "stringSlice", (), "", "UID map to use for the user namespace", {"later": True}),
-    ("userns", "", "string", "", "", "User namespace to use", {"later": True}),
+    ("uidmap", "", "stringSlice", (), "", "UID map to use for the user namespace"),
+    ("userns", "", "string", "", "", "User namespace to use"),
     ("uts", "", "string", "", "", "UTS namespace to use"),
 )

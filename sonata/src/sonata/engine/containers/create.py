@@ -9,6 +9,7 @@ from sonata.engine import events
 from sonata.engine.containers import present
 from sonata.engine.containers.materials import gather
 from sonata.engine.containers.remove import remove_files
+from sonata.engine.containers.rootfs import storage_maps
 from sonata.engine.images.ensure import ensure, policy_named
 from sonata.engine.images.facts import image_facts
 from sonata.engine.paths import ContainerPaths
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sonata.model.materials import Materials
     from sonata.model.request import RunRequest
     from sonata.store.records import ImageRecord
+    from sonata_core.sdk.locks import FileLock
 
 
 def create(engine: Engine, request: RunRequest) -> ContainerRow:
@@ -67,6 +69,12 @@ def _create(engine: Engine, request: RunRequest) -> ContainerRow:
         if request.cidfile:
             _write_cid(request.cidfile, config.id)
             undo.push("cidfile", lambda: os.unlink(request.cidfile))
+        ids: FileLock | None = None
+        if config.namespaces.user.kind is NamespaceKind.AUTO:
+            from sonata.engine.containers import userns
+
+            ids, config = userns.claim(engine, config, image)
+            undo.push("ids", ids.close)
         with trace.span("record"):
             row = _insert(engine, config)
         undo.push("intent", lambda: intents.forget(engine.database, config.id))
@@ -74,6 +82,8 @@ def _create(engine: Engine, request: RunRequest) -> ContainerRow:
         undo.push("files", lambda: remove_files(engine, config.backends.storage, config.id))
         with trace.span("layer"):
             _make_layer(engine, config, image)
+        if ids is not None:
+            ids.close()
         row = row.replace(state=row.state.replace(phase=Phase.CONFIGURED))
         with engine.database.transaction(durable=not config.auto_remove):
             rows.put_state(engine.database, config.id, row.state)
@@ -101,6 +111,7 @@ def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: M
     config = plan_container(request, facts, materials, engine.facts, engine.defaults)
     _require_profile(config.security.seccomp)
     _require_sources(config)
+    _require_namespaces(config)
     backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
     config = config.replace(backends=backends)
     _require_parts(engine, config)
@@ -112,6 +123,27 @@ def _require_sources(config: ContainerConfig) -> None:
     for use in config.mounts:
         if use.kind in (MountKind.BIND, MountKind.OVERLAY) and not os.path.lexists(use.source):
             raise NotFound(f"statfs {use.source}: no such file or directory", name=use.source)
+
+
+def _require_namespaces(config: ContainerConfig) -> None:
+    """Raises NotFound where a namespace is named by a path that shows none."""
+    spaces = config.namespaces
+    for name, choice in (
+        ("PID", spaces.pid),
+        ("IPC", spaces.ipc),
+        ("UTS", spaces.uts),
+        ("cgroup", spaces.cgroup),
+        ("network", spaces.network),
+        ("user", spaces.user),
+    ):
+        if choice.kind is NamespaceKind.PATH:
+            try:
+                os.stat(choice.value)
+            except OSError as error:
+                told = (error.strerror or "").lower()
+                raise NotFound(
+                    f"cannot find specified {name} namespace path: faccessat {choice.value}: {told}"
+                ) from error
 
 
 def _require_parts(engine: Engine, config: ContainerConfig) -> None:
@@ -189,7 +221,7 @@ def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | No
                 image_layer=image.layer,
                 metadata=_metadata(config),
                 volatile=config.auto_remove,
-                id_mapping=config.id_mapping,
+                id_mapping=storage_maps(config),
             )
         )
     for folder in (paths.bundle, paths.run_dir):

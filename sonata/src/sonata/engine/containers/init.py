@@ -77,7 +77,8 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         with trace.span("mount"):
             mounted = rootfs.mount(engine, start.config, start.paths)
         with trace.span("spec"):
-            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, start.state.netns)
+            made = "" if start.config.id_mapping is not None else start.state.netns
+            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, made)
         undo.push("root", lambda: _close_root(start))
         if start.attaching is not None and start.prepared.early_hooks:
             start.attaching.result()
@@ -144,6 +145,7 @@ def _network(start: Start) -> None:
         start.keep = ports.hold(config.network.ports)
     if config.id_mapping is not None:
         # The namespace must belong to the container's user namespace: the runtime makes it.
+        start.request = _with_lifetime(start, start.request)
         return
     path, request = start.state.netns, _with_lifetime(start, start.request)
     netns.create(start.engine.kernel, path)

@@ -28,6 +28,10 @@ def identity(config: ContainerConfig, root: int, user: str | None = None) -> Ide
 def identity_in(config: ContainerConfig, read: Callable[[str], bytes], user: str | None = None) -> Identity:
     """As `identity`, of a root whose files `read` gives: empty for one that is not there."""
     passwd, group = read("etc/passwd"), read("etc/group")
+    if config.process.host_users:
+        from sonata.engine.containers.host_users import entries
+
+        passwd = b"\n".join((passwd, *(line.encode() for line in entries(config, passwd))))
     return users.resolve(config.process.user if user is None else user, passwd, group, config.process.groups)
 
 
@@ -55,7 +59,8 @@ def working_directory(config: ContainerConfig, root: int, who: Identity, targets
     if missing:
         # Folders are opened without the right to read them: they are owned by way of /proc.
         own = "/proc/self/fd/"
-        os.close(make_folders(root, missing, 0o755, lambda made: os.chown(f"{own}{made}", who.uid, who.gid)))
+        uid, gid = on_host(config, who.uid, who.gid)
+        os.close(make_folders(root, missing, 0o755, lambda made: os.chown(f"{own}{made}", uid, gid)))
 
 
 def require_working_directory(config: ContainerConfig, kind: Callable[[str], int], targets: Iterable[str]) -> str:
@@ -74,12 +79,26 @@ def require_working_directory(config: ContainerConfig, kind: Callable[[str], int
     return "" if found else cwd
 
 
+def on_host(config: ContainerConfig, uid: int, gid: int) -> tuple[int, int]:
+    """A user and group of the container as the host knows them. Raises NotFound for one that is not mapped."""
+    if config.id_mapping is None:
+        return uid, gid
+    from sonata.engine.containers import userns
+
+    return userns.host_ids(config, uid, gid)
+
+
 def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
     """Give a user or group that the image does not know a line in its passwd and group, as Podman does."""
     if not config.process.passwd or config.read_only or any(use.target == "/etc/passwd" for use in config.mounts):
         return
     if not who.known and config.process.user:
         _append(root, "etc/passwd", f"{who.uid}:*:{who.uid}:{who.gid}:container user:{config.process.cwd}:/bin/sh\n")
+    if config.process.host_users:
+        from sonata.engine.containers.host_users import entries
+
+        for line in entries(config, _read(root, "etc/passwd")):
+            _append(root, "etc/passwd", f"{line}\n")
     if not who.group_known:
         _append(root, "etc/group", f"{who.gid}:x:{who.gid}:{who.uid}\n")
 

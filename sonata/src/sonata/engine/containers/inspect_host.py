@@ -47,7 +47,7 @@ def host_config(config: ContainerConfig, log_path: str) -> dict[str, Any]:
         "SecurityOpt": list(security.security_opt),
         "Tmpfs": {use.target: _tmpfs(use) for use in config.mounts if use.kind is MountKind.TMPFS},
         "UTSMode": namespace(config.namespaces.uts),
-        "UsernsMode": "" if config.namespaces.user.kind is NamespaceKind.HOST else namespace(config.namespaces.user),
+        **_user_namespace(config),
         "ShmSize": config.shm_size,
         "Runtime": "oci",
         "ConsoleSize": [0, 0],
@@ -184,3 +184,18 @@ def port_bindings(config: ContainerConfig, *, exposed: bool = False) -> dict[str
             entry = {"HostIp": mapping.host_ip or "0.0.0.0", "HostPort": str(mapping.host_port + number)}  # noqa: S104
             found[key] = [*(found.get(key) or []), entry]
     return dict(sorted(found.items()))
+
+
+def _user_namespace(config: ContainerConfig) -> dict[str, Any]:
+    """The mode, which is told only with the maps, and these as `CONTAINER:HOST:SIZE`."""
+    choice, mapping = config.namespaces.user, config.id_mapping
+    if choice.kind is NamespaceKind.HOST:
+        return {"UsernsMode": ""}
+    drawn = choice.kind in (NamespaceKind.AUTO, NamespaceKind.KEEP_ID)
+    mode = namespace(choice.replace(kind=NamespaceKind.PRIVATE, value="") if drawn else choice)
+    if mapping is None:
+        return {"UsernsMode": mode}
+    uids, gids = (
+        [f"{one.container_id}:{one.host_id}:{one.size}" for one in maps] for maps in (mapping.uids, mapping.gids)
+    )
+    return {"UsernsMode": mode, "IDMappings": {"UidMap": uids, "GidMap": gids}}

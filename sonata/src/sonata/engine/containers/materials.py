@@ -12,7 +12,7 @@ from sonata.plan import names
 from sonata.state import containers as rows
 from sonata.store.names import new_id
 from sonata_core.errors import NotFound, UsageError
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,7 @@ def gather(engine: Engine, request: RunRequest) -> Materials:
         label_files=tuple(_read(path, "unable to process labels") for path in request.label_file),
         devices=_devices(request),
         containers=_containers(engine, request),
+        **_user_namespace(request),
         blkio_weight=os.path.exists("/sys/fs/cgroup/blkio/blkio.weight"),
         log_path=f"{graph}/{driver}-containers/{ident}/userdata/ctr.log",
     )
@@ -69,6 +70,15 @@ def _devices(request: RunRequest) -> dict[str, tuple[Device, ...]]:
         if path.startswith("/") and path not in found:
             found[path] = nodes_at(path)
     return found
+
+
+def _user_namespace(request: RunRequest) -> dict[str, Any]:
+    """What options of the user namespace name: ranges of /etc/subuid, a namespace by its path."""
+    if not (request.subuidname or request.subgidname or request.userns.startswith("ns:/")):
+        return {}
+    from sonata.engine.containers import userns
+
+    return userns.materials(request)
 
 
 def _rated(request: RunRequest) -> Iterable[str]:
@@ -128,6 +138,8 @@ def _containers(engine: Engine, request: RunRequest) -> dict[str, ContainerConfi
     shares = {text.removeprefix("container:"): kind for kind, text in joins if text.startswith("container:")}
     found = {}
     for name in dict.fromkeys((*named, *required, *shares)):
+        if not name:
+            continue
         try:
             found[name] = rows.find(engine.database, name).config
         except NotFound as error:

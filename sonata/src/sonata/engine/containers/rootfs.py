@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig
+    from sonata_core.models.process import IdMapping
 
 _FLAGS = ("nodev", "nosuid", "noexec")
 
@@ -26,7 +27,13 @@ class Mounted:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.entry = root
+        """The root by which the runtime enters it."""
         self.sources: dict[str, str] = {}
+        self.unmapped: dict[str, str] = {}
+        """For sources that are shown with other owners: the folder itself."""
+        self.bare: list[str] = []
+        """New volumes for which the image has nothing: they become the user's."""
         self.flags: dict[str, tuple[str, ...]] = {}
         self.shm = ""
 
@@ -35,9 +42,19 @@ def mount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> Mou
     """Mount the root filesystem, /dev/shm, and the sources of the container's mounts."""
     root = _mount_root(engine, config, paths)
     _make_shm(engine, config, paths)
-    for number, use in enumerate(config.mounts):
-        _make_source(engine, config, paths, (number, use), root)
-    return places(engine, config, paths, root)
+    bare = [_make_source(engine, config, paths, one, root) for one in enumerate(config.mounts)]
+    mounted = places(engine, config, paths, root)
+    mounted.bare = [folder for folder in bare if folder]
+    for use in config.mounts:
+        if use.target in mounted.unmapped:
+            from sonata.engine.containers import owners
+
+            owners.map_source(engine, config, use, mounted.unmapped[use.target], mounted.sources[use.target])
+    if mounted.entry != root:
+        from sonata.engine.containers import userns
+
+        userns.open_way(engine, config, root)
+    return mounted
 
 
 def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root: str) -> Mounted:
@@ -46,6 +63,10 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
     Raises NotFound for a bind's source that is not there.
     """
     mounted = Mounted(root)
+    if config.namespaces.user.kind is not NamespaceKind.HOST:
+        from sonata.engine.containers import userns
+
+        mounted.entry = userns.entry(config, root)
     mounted.shm = _shm(engine, config, paths)
     for number, use in enumerate(config.mounts):
         if use.kind is MountKind.BIND:
@@ -54,11 +75,28 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
             mounted.sources[use.target] = volumes.folder(engine, use)
         elif use.kind is MountKind.OVERLAY:
             mounted.sources[use.target] = _overlay_at(paths, str(number))
+        if use.id_map is not None:
+            _show_mapped(config, paths, (number, use), mounted)
     return mounted
+
+
+def _show_mapped(
+    config: ContainerConfig, paths: ContainerPaths, numbered: tuple[int, MountUse], mounted: Mounted
+) -> None:
+    from sonata.engine.containers import owners
+
+    number, use = numbered
+    if owners.shows_mapped(config, use):
+        mounted.unmapped[use.target] = mounted.sources.get(use.target, use.source)
+        mounted.sources[use.target] = owners.mapped_at(paths, number)
 
 
 def unmount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> None:
     """Take it all away. Idempotent."""
+    if config.namespaces.user.kind is not NamespaceKind.HOST:
+        from sonata.engine.containers import userns
+
+        userns.let_go(engine, config)
     mounts.unmount_below(engine.kernel, paths.bundle)
     if not config.rootfs:
         storage.unmount_container(engine, config.id, force=True)
@@ -66,18 +104,38 @@ def unmount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> N
 
 def _mount_root(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:
     if not config.rootfs:
-        options = MountOptions(volatile=config.auto_remove, id_mapping=config.id_mapping)
+        options = MountOptions(volatile=config.auto_remove, id_mapping=storage_maps(config))
         return storage.mount_container(engine, config.id, options)
     if not os.path.isdir(config.rootfs):
         raise NotFound(f"--rootfs {config.rootfs}: no such directory")
+    lower = config.rootfs
+    if config.rootfs_id_map is not None:
+        from sonata.engine.containers import owners
+        from sonata.plan.idmaps import of_mount
+
+        lower = _mapped_root(config, paths)
+        mapping = of_mount(config.rootfs_id_map, config.id_mapping)
+        if mapping is not None:
+            owners.bind_mapped(engine, config.rootfs, lower, mapping)
     if config.rootfs_overlay:
-        _overlay(engine, paths, "rootfs", (config.rootfs, "", ""))
+        _overlay(engine, paths, "rootfs", (lower, "", ""))
     return root_given(config, paths)
 
 
 def root_given(config: ContainerConfig, paths: ContainerPaths) -> str:
     """Where the root filesystem of `--rootfs` is: the folder itself, or an overlay over it."""
-    return _overlay_at(paths, "rootfs") if config.rootfs_overlay else config.rootfs
+    return _overlay_at(paths, "rootfs") if config.rootfs_overlay else _mapped_root(config, paths)
+
+
+def _mapped_root(config: ContainerConfig, paths: ContainerPaths) -> str:
+    """Where the folder of `--rootfs` shows with the owners of `:idmap`; the folder itself without it."""
+    mapped = config.rootfs_id_map or (config.rootfs_id_map is not None and config.id_mapping)
+    return f"{paths.bundle}/mapped/rootfs" if mapped else config.rootfs
+
+
+def storage_maps(config: ContainerConfig) -> IdMapping | None:
+    """The maps by which the container's files lie shifted; None where every id is itself, as with `keep-id`."""
+    return None if config.namespaces.user.kind is NamespaceKind.KEEP_ID else config.id_mapping
 
 
 def _overlay_at(paths: ContainerPaths, name: str) -> str:
@@ -125,7 +183,11 @@ def _make_shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) ->
         return
     os.makedirs(paths.shm, mode=0o700, exist_ok=True)
     if not mounts.is_mounted(paths.shm):
-        options = ("noexec", "nosuid", "nodev", "mode=1777", f"size={config.shm_size}")
+        options: tuple[str, ...] = ("noexec", "nosuid", "nodev", "mode=1777", f"size={config.shm_size}")
+        if config.id_mapping is not None:
+            from sonata.engine.containers.userns import host_ids
+
+            options = (*options, "uid={},gid={}".format(*host_ids(config, 0, 0)))
         mounts.make_one(
             engine.kernel, Mount(type="tmpfs", source="shm", target=paths.shm, options=options), engine.run_command
         )
@@ -133,17 +195,18 @@ def _make_shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) ->
 
 def _make_source(
     engine: Engine, config: ContainerConfig, paths: ContainerPaths, numbered: tuple[int, MountUse], root: str
-) -> None:
-    """What `places` says the folder behind a mount is, made ready."""
+) -> str:
+    """What `places` says the folder behind a mount is, made ready; where it is, if it is to become the user's."""
     number, use = numbered
     if use.kind is MountKind.VOLUME:
-        volumes.prepare(engine, config, use, root)
-    elif use.kind is MountKind.OVERLAY:
+        return volumes.prepare(engine, config, use, root)
+    if use.kind is MountKind.OVERLAY:
         if not os.path.isdir(use.source):
             raise NotFound(f"statfs {use.source}: no such file or directory")
         _overlay(engine, paths, str(number), (use.source, use.upper_dir, use.work_dir))
     elif use.kind in (MountKind.IMAGE, MountKind.GLOB, MountKind.ARTIFACT):
         raise UsageError(f"mount type {use.kind} is not supported yet: {use.target}")
+    return ""
 
 
 def _bind_flags(use: MountUse) -> tuple[str, ...]:

@@ -51,10 +51,18 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
         who = inside.identity(config, root)
         inside.working_directory(config, root, who, [use.target for use in config.mounts])
         inside.add_entries(config, root, who)
+        if mounted.bare or any(use.chown for use in config.mounts):
+            from sonata.engine.containers import owners
+
+            owners.give_away(config, mounted, who)
         given = inputs(engine, config, paths, mounted, netns)
-        given = given.replace(rootfs=inside.rootfs_facts(mounted.root, who))
+        given = given.replace(rootfs=inside.rootfs_facts(mounted.entry, who))
         hostname = host_name(config, given)
         files.lay(engine, config, given.files, hostname)
+        if config.id_mapping is not None:
+            from sonata.engine.containers import userns
+
+            userns.own_files(config, given.files)
         if config.secrets:
             from sonata.engine.containers import secrets
 
@@ -83,7 +91,7 @@ def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mount
         folder, others = secrets.places(config, paths)
         made = made.replace(secrets=folder, secret_files=others)
     return SpecInputs(
-        rootfs=RootfsFacts(path=mounted.root),
+        rootfs=RootfsFacts(path=mounted.entry),
         net=NetPaths(netns=netns, hostname=files.uts_name(config)),
         files=made,
         sources=mounted.sources,

@@ -10,22 +10,23 @@ from sonata_core.sdk.safepath import open_in_root
 _CHUNK = 1 << 20
 
 
-def copy_up(root: str, target: str, volume: str) -> None:
+def copy_up(root: str, target: str, volume: str) -> bool:
     """Copy the content of `target` inside `root` into the empty folder `volume`, with owners, modes and times.
 
     The folder takes on the owner and mode of `target`. Nothing is read from outside `root`; what
-    is no file, folder or link is passed over.
+    is no file, folder or link is passed over. False: there is no such folder in `root`.
     """
     top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = open_in_root(top, target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        return
+        return False
     finally:
         os.close(top)
     into = os.open(volume, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _copy_folder(source, into, {})
+        return True
     finally:
         os.close(into)
         os.close(source)

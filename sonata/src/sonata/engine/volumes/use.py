@@ -74,8 +74,12 @@ def _forget(home: str) -> None:
             continue
 
 
-def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -> None:
-    """Make a volume ready for a container: its first use copies what the image has there into it."""
+def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -> str:
+    """Make a volume ready for a container: its first use copies what the image has there into it.
+
+    The volume's folder, if it is new, empty and nobody's: then it is to be given to the container's user. Else "".
+    """
+    bare = ""
     volume = objects.find_volume(engine.database, use.source)
     if volume.fresh and not use.subpath:
         with engine.locks.hold(f"volume-{volume.name}"):
@@ -83,9 +87,11 @@ def prepare(engine: Engine, config: ContainerConfig, use: MountUse, root: str) -
             if volume.fresh:
                 from sonata.engine.volumes.copyup import copy_up
 
-                if use.copy and not os.listdir(volume.mountpoint):
-                    copy_up(root, use.target, volume.mountpoint)
+                if not os.listdir(volume.mountpoint):
+                    copied = use.copy and copy_up(root, use.target, volume.mountpoint)
+                    bare = "" if copied or volume.uid or volume.gid else volume.mountpoint
                 objects.put_volume(engine.database, volume.replace(fresh=False))
+    return bare
 
 
 def folder(engine: Engine, use: MountUse) -> str:

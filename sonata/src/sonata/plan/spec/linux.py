@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.model.container import NamespaceKind
 from sonata.plan import seccomp
-from sonata.plan.spec.mounts import id_map
+from sonata.plan.spec.mounts import bound, id_map, sees_host_sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +77,10 @@ def _resources(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) ->
     rules: list[dict[str, Any]] = []
     if config.security.privileged:
         rules.append({"allow": True, "access": "rwm"})
-    elif config.id_mapping is None:
-        rules.append({"allow": False, "access": "rwm"})
+    else:
+        if config.namespaces.user.kind is NamespaceKind.HOST:
+            # In a user namespace of its own a container can make no nodes; it sees those that it was given.
+            rules.append({"allow": False, "access": "rwm"})
         rules += [_rule(device) for device in config.devices]
     rules += [dict(rule) for rule in config.device_rules]
     limits = dict(config.resources) if config.backends.cgroup_manager == "systemd" else limited(config.resources)
@@ -106,9 +108,9 @@ def _rule(device: Device) -> dict[str, Any]:
 
 
 def _nodes(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[dict[str, Any]]:
-    if facts.rootless or config.id_mapping:
+    if facts.rootless:
         return []
-    nodes = {device.path: device for device in (*inputs.host_devices, *config.devices)}
+    nodes = {device.path: device for device in (*inputs.host_devices, *config.devices) if not bound(device, config)}
     return [
         {
             "path": device.path,
@@ -165,7 +167,7 @@ def hidden(config: ContainerConfig, facts: HostFacts) -> tuple[list[str], list[s
     masked = [*MASKED, *security.mask]
     if config.process.systemd and facts.cgroup_version == 1:
         masked.append("/sys/fs/cgroup/systemd/release_agent")
-    if config.id_mapping and config.namespaces.network.kind == NamespaceKind.HOST:
+    if sees_host_sys(config):
         masked.append("/sys/kernel")
     if "ALL" in security.unmask:
         return list(security.mask), []

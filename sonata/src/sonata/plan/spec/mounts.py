@@ -7,7 +7,7 @@ from sonata.plan.adjust import depth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sonata.model.container import ContainerConfig, MountUse
+    from sonata.model.container import ContainerConfig, Device, MountUse
     from sonata.model.materials import SpecInputs
     from sonata_core.lite import Any
     from sonata_core.models.host import HostFacts
@@ -61,7 +61,7 @@ def _kernel(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     return [
         proc,
         _mount("/dev", "tmpfs", "tmpfs", dev),
-        _sys(config, user=user),
+        _sys(config),
         _mount("/dev/pts", "devpts", "devpts", pts),
         queue,
         *_cgroup(config, facts),
@@ -73,9 +73,15 @@ def _maps_gid(config: ContainerConfig, gid: int) -> bool:
     return not gids or any(part.container_id <= gid < part.container_id + part.size for part in gids)
 
 
-def _sys(config: ContainerConfig, *, user: bool) -> Mount:
+def sees_host_sys(config: ContainerConfig) -> bool:
+    """Whether /sys is the host's: whose network is another user namespace's may mount none of its own."""
+    foreign = (NamespaceKind.HOST, NamespaceKind.CONTAINER, NamespaceKind.PATH, NamespaceKind.POD)
+    return config.namespaces.user.kind is not NamespaceKind.HOST and config.namespaces.network.kind in foreign
+
+
+def _sys(config: ContainerConfig) -> Mount:
     writable = "rw" if config.security.privileged else "ro"
-    if user and config.namespaces.network.kind == NamespaceKind.HOST:
+    if sees_host_sys(config):
         return _mount("/sys", "bind", "/sys", ("rprivate", *_GUARDED, writable, "rbind"))
     if config.security.privileged:
         return _mount("/sys", "sysfs", "sysfs", ("rprivate", *_GUARDED, "rw"))
@@ -87,19 +93,23 @@ def _cgroup(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     if facts.cgroup_version == 2 and config.process.systemd:
         writable = True
     mode = "rw" if writable else "ro"
-    if config.namespaces.user.kind != NamespaceKind.HOST and config.namespaces.cgroup.kind == NamespaceKind.HOST:
-        return [_mount("/sys/fs/cgroup", "bind", "/sys/fs/cgroup", ("rprivate", *_GUARDED, "relatime", mode, "rbind"))]
+    if sees_host_sys(config):
+        return [_mount("/sys/fs/cgroup", "cgroup", "/sys/fs/cgroup", ("rprivate", *_GUARDED, mode))]
     options = ("rprivate", *_GUARDED, "relatime", mode)
     return [_mount("/sys/fs/cgroup", "cgroup", "cgroup", options)]
 
 
 def _devices(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
-    """Who may not make nodes (ordinary users, mapped containers) sees the host's through binds."""
-    if not facts.rootless and config.id_mapping is None:
-        return []
+    """Who may not make nodes (ordinary users) sees the host's through binds."""
     options = ("slave", "nosuid", "noexec", "rw", "rbind")
-    nodes = {device.path: device for device in (*inputs.host_devices, *config.devices)}
+    both = (*inputs.host_devices, *config.devices)
+    nodes = {device.path: device for device in both if facts.rootless or bound(device, config)}
     return [_mount(path, "bind", device.source, options) for path, device in nodes.items()]
+
+
+def bound(device: Device, config: ContainerConfig) -> bool:
+    """Whether a node is bound: in a user namespace runtimes can show one by its own path only."""
+    return device.path != device.source and config.namespaces.user.kind is not NamespaceKind.HOST
 
 
 def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
@@ -155,8 +165,7 @@ def _asked(use: MountUse, config: ContainerConfig, inputs: SpecInputs) -> Mount:
     if use.subpath and use.target not in inputs.sources:
         source = f"{source}/{use.subpath}"
     flags = ("nosuid", "nodev") if use.kind == MountKind.VOLUME else inputs.source_flags.get(use.source, ())
-    mount = _mount(use.target, "bind", source, _bind_options(use.options, flags))
-    return mount | _id_maps(use, config)
+    return _mount(use.target, "bind", source, _bind_options(use.options, flags))
 
 
 def _tmpfs_options(use: MountUse, inputs: SpecInputs) -> list[str]:
@@ -183,19 +192,6 @@ def _bind_options(given: tuple[str, ...], flags: tuple[str, ...]) -> list[str]:
     if not {"bind", "rbind"} & seen:
         options.append("rbind")
     return options
-
-
-def _id_maps(use: MountUse, config: ContainerConfig) -> Mount:
-    if use.id_map is None:
-        return {}
-    if use.id_map:
-        return {"options": [*_bind_options(use.options, ()), f"idmap={use.id_map}"]}
-    if not config.id_mapping:
-        return {}
-    return {
-        "uidMappings": id_map(config.id_mapping.uids),
-        "gidMappings": id_map(config.id_mapping.gids),
-    }
 
 
 def id_map(parts: tuple[IdMap, ...]) -> list[dict[str, int]]:

@@ -1,0 +1,83 @@
+"""Which user namespace a container gets, and the maps that are known before it is made: `--userns` and its like.
+
+`auto` draws its maps from the host's ranges when the container is created (`plan.userns.automatic`).
+"""
+
+from __future__ import annotations
+
+from sonata.model.container import NamespaceChoice, NamespaceKind
+from sonata.plan import idmaps, userns
+from sonata.plan.values import go_quote
+from sonata_core.errors import Unsupported, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sonata.model.materials import Materials
+    from sonata.model.request import RunRequest
+    from sonata_core.models.host import HostFacts
+    from sonata_core.models.process import IdMapping
+
+_K = NamespaceKind
+
+
+def spelled_out(given: RunRequest) -> bool:
+    """Whether the request names maps: that alone asks for a user namespace."""
+    return bool(given.uidmap or given.gidmap or given.subuidname or given.subgidname)
+
+
+def check(given: RunRequest, choice: NamespaceChoice, facts: HostFacts) -> None:
+    """Raises UsageError for options that are none of the mode's, or contradict each other; Unsupported."""
+    if choice.kind is _K.AUTO:
+        userns.auto_options(options(choice), facts.id_mapping)
+    elif choice.kind is _K.KEEP_ID:
+        userns.keep_id_user(options(choice))
+        if facts.rootless:
+            raise Unsupported("--userns keep-id is not supported yet for ordinary users", hint="--userns host")
+    elif choice.kind is _K.NO_MAP:
+        if not facts.rootless:
+            raise UsageError("nomap is only supported in rootless mode")
+        raise Unsupported("--userns nomap is not supported yet for ordinary users", hint="--userns host")
+    elif choice.kind is _K.PRIVATE and not spelled_out(given):
+        raise UsageError("must provide at least one UID or GID mapping to configure a user namespace")
+
+
+def options(choice: NamespaceChoice) -> str | None:
+    """What follows the mode's colon; None without a colon."""
+    return choice.value[1:] if choice.value.startswith(":") else None
+
+
+def maps(
+    given: RunRequest, choice: NamespaceChoice, materials: Materials, facts: HostFacts
+) -> tuple[NamespaceChoice, IdMapping | None]:
+    """The namespace as it is kept, and its maps; None: the host's ids, or (`auto`) not drawn yet. Raises UsageError."""
+    if choice.kind is _K.PRIVATE:
+        return choice, idmaps.explicit(given.uidmap, given.gidmap, facts.id_mapping, _named(given, materials))
+    if choice.kind is _K.KEEP_ID:
+        return choice, userns.identity()
+    if choice.kind is _K.PATH:
+        return choice, materials.user_namespace
+    if choice.kind is _K.CONTAINER:
+        other = next(one for one in materials.containers.values() if one.id == choice.value)
+        # Whoever shares the namespace of one that has none of its own is on the host's.
+        return (choice, other.id_mapping) if other.id_mapping else (NamespaceChoice(kind=_K.HOST), None)
+    return choice, None
+
+
+def _named(given: RunRequest, materials: Materials) -> idmaps.Ranges:
+    """The ranges of `--subuidname` and `--subgidname`; one of the names alone holds for both."""
+    users, groups = given.subuidname or given.subgidname, given.subgidname or given.subuidname
+    if not users:
+        return idmaps.Ranges()
+    uids = userns.sub_ids(materials.sub_uids, materials.sub_owners.get(users, (users,)))
+    gids = userns.sub_ids(materials.sub_gids, materials.sub_owners.get(groups, (groups,)))
+    for which, name, found in (("uid", users, uids), ("gid", groups, gids)):
+        if not found:
+            raise UsageError(f"no sub{which} ranges found for user {go_quote(name)} in /etc/sub{which}")
+    return idmaps.Ranges(uids, gids)
+
+
+def process_user(given: RunRequest, choice: NamespaceChoice, user: str) -> str:
+    """Who the first process is: with `keep-id`, the user that is kept, unless `--user` says another."""
+    if choice.kind is not _K.KEEP_ID or given.user:
+        return user
+    return "{}:{}".format(*userns.keep_id_user(options(choice)))
