@@ -75,6 +75,7 @@ class Call:
             arguments=repeated(given),
             looks_only=self.looks_only,
         )
+        _require_backend(given.get("events-backend", ""), self.path)
         environ = {**os.environ, "DOCKER_CONFIG": given["config"]} if "config" in given else os.environ
         engine = open_engine(settings, overrides, notify=warn, environ=environ)
         engine.progress = self._progress
@@ -106,6 +107,16 @@ class LateProgress:
         """Leave the bars as they are."""
         if self._real is not None:
             self._real.close()
+
+
+def _require_backend(name: str, path: str) -> None:
+    """An events backend that was asked for must be there. A clean-up is never refused for want of it."""
+    if name not in ("", "file", "journald", "none", "null"):
+        raise UsageError(f'configuring runtime: "{name}" is not a valid events backend: invalid argument')
+    if name == "journald" and path != "container cleanup":
+        from sonata.engine.event_journal import require
+
+        require()
 
 
 def settled(value: Any) -> Any:

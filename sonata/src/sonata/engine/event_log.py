@@ -1,4 +1,4 @@
-"""Reading the events file: what has happened, and what happens from now on, through rotations."""
+"""Reading events: what has happened, and what happens from now on, through rotations of their file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,14 @@ def events(engine: Engine, request: EventsRequest) -> Iterator[Event]:
     since = _parsed("since", request.since, _before) if request.since else 0
     until = _parsed("until", request.until, _after) if request.until else 0
     whole = bool(since or until or not request.stream)
-    return _matching(_read(engine.config.paths.events_log, whole, request.stream, until), met, since, until)
+    if engine.config.engine.events_logger == "journald":
+        from sonata.engine import event_journal
+
+        event_journal.require()
+        found = event_journal.read(engine, since, follow=request.stream, whole=whole, until=until)
+    else:
+        found = _read(engine.config.paths.events_log, whole, request.stream, until)
+    return _matching(found, met, since, until)
 
 
 def conditions(texts: tuple[str, ...]) -> list[Condition]:

@@ -26,7 +26,16 @@ def container(
     extra: Mapping[str, str] | None = None,
 ) -> None:
     """Something happened to a container. Trouble with the log is logged, and stops nothing."""
-    _of_container(engine, config, status, {"ContainerExitCode": code}, {**config.labels, **(extra or {})})
+    details: dict[str, Any] = {"ContainerExitCode": code}
+    if status == "create" and engine.config.engine.events_container_create_inspect_data:
+        details["ContainerInspectData"] = _inspected(engine, config)
+    _of_container(engine, config, status, details, {**config.labels, **(extra or {})})
+
+
+def _inspected(engine: Engine, config: ContainerConfig) -> str:
+    from sonata.engine.containers.inspect import inspect
+
+    return json.dumps(inspect(engine, config.id), separators=(",", ":"), ensure_ascii=False)
 
 
 def health(engine: Engine, config: ContainerConfig, status: str, streak: int, output: str = "") -> None:
@@ -82,24 +91,47 @@ def network(
 
 
 def write(engine: Engine, row: Mapping[str, Any]) -> None:
-    """Append one event, and keep the file within its bound."""
-    if engine.config.engine.events_logger in ("none", "null"):
+    """Append one event, and keep the file within its bound; or send it to the journal, or nowhere."""
+    logger = engine.config.engine.events_logger
+    if logger in ("none", "null"):
+        return
+    if logger == "journald":
+        _send(engine, row)
         return
     path = engine.config.paths.events_log
     line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
     try:
+        if not os.path.exists(os.path.dirname(path)):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            line = _after_reboot(engine) + line
         _append(path, line, engine.config.engine.events_logfile_max_size)
     except OSError as error:
         engine.log.warning("event_not_written", path=path, error=error.strerror)
 
 
+def _send(engine: Engine, row: Mapping[str, Any]) -> None:
+    from sonata.engine import event_journal
+
+    try:
+        event_journal.send(engine, row)
+    except OSError as error:
+        engine.log.warning("event_not_written", path=event_journal.SOCKET, error=error.strerror)
+
+
+def _after_reboot(engine: Engine) -> bytes:
+    """The event of a host's restart, ahead of the first one after it: the run folder is new, and containers are not."""
+    old = engine.database.query(
+        "SELECT 1 FROM container_state WHERE boot NOT IN ('', ?) LIMIT 1", (engine.facts.boot_id,)
+    )
+    if not old:
+        return b""
+    row = {"Status": "refresh", "Time": _stamp(time.time_ns()), "Type": "system", "Attributes": None}
+    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+
 def _append(path: str, line: bytes, limit: int) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        handle = os.open(path, flags, 0o600)
+    handle = os.open(path, flags, 0o600)
     try:
         # Shared with other writers, never with one that rotates: what they append must not be cut away.
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -113,12 +145,12 @@ def _append(path: str, line: bytes, limit: int) -> None:
 
 
 def _rotate(path: str, handle: int) -> None:
-    # The newer half stays, from the first whole line after the middle.
+    # The newer half stays, from the first whole line after the middle, between two events that tell of it.
     size = os.fstat(handle).st_size
     kept = os.pread(handle, size, size // 2)
     kept = kept[kept.find(b"\n") + 1 :]
     os.ftruncate(handle, 0)
-    os.write(handle, _rotation(path) + kept)
+    os.write(handle, _rotation(path) + kept + _rotation(path))
 
 
 def _rotation(path: str) -> bytes:

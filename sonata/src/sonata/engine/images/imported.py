@@ -54,5 +54,6 @@ def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
         layers=(LayerBlob(digest=digest, size=layer.diff_size),),
     )
     image = making.add_image(engine, oci(made), layer.id, created, name)
-    events.thing(engine, "image", "import", name or image.id, image.id)
+    if name:
+        events.thing(engine, "image", "tag", name, image.id)
     return str(image.id)
