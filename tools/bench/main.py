@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import daily
 import images
 import report
 import rows
@@ -32,6 +33,12 @@ PARTS: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
     "at-once": rows.at_once,
     "listing": rows.listing,
     "moving": rows.moving,
+    "ending": daily.ending,
+    "filters": daily.filters,
+    "logs": daily.logs,
+    "copying": daily.copying,
+    "committing": daily.committing,
+    "fifty": daily.fifty,
 }
 
 

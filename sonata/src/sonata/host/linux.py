@@ -1,8 +1,10 @@
-"""The kernel calls, made for real. The only home of system call numbers."""
+"""The kernel calls, made for real. The only home of system call numbers.
+
+ctypes is loaded by the first call that needs it: commands that only read need none.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from sonata.host.kernel import (
@@ -34,6 +36,8 @@ class LinuxKernel(Kernel):
     """`Kernel` through the C library. One object may be shared by threads."""
 
     def mount(self, source: str, target: str, fstype: str, flags: int, data: str) -> None:
+        import ctypes
+
         syscalls.call(
             "mount",
             os.fsencode(source),
@@ -83,6 +87,8 @@ class LinuxKernel(Kernel):
         return _numbered(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags, path=path)
 
     def mount_setattr(self, descriptor: int, attributes: int, recursive: bool, userns: int) -> None:
+        import ctypes
+
         wanted = attributes | (MOUNT_ATTR_IDMAP if userns >= 0 else 0)
         # struct mount_attr { attr_set, attr_clr, propagation, userns_fd }
         structure = (ctypes.c_uint64 * 4)(wanted, 0, 0, max(userns, 0))
@@ -102,11 +108,15 @@ class LinuxKernel(Kernel):
         syscalls.unshare(flags)
 
     def prctl(self, option: int, argument: int) -> int:
+        import ctypes
+
         zero = ctypes.c_ulong(0)
         return syscalls.call("prctl", option, ctypes.c_ulong(argument), zero, zero, zero)
 
 
 def _numbered(number: int, *arguments: object, path: str | None = None) -> int:
+    import ctypes
+
     plain = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     return syscalls.call("syscall", ctypes.c_long(number), *plain, path=path)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from _json import encode_basestring
 from collections.abc import Mapping
 
+from sonata_core import json_text as json
 from sonata_core.lite import Any
 
 _HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
