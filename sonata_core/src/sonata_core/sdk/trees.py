@@ -25,10 +25,16 @@ def remove_tree(path: str) -> None:
 
 
 def _remove_at(parent: int, name: str) -> None:
+    """Remove what has that name. Another command may be about the same tree: whatever is gone is well."""
+    try:
+        _unlink_at(parent, name)
+    except FileNotFoundError:
+        return
+
+
+def _unlink_at(parent: int, name: str) -> None:
     try:
         os.unlink(name, dir_fd=parent)
-        return
-    except FileNotFoundError:
         return
     except (IsADirectoryError, PermissionError):
         if not stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
@@ -36,6 +42,8 @@ def _remove_at(parent: int, name: str) -> None:
     try:
         os.rmdir(name, dir_fd=parent)
         return
+    except FileNotFoundError:
+        raise
     except OSError:
         _empty_at(parent, name)
     os.rmdir(name, dir_fd=parent)
