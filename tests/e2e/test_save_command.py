@@ -9,6 +9,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -96,6 +97,7 @@ def test_the_configuration_may_say_so(store: PlainStore, tmp_path: Path, monkeyp
 def test_podman_loads_it(store: PlainStore, tmp_path: Path) -> None:
     path = tmp_path / "both.tar"
     store.out("save", "-q", "-m", "-o", str(path), IMAGE, OTHER)
-    podman = ["podman", "--root", f"{tmp_path}/p", "--runroot", f"{tmp_path}/pr", "--storage-driver=vfs"]
-    done = subprocess.run([*podman, "load", "-q", "-i", str(path)], capture_output=True, text=True, check=True)
+    with TemporaryDirectory() as runroot:  # which Podman wants shorter than 50 characters
+        podman = ["podman", "--root", f"{tmp_path}/p", "--runroot", runroot, "--storage-driver=vfs"]
+        done = subprocess.run([*podman, "load", "-q", "-i", str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["Loaded", "image:", IMAGE, "Loaded", "image:", OTHER]

@@ -256,6 +256,9 @@ TABLE: dict[str, Row] = {
     "image rm": _RMI,
     "image save": _SAVE,
     "image tag": _TAG,
+    "image tree": _image(
+        "tree", "Print layer hierarchy of an image in a tree format", "images:TREE", "exact 1", "IMAGE"
+    ),
     "image untag": _UNTAG,
     "images": _IMAGES,
     "import": _IMPORT,
@@ -433,7 +436,7 @@ TO_COME = frozenset(
         *("container checkpoint", "container clone"),
         *("container restore", "container runlabel"),
         *("image build", "image mount", "image scp"),
-        *("image sign", "image tree", "image trust", "image umount", "image unmount"),
+        *("image sign", "image trust", "image umount", "image unmount"),
         *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
         *("volume export", "volume import", "volume mount", "volume reload", "volume unmount"),

@@ -25,3 +25,20 @@ class ListedImage(Record):
     parent: str = ""
     architecture: str = ""
     os: str = ""
+
+
+class Twig(Record):
+    """A layer of an image's tree: its size in bytes unpacked, and the tags of the images whose last it is."""
+
+    layer: str
+    size: int
+    tags: tuple[str, ...] = ()
+
+
+class ImageTree(Record):
+    """An image and its layers, base first; or what is upon its last layer, each before what is upon it."""
+
+    image: str
+    tags: tuple[str, ...]
+    size: int
+    layers: tuple[Twig, ...] = ()

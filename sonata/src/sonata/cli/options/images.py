@@ -55,6 +55,8 @@ HISTORY = (
     ("quiet", "q", "bool", False, "", "Display the numeric IDs only"),
 )
 
+TREE = (("whatrequires", "", "bool", False, "", "Show all child images and layers of the specified image"),)
+
 INSPECT = (("format", "f", "string", "json", "", "Format the output to a Go template or json"),)
 
 LOAD = (
