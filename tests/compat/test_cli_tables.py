@@ -38,8 +38,10 @@ def rows(path):
 OWN = {
     "container cleanup": {"unless-gone"},
     "container create": {"explain"},
+    "container inspect": {"effective"},
     "container run": {"explain"},
     "create": {"explain"},
+    "inspect": {"effective"},
     "run": {"explain"},
 }
 """Options that Sonata alone has: beyond the peers, and hidden ones, by which it calls itself."""

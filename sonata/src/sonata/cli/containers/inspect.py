@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from sonata.cli.inspecting import inspect_all
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
 
 
 def command(parsed: Parsed, call: Call) -> int:
     """Print containers as JSON, or through a template."""
-    from sonata.engine.containers.inspect import describe
     from sonata.engine.containers.select import one
 
-    engine, size = call.engine, parsed["size"]
+    engine = call.engine
+    show = shower(engine, parsed)
     if parsed["latest"]:
-        return inspect_all(parsed, [""], lambda _: describe(engine, one(engine, "", latest=True), size=size))
-    return inspect_all(parsed, parsed.args, lambda name: describe(engine, one(engine, name), size=size))
+        return inspect_all(parsed, [""], lambda _: show(one(engine, "", latest=True)))
+    return inspect_all(parsed, parsed.args, lambda name: show(one(engine, name)))
+
+
+def shower(engine: Engine, parsed: Parsed) -> Callable[[ContainerRow], dict[str, Any]]:
+    """What makes the object that is shown of a container. Raises UsageError for options that go not together."""
+    if parsed["effective"]:
+        if parsed["size"]:
+            raise UsageError("--size and --effective cannot be used together")
+        from sonata.engine.containers.effective import effective
+
+        return lambda row: effective(engine, row)
+    from sonata.engine.containers.inspect import describe
+
+    return lambda row: describe(engine, row, size=parsed["size"])

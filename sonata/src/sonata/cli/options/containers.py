@@ -248,6 +248,14 @@ CLEANUP = (
 )
 
 INSPECT = (
+    (
+        "effective",
+        "",
+        "bool",
+        False,
+        "",
+        "Show what the kernel enforces on containers beside what was asked, and where the two differ",
+    ),
     ("format", "f", "string", "json", "", "Format the output to a Go template or json"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("size", "s", "bool", False, "", "Display total file size"),

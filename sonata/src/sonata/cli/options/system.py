@@ -4,6 +4,14 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 """
 
 INSPECT = (
+    (
+        "effective",
+        "",
+        "bool",
+        False,
+        "",
+        "Show what the kernel enforces on containers beside what was asked, and where the two differ",
+    ),
     ("format", "f", "string", "json", "", "Format the output to a Go template or json"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("size", "s", "bool", False, "", "Display total file size"),

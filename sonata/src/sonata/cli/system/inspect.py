@@ -26,13 +26,13 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError("latest is only supported for containers and pods")
     if parsed["size"] and kind not in ("all", "container"):
         raise UsageError("size is only supported for type container")
-    finders = _finders(call, size=parsed["size"])
-    if parsed["latest"]:
-        from sonata.engine.containers.inspect import describe
-        from sonata.engine.containers.select import one
+    if parsed["latest"] or parsed["effective"]:
+        if kind not in ("all", "container"):
+            raise UsageError("effective is only supported for type container")
+        from sonata.cli.containers.inspect import command as of_containers
 
-        engine = call.engine
-        return inspect_all(parsed, [""], lambda _: describe(engine, one(engine, "", latest=True), size=parsed["size"]))
+        return of_containers(parsed, call)
+    finders = _finders(call, size=parsed["size"])
     if kind != "all":
         return inspect_all(parsed, parsed.args, finders[kind])
     return inspect_all(parsed, parsed.args, lambda name: _first(finders, name))
