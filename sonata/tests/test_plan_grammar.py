@@ -218,7 +218,7 @@ def test_volume_of_an_image_stays_inside():
     [
         ("type=bind,src=/a,dst=/m", MountKind.BIND, "/a", ()),
         ("type=bind,src=/a,dst=/m,ro", MountKind.BIND, "/a", ("ro",)),
-        ("type=bind,src=/a,dst=/m,readonly=false", MountKind.BIND, "/a", ("rw",)),
+        ("type=bind,src=/a,dst=/m,readonly=false", MountKind.BIND, "/a", ()),
         ("type=bind,src=/a,dst=/m,rw=false", MountKind.BIND, "/a", ("ro",)),
         ("type=bind,src=/a,target=/m,bind-propagation=rslave", MountKind.BIND, "/a", ("rslave",)),
         ("type=bind,src=/a,destination=/m,bind-nonrecursive", MountKind.BIND, "/a", ("bind",)),

@@ -93,7 +93,6 @@ _TYPES = {
     "State": "*define.InspectContainerState",
 }
 
-
 _LEFT_OUT: dict[str, dict[str, Any]] = {
     "define.InspectContainerData": {"OCIConfigPath": "", "OCIRuntime": "", "SizeRw": None, "SizeRootFs": 0},
     "*define.InspectContainerConfig": {
@@ -122,6 +121,12 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
         "Networks": {},
     },
     "define.InspectMounts": {"Name": "", "SubPath": ""},
+    "define.InspectVolumeData": {
+        **dict.fromkeys(("UID", "GID", "Timeout"), 0),
+        **dict.fromkeys(("Anonymous", "NeedsCopyUp", "NeedsChown"), False),
+        "Status": {},
+        "StorageID": "",
+    },
 }
 """Members that JSON leaves out where they are empty, and that a template may name all the same."""
 
@@ -130,6 +135,8 @@ def templated(value: dict[str, Any], type_name: str = "define.InspectContainerDa
     """The object as a template meets it: structs with Go's names, maps, times."""
     from sonata.cli.render.gotemplate.values import Struct
 
+    if "Mountpoint" in value and "Scope" in value:
+        type_name = "define.InspectVolumeData"
     members = dict(_LEFT_OUT.get(type_name, ()))
     members |= {_NAMES.get(key, key): _member(_NAMES.get(key, key), item) for key, item in value.items()}
     if "Id" in members:

@@ -414,6 +414,20 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         "If the given volume exists, sonata volume exists exits with 0, otherwise the exit code will be 1.",
         ("sonata volume exists myvol",),
     ),
+    "sonata.cli.volumes.export:command": (
+        (
+            "Writes the content of a volume as a tar, with owners, modes, times and extended attributes. A volume "
+            "that takes a mount is mounted meanwhile. No link in the volume is followed."
+        ),
+        ("sonata volume export -o myvol.tar myvol", "sonata volume export myvol | tar -t"),
+    ),
+    "sonata.cli.volumes.importing:command": (
+        (
+            "Unpacks a tar, compressed or not, into a volume that exists, over what it has: of the same names what "
+            "the tar has stays. Nothing is written outside the volume, whatever the tar says."
+        ),
+        ("sonata volume import myvol myvol.tar", "sonata volume export myvol | sonata volume import other -"),
+    ),
     "sonata.cli.volumes.inspect:command": (
         "Display detailed information on one or more volumes.\n\nUse a Go template to change the format from JSON.",
         (
@@ -429,6 +443,20 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         (),
     ),
+    "sonata.cli.volumes.mount:command": (
+        (
+            "Mounts a volume that takes a mount (by its options, of an image, of a driver), and prints where its "
+            "content is on the host. Each call counts: as many calls of unmount take it back."
+        ),
+        ("sonata volume mount myvol",),
+    ),
+    "sonata.cli.volumes.reload:command": (
+        (
+            "Asks all volume drivers that containers.conf names under [engine.volume_plugins] for their volumes: new "
+            "ones are taken up, and those that their driver has no more are forgotten."
+        ),
+        ("sonata volume reload",),
+    ),
     "sonata.cli.volumes.rm:command": (
         (
             "Remove one or more existing volumes.\n\nBy default only volumes "
@@ -436,5 +464,9 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
             "use the --force flag."
         ),
         ("sonata volume rm myvol1 myvol2", "sonata volume rm --all", "sonata volume rm --force myvol"),
+    ),
+    "sonata.cli.volumes.unmount:command": (
+        ("Takes one call of volume mount back. With the last one the volume is unmounted, unless containers use it."),
+        ("sonata volume unmount myvol",),
     ),
 }

@@ -396,6 +396,8 @@ TABLE: dict[str, Row] = {
     "volume": ("", "Manage volumes", "host", "volumes", "", "", ""),
     "volume create": _volume("create", "Create a new volume", "objects:VOLUME_CREATE", "max 1", "[NAME]"),
     "volume exists": _volume("exists", "Check if volume exists", "", "exact 1", "VOLUME"),
+    "volume export": _volume("export", "Export volumes", "objects:VOLUME_EXPORT", "exact 1", "VOLUME"),
+    "volume import": _volume("importing", "Import a tarball contents into a volume", "", "exact 2", "VOLUME SOURCE|-"),
     "volume inspect": _volume(
         "inspect",
         "Display detailed information on one or more volumes",
@@ -404,8 +406,11 @@ TABLE: dict[str, Row] = {
         "VOLUME [VOLUME...]",
     ),
     "volume ls": _VOLUME_LS,
+    "volume mount": _volume("mount", "Mount volume", "", "exact 1", "VOLUME"),
     "volume prune": _volume("prune", "Remove all unused volumes", "prune:VOLUMES", "none", ""),
+    "volume reload": _volume("reload", "Reload all volumes from volume plugins", "", "none", ""),
     "volume rm": _VOLUME_RM,
+    "volume unmount": _volume("unmount", "Unmount volume", "", "exact 1", "VOLUME"),
     "wait": _WAIT,
 }
 
@@ -439,7 +444,6 @@ TO_COME = frozenset(
         *("image sign", "image trust", "image umount", "image unmount"),
         *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
-        *("volume export", "volume import", "volume mount", "volume reload", "volume unmount"),
     )
 )
 """Commands that Podman has and Sonata does not have yet: refused by name."""

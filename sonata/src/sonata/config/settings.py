@@ -317,6 +317,8 @@ ENGINE = tuple(
         ("stop_timeout", natural, 10, "Seconds from the stop signal to SIGKILL."),
         ("tmp_dir", text, "", "Folder of volatile state; empty: in the run root."),
         ("volume_path", text, "", "Folder of volumes; empty: `volumes` in the graph root."),
+        ("volume_plugin_timeout", natural, 5, "Seconds that a volume driver may take for an answer."),
+        ("volume_plugins", text_table, {}, "Sockets of volume drivers that speak Docker's protocol, by name."),
     )
 )
 

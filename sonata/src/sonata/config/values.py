@@ -99,6 +99,9 @@ class EngineSettings(Record):
     stop_timeout: int
     tmp_dir: str
     volume_path: str
+    volume_plugin_timeout: int
+    volume_plugins: Mapping[str, str]
+    """Name of a volume driver → path of its socket."""
 
 
 class NetworkSettings(Record):

@@ -26,6 +26,7 @@ _FSOPEN = 430
 _FSCONFIG = 431
 _FSMOUNT = 432
 _MOUNT_SETATTR = 442
+_QUOTACTL_FD = 443
 
 _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
@@ -129,3 +130,9 @@ def _messages(context: int) -> str:
             found.append(os.read(context, 4096).decode(errors="replace").strip().removeprefix("e "))
         except OSError:
             return "; ".join(found)
+
+
+def quotactl_fd(handle: int, command: int, ident: int, data: bytearray) -> None:
+    """quotactl_fd(2): what `command` says about the quota of `ident` on the file system of a descriptor."""
+    buffer = (ctypes.c_char * len(data)).from_buffer(data)
+    _numbered(_QUOTACTL_FD, handle, ctypes.c_uint(command), ctypes.c_uint(ident), buffer)

@@ -86,6 +86,12 @@ class MountUse(Record):
     """A volume's first use copies what the image has at `target` into it."""
     upper_dir: str = ""
     work_dir: str = ""
+    overlay: bool = False
+    """A volume under an overlay of the container's own: what is written does not reach the volume."""
+    image_id: str = ""
+    """Of an image mount: what `source` named when the container was made."""
+    volume_options: Mapping[str, str] = {}
+    """`volume-opt=…`: options that a volume is made with if there is none yet."""
     origin: str = "user"
     """`user`, `image` (VOLUME), `volumes-from`, `default`."""
 

@@ -98,7 +98,7 @@ class SpecInputs(Record):
     net: NetPaths = NetPaths()
     files: RuntimeFiles = RuntimeFiles()
     sources: Mapping[str, str] = {}
-    """For volumes, images, overlays and globs: a mount's target → the folder to bind there."""
+    """For volumes, images and overlays: a mount's target → the folder to bind there; empty: no mount."""
     source_flags: Mapping[str, tuple[str, ...]] = {}
     """For a bind's source: which of nodev, nosuid, noexec its own filesystem is mounted with."""
     namespaces: Mapping[str, str] = {}

@@ -130,7 +130,7 @@ def _plain(request: RunRequest, defaults: Defaults) -> dict[str, Any]:
         "init_type": request.init_ctr,
         "noted": _noted(request),
         "volumes_from": request.volumes_from,
-        "chroot_dirs": request.chrootdirs,
+        "chroot_dirs": tuple(volumes.clean(f"/{path}") for path in request.chrootdirs),
         "create_command": request.create_command,
         "backends": Backends(
             runtime=defaults.runtime,
@@ -199,9 +199,12 @@ def _shm(text: str) -> int:
 def _rootfs(request: RunRequest) -> tuple[str, bool, str | None]:
     if not request.rootfs:
         return "", False, None
-    path, *options = request.image.split(":")
+    path, colon, rest = request.image.rpartition(":")
+    options = rest.split(",") if colon else []
+    if not colon or any(option != "O" and option.partition("=")[0] != "idmap" for option in options):
+        path, options = request.image, []
     path = volumes.clean(path if path.startswith("/") else f"{request.caller_dir}/{path}")
-    id_map = next((option.partition("=")[2] for option in options if option.startswith("idmap")), None)
+    id_map = next((option.partition("=")[2] for option in options if option.partition("=")[0] == "idmap"), None)
     return path, "O" in options, id_map
 
 
@@ -338,6 +341,8 @@ def _network(
     hosts_off = defaults.no_hosts if request.no_hosts is None else request.no_hosts
     if hosts_off and request.add_host:
         raise UsageError("--no-hosts and --add-host cannot be set together")
+    if request.no_hosts and request.hosts_file:
+        raise UsageError("--no-hosts and --hosts-file cannot be set together")
     return NetworkConfig(
         mode=net.mode,
         networks=net.networks,
@@ -352,8 +357,15 @@ def _network(
         manage_hosts=not hosts_off,
         manage_resolv=request.dns != ("none",) and net.mode != NetworkMode.NONE,
         manage_hostname=not (defaults.no_hostname if request.no_hostname is None else request.no_hostname),
-        base_hosts=request.hosts_file or defaults.base_hosts_file,
+        base_hosts=_base_hosts(request, defaults),
     )
+
+
+def _base_hosts(request: RunRequest, defaults: Defaults) -> str:
+    given = request.hosts_file
+    if given in ("", "none", "image") or given.startswith("/"):
+        return given or defaults.base_hosts_file
+    return volumes.clean(f"{request.caller_dir}/{given}")
 
 
 def _dns(servers: tuple[str, ...]) -> tuple[str, ...]:
@@ -402,7 +414,7 @@ def _mounts(request: RunRequest, image: ImageFacts, materials: Materials, defaul
 
 
 def _others(text: str, materials: Materials) -> list[MountUse]:
-    name, _, options = text.partition(":")
+    name, options = volumes.volumes_from(text)
     if name not in materials.containers:
         raise UsageError(f"looking up container {go_quote(name)} for volumes-from: no such container")
     return volumes.from_others(materials.containers[name].mounts, options)

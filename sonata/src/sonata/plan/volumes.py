@@ -15,51 +15,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_ONCE = {
+PROPAGATION = ("shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable")
+_ONCE: dict[str, tuple[str, ...]] = {
     "'noexec' or 'exec'": ("exec", "noexec"),
     "'nodev' or 'dev'": ("dev", "nodev"),
     "'nosuid' or 'suid'": ("suid", "nosuid"),
     "'rw' or 'ro'": ("rw", "ro"),
     "'z', 'Z', or 'O'": ("z", "Z", "O"),
     "'U'": ("U",),
-    "'[r]shared', '[r]private', '[r]slave' or '[r]unbindable'": [
-        "shared",
-        "rshared",
-        "private",
-        "rprivate",
-        "slave",
-        "rslave",
-        "unbindable",
-        "runbindable",
-    ],
+    "'[r]shared', '[r]private', '[r]slave' or '[r]unbindable'": PROPAGATION,
     "'[r]bind'": ("bind", "rbind"),
     "'copy' or 'nocopy'": ("copy", "nocopy"),
     "'no-dereference'": ("no-dereference",),
 }
-_FIELDS = ("z", "Z", "U", "O", "copy", "nocopy", "cached", "delegated", "consistent")
-_TMPFS = [
-    "rw",
-    "ro",
-    "exec",
-    "noexec",
-    "dev",
-    "nodev",
-    "suid",
-    "nosuid",
-    "noatime",
-    "tmpcopyup",
-    "notmpcopyup",
-    "noswap",
-    "private",
-    "rprivate",
-    "shared",
-    "rshared",
-    "slave",
-    "rslave",
-    "unbindable",
-    "runbindable",
-    "U",
-]
+_FIELDS = ("z", "Z", "U", "O", "copy", "nocopy", "cached", "delegated", "consistent", "consistency")
 
 
 def parse(text: str, caller_dir: str, name_for: str = "") -> MountUse:
@@ -80,7 +49,23 @@ def parse(text: str, caller_dir: str, name_for: str = "") -> MountUse:
         source = clean(source if source[0] == "/" else f"{caller_dir}/{source}")
     else:
         require_volume_name(source)
-    return build(MountKind.OVERLAY if "O" in options else kind, source, target, options)
+    if "O" not in options:
+        return build(kind, source, target, options)
+    _require_overlay(options)
+    if kind == MountKind.VOLUME:
+        return build(kind, source, target, options).replace(overlay=True)
+    return build(MountKind.OVERLAY, source, target, options)
+
+
+def _require_overlay(options: Sequence[str]) -> None:
+    """`O` goes alone, with `U`, or with both of its folders."""
+    folders = [text for text in options if text.startswith(("upperdir=", "workdir="))]
+    if len(folders) == 1:
+        raise UsageError("must set both `upperdir` and `workdir`")
+    if any(not text.partition("=")[2].startswith("/") for text in folders):
+        raise UsageError(f"{', '.join(folders)}: the folders of an overlay are absolute paths")
+    if set(options) - {"O", "U", *folders}:
+        raise UsageError("can't use 'O' with other options")
 
 
 def build(kind: MountKind, source: str, target: str, options: Sequence[str]) -> MountUse:
@@ -89,7 +74,9 @@ def build(kind: MountKind, source: str, target: str, options: Sequence[str]) -> 
     work = next((text[8:] for text in options if text.startswith("workdir=")), "")
     id_map = next((text.partition("=")[2] for text in options if text.split("=")[0] == "idmap"), None)
     kept = tuple(
-        text for text in options if text not in _FIELDS and text.split("=")[0] not in ("upperdir", "workdir", "idmap")
+        text
+        for text in options
+        if text not in _FIELDS and text.split("=")[0] not in ("upperdir", "workdir", "idmap", "volume-opt")
     )
     return MountUse(
         kind=kind,
@@ -103,7 +90,20 @@ def build(kind: MountKind, source: str, target: str, options: Sequence[str]) -> 
         copy="nocopy" not in options,
         upper_dir=upper,
         work_dir=work,
+        volume_options=_driver_options(options),
     )
+
+
+def _driver_options(options: Sequence[str]) -> dict[str, str]:
+    """`volume-opt=KEY=VALUE` as a mapping."""
+    found = {}
+    for text in options:
+        if text.split("=")[0] == "volume-opt":
+            key, equals, value = text.removeprefix("volume-opt").removeprefix("=").partition("=")
+            if not equals:
+                raise UsageError("cannot parse driver opts: invalid mount option")
+            found[key] = value
+    return found
 
 
 def anonymous(target: str, name_for: str, origin: str = "user") -> MountUse:
@@ -145,35 +145,68 @@ def require_options(options: Sequence[str]) -> None:
     for option in options:
         key = option.split("=")[0]
         if key in ("upperdir", "workdir"):
+            if "O" not in options:
+                raise UsageError(f"unknown mount option {go_quote(option)}: invalid mount option")
             group = f"{key} per overlay"
-        elif key == "idmap" or option in ("cached", "delegated", "consistent"):
+        elif key == "idmap":
+            group = key
+        elif option in ("cached", "delegated", "consistent", "consistency"):
             continue
         elif option in known:
             group = known[option] + " option"
         else:
             raise UsageError(f"invalid option type {go_quote(option)}")
         seen[group] = seen.get(group, 0) + 1
+        if seen[group] > 1 and group == "idmap":
+            raise UsageError("the 'idmap' option can only be set once: duplicate mount option passed")
         if seen[group] > 1:
             raise UsageError(f"invalid options {go_quote(', '.join(options))}, can only specify 1 {group}")
+
+
+_BOTH = "duplicate mount option passed"
+_MEMORY_ONCE = {
+    "only one of 'noexec' and 'exec' can be used": ("exec", "noexec"),
+    "only one of 'nosuid' and 'suid' can be used": ("suid", "nosuid"),
+    "only one of 'nodev' and 'dev' can be used": ("dev", "nodev"),
+    "only one of 'rw' and 'ro' can be used": ("rw", "ro"),
+    "only one root propagation mode can be used": PROPAGATION,
+    "only one tmpfs size can be specified": ("size",),
+    "only one tmpfs mode can be specified": ("mode",),
+    "the 'tmpcopyup' or 'notmpcopyup' option can only be set once": ("tmpcopyup", "notmpcopyup"),
+    "the 'tmpswap' option can only be set once": ("noswap",),
+    "the 'U' option can only be set once": ("U",),
+    "only one 'noatime' option can be used": ("noatime",),
+}
+_NOT_IN_MEMORY = {
+    "z": "the 'z' and 'Z' options are not allowed with tmpfs mounts",
+    "Z": "the 'z' and 'Z' options are not allowed with tmpfs mounts",
+    "bind": "the 'bind' and 'rbind' options are not allowed with tmpfs mounts",
+    "rbind": "the 'bind' and 'rbind' options are not allowed with tmpfs mounts",
+}
+
+
+def require_memory_options(options: Sequence[str]) -> None:
+    """Raises UsageError for what a tmpfs has no use for, and for two of one kind."""
+    seen: set[str] = set()
+    for option in options:
+        key, equals, _ = option.partition("=")
+        if key in _NOT_IN_MEMORY:
+            raise UsageError(f"{_NOT_IN_MEMORY[key]}: invalid mount option")
+        text = next((text for text, names in _MEMORY_ONCE.items() if key in names), "")
+        if not text or bool(equals) != (key in ("size", "mode")):
+            raise UsageError(f"unknown mount option {go_quote(option)}: invalid mount option")
+        if text in seen:
+            raise UsageError(f"{text}: {_BOTH}")
+        seen.add(text)
 
 
 def parse_tmpfs(text: str) -> MountUse:
     """One `--tmpfs DST[:opt,…]`."""
     target, _, rest = text.partition(":")
+    target = require_target(target)
     options = rest.split(",") if rest else []
-    for option in options:
-        if option not in _TMPFS and option.split("=")[0] not in (
-            "size",
-            "mode",
-            "uid",
-            "gid",
-            "nr_inodes",
-            "nr_blocks",
-        ):
-            raise UsageError(f"unknown mount option {go_quote(option)}: invalid mount option")
-    if not target.startswith("/"):
-        raise UsageError(f"invalid container path {go_quote(target)}, must be an absolute path")
-    return build(MountKind.TMPFS, "tmpfs", clean(target), options)
+    require_memory_options(options)
+    return build(MountKind.TMPFS, "tmpfs", target, options)
 
 
 def unify(groups: Iterable[Iterable[MountUse]]) -> tuple[MountUse, ...]:
@@ -197,7 +230,7 @@ def supersede(*layers: Iterable[MountUse]) -> tuple[MountUse, ...]:
 
 def of_image(paths: Iterable[str], mode: str, container_id: str) -> list[MountUse]:
     """What `VOLUME` in an image becomes, by `--image-volume`."""
-    if mode not in ("anonymous", "bind", "tmpfs", "ignore", ""):
+    if mode not in ("anonymous", "tmpfs", "ignore", ""):
         raise UsageError(f'invalid image volume mode "{mode}" required value: anonymous, tmpfs, ignore')
     targets = [clean("/" + path) for path in paths]
     if mode == "ignore":
@@ -212,23 +245,38 @@ def of_image(paths: Iterable[str], mode: str, container_id: str) -> list[MountUs
     ]
 
 
-def from_others(mounts: Iterable[MountUse], options: str) -> list[MountUse]:
-    """`--volumes-from X[:ro|rw|z]`: another container's user mounts and volumes."""
-    given = [text for text in options.split(",") if text]
-    for option in given:
-        if option not in ("ro", "rw", "z", "Z"):
-            raise UsageError(f"invalid options {go_quote(options)}, can only specify 'ro', 'rw', and 'z'")
+def volumes_from(text: str) -> tuple[str, tuple[str, ...]]:
+    """`--volumes-from X[:opt,…]`: the container, and the options. Raises UsageError."""
+    name, _, rest = text.partition(":")
+    options = tuple(rest.split(",")) if rest else ()
+    for option in options:
+        if option not in ("ro", "rw", "z"):
+            raise UsageError(
+                f"invalid option {go_quote(option)} specified - "
+                "volumes from another container can only use z,ro,rw options"
+            )
+    if options.count("z") > 1:
+        raise UsageError("cannot set :z more than once in mount options")
+    if options.count("ro") + options.count("rw") > 1:
+        raise UsageError("cannot set ro or rw options more than once")
+    return name, options
+
+
+def from_others(mounts: Iterable[MountUse], options: Sequence[str]) -> list[MountUse]:
+    """Another container's user mounts and volumes, with access and label as `options` say if they do."""
+    access = tuple(text for text in options if text in ("ro", "rw"))
     result = []
     for mount in mounts:
-        if mount.kind in (MountKind.BIND, MountKind.VOLUME, MountKind.OVERLAY) and mount.origin != "default":
-            kept = tuple(text for text in mount.options if not given or text not in ("ro", "rw"))
-            modes = tuple(text for text in given if text in ("ro", "rw"))
-            result.append(
-                mount.replace(
-                    options=modes + kept,
-                    read_only="ro" in modes if modes else mount.read_only,
-                    origin="volumes-from",
-                    anonymous=False,
-                )
+        if mount.kind not in (MountKind.BIND, MountKind.VOLUME, MountKind.OVERLAY) or mount.origin == "default":
+            continue
+        kept = tuple(text for text in mount.options if not access or text not in ("ro", "rw"))
+        result.append(
+            mount.replace(
+                options=access + kept,
+                read_only="ro" in access if access else mount.read_only,
+                relabel="z" if "z" in options else mount.relabel,
+                origin="volumes-from",
+                anonymous=False,
             )
+        )
     return result

@@ -175,6 +175,12 @@ def using_image(database: Database, image: str) -> list[str]:
     return [row[0] for row in database.query("SELECT id FROM container WHERE image_id = ?", (image,))]
 
 
+def mounting_image(database: Database, image: str) -> list[str]:
+    """Ids of the containers that have an image among their mounts."""
+    text = f'%"image_id": "{image}"%'
+    return [row[0] for row in database.query("SELECT id FROM container WHERE config LIKE ?", (text,))]
+
+
 def name_owner(database: Database, name: str) -> str | None:
     """The id of what has this name."""
     found = database.one("SELECT id FROM name WHERE name = ?", (name,))

@@ -32,7 +32,22 @@ class Volume(Record):
     gid: int = 0
     anonymous: bool = False
     fresh: bool = True
-    """No container has used it yet: the first one fills it with the image's content."""
+    """Nothing was copied into it yet: while it is empty, a container fills it with what its image has at its place."""
+    unowned: bool = False
+    """Nobody said whose it is: while it is empty, it takes the owner that the container wants."""
+    size: int = 0
+    """Bytes that it may take, by project quota; 0: no bound."""
+    inodes: int = 0
+    timeout: int = 0
+    """Seconds to wait for its driver; 0: as configured."""
+    storage_id: str = ""
+    """Of the driver `image`: the container of the store that holds its layer."""
+    holders: dict[str, int] = {}
+    """Of a volume that is mounted: container → how often it uses it; `""`: `volume mount`."""
+    boot: str = ""
+    """The boot that `holders` and `mounted_at` are of."""
+    mounted_at: str = ""
+    """Where its driver has mounted it."""
 
 
 def add_network(database: Database, definition: NetworkDefinition) -> None:
@@ -74,9 +89,9 @@ def add_volume(database: Database, volume: Volume) -> None:
         raise AlreadyExists(text, name=volume.name) from error
 
 
-def put_volume(database: Database, volume: Volume) -> None:
-    """Store a volume's changed record."""
-    with database.transaction():
+def put_volume(database: Database, volume: Volume, *, durable: bool = True) -> None:
+    """Store a volume's changed record. Not `durable`: what a reboot ends anyway."""
+    with database.transaction(durable=durable):
         database.execute("UPDATE volume SET definition = ? WHERE name = ?", (json.dumps(freeze(volume)), volume.name))
 
 

@@ -77,3 +77,15 @@ VOLUME_RM = (
     ("force", "f", "bool", False, "", "Remove a volume by force, even if it is being used by a container"),
     ("time", "t", "int", 10, "", "Seconds to wait for running containers to stop before killing the container"),
 )
+
+VOLUME_EXPORT = (
+    (
+        "output",
+        "o",
+        "string",
+        "",
+        "",
+        "Write to a specified file (default: stdout, which must be redirected)",
+        {"complete": "files"},
+    ),
+)

@@ -4,7 +4,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 """
 
 STORAGE = (
-    ("chrootdirs", "", "stringArray", (), "", "Chroot directories inside the container", {"later": True}),
+    ("chrootdirs", "", "stringArray", (), "", "Chroot directories inside the container"),
     ("device", "", "stringArray", (), "", "Add a host device to the container"),
     (
         "gpus",

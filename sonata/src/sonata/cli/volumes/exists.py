@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,10 +11,6 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """0 where there is such a volume, else 1."""
-    from sonata.engine.volumes.create import get
+    from sonata.engine.volumes.create import exists
 
-    try:
-        get(call.engine, parsed.args[0])
-    except NotFound:
-        return 1
-    return 0
+    return 0 if exists(call.engine, parsed.args[0]) else 1

@@ -14,23 +14,34 @@ if TYPE_CHECKING:
     from sonata.state.objects import Volume
 
 
-def shown(_engine: Engine, volume: Volume) -> dict[str, Any]:
+def shown(engine: Engine, volume: Volume, status: dict[str, Any] | None = None) -> dict[str, Any]:
     """The object that `inspect` and `ls --format json` show for a volume: what is empty is left out."""
+    from sonata.engine.volumes.listing import mount_count
+
     fields: dict[str, Any] = {
         "Name": volume.name,
         "Driver": volume.driver,
-        "Mountpoint": volume.mountpoint,
+        "Mountpoint": volume.mountpoint or volume.mounted_at,
         "CreatedAt": rfc3339(volume.created),
+        **({"Status": status} if status else {}),
         "Labels": dict(volume.labels),
         "Scope": "local",
-        "Options": dict(volume.options),
+        "Options": dict(sorted(volume.options.items())),
     }
     optional = (("UID", volume.uid), ("GID", volume.gid), ("Anonymous", volume.anonymous))
     fields.update({key: value for key, value in optional if value})
-    fields["MountCount"] = 0
-    if volume.fresh:
-        fields.update(NeedsCopyUp=True, NeedsChown=True)
+    fields["MountCount"] = mount_count(engine, volume)
+    later = (("NeedsCopyUp", volume.fresh), ("NeedsChown", volume.unowned))
+    rest = (*later, ("Timeout", volume.timeout), ("StorageID", volume.storage_id))
+    fields.update({key: value for key, value in rest if value})
     return {**fields, "LockNumber": 0}
+
+
+def with_status(engine: Engine, volume: Volume) -> dict[str, Any]:
+    """As `shown`, with what the volume's driver says of it."""
+    from sonata.engine.volumes.listing import status
+
+    return shown(engine, volume, status(engine, volume))
 
 
 def command(parsed: Parsed, call: Call) -> int:
@@ -40,12 +51,12 @@ def command(parsed: Parsed, call: Call) -> int:
     engine = call.engine
     if parsed["all"]:
         return inspect_all(
-            parsed, [volume.name for volume in listed(engine)], lambda name: shown(engine, get(engine, name))
+            parsed, [volume.name for volume in listed(engine)], lambda name: with_status(engine, get(engine, name))
         )
 
     def find(name: str) -> dict[str, Any]:
         try:
-            return shown(engine, get(engine, name))
+            return with_status(engine, get(engine, name))
         except NotFound as error:
             raise NotFound(f"no such volume {name}", error.hint, name=name) from error
 

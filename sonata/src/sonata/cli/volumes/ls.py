@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.cli.volumes.inspect import shown as as_json
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def command(parsed: Parsed, call: Call) -> int:
 def shown(parsed: Parsed, engine: Engine, volumes: list[Volume]) -> str:
     """What is printed for the volumes."""
     form = parsed.get("format")
-    if parsed["quiet"] and form is None:
+    if parsed["quiet"] and form is not None:
+        raise UsageError("quiet and format flags cannot be used together")
+    if parsed["quiet"]:
         return "".join(f"{volume.name}\n" for volume in volumes)
     from sonata.cli.render.report import Report, is_json, render_rows
 
@@ -37,13 +40,15 @@ def shown(parsed: Parsed, engine: Engine, volumes: list[Volume]) -> str:
         from sonata.cli.render.json import dumps
 
         return dumps([as_json(engine, volume) for volume in volumes], indent=2) + "\n"
-    rows = [fields(volume) for volume in volumes]
+    rows = [fields(engine, volume) for volume in volumes]
     report = Report("volume ls", "volumes.volumeReporter", COLUMNS, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
 
 
-def fields(volume: Volume) -> Mapping[str, Any]:
+def fields(engine: Engine, volume: Volume) -> Mapping[str, Any]:
     """The members of a row, as templates name them."""
+    from sonata.engine.volumes.listing import mount_count
+
     return {
         "Anonymous": volume.anonymous,
         "CreatedAt": lambda: _time(volume.created),
@@ -51,16 +56,16 @@ def fields(volume: Volume) -> Mapping[str, Any]:
         "GID": volume.gid,
         "Labels": dict(volume.labels),
         "LockNumber": 0,
-        "MountCount": 0,
-        "Mountpoint": volume.mountpoint,
+        "MountCount": mount_count(engine, volume),
+        "Mountpoint": volume.mountpoint or volume.mounted_at,
         "Name": volume.name,
-        "NeedsChown": volume.fresh,
+        "NeedsChown": volume.unowned,
         "NeedsCopyUp": volume.fresh,
         "Options": dict(volume.options),
         "Scope": "local",
         "Status": {},
-        "StorageID": "",
-        "Timeout": 0,
+        "StorageID": volume.storage_id,
+        "Timeout": volume.timeout,
         "UID": volume.uid,
     }
 

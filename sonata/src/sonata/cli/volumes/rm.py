@@ -22,7 +22,7 @@ def command(parsed: Parsed, call: Call) -> int:
     failed: list[SonataError] = []
     for name in names:
         try:
-            remove(engine, name, force=parsed["force"])
+            remove(engine, name, force=parsed["force"], timeout=parsed.get("time"))
             done.append(name)
         except NotFound as error:
             if not parsed["force"]:

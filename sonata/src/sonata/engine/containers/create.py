@@ -31,10 +31,13 @@ from sonata_core.models.ids import ContainerId, ImageId
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.model.container import MountUse
     from sonata.model.materials import Materials
     from sonata.model.request import RunRequest
     from sonata.store.records import ImageRecord
     from sonata_core.sdk.locks import FileLock
+
+_TO_SETTLE = (MountKind.GLOB, MountKind.IMAGE, MountKind.ARTIFACT)
 
 
 def create(engine: Engine, request: RunRequest) -> ContainerRow:
@@ -110,6 +113,10 @@ def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: M
 
     config = plan_container(request, facts, materials, engine.facts, engine.defaults)
     _require_profile(config.security.seccomp)
+    if any(use.kind in _TO_SETTLE for use in config.mounts):
+        from sonata.engine.containers.layered_mounts import settle
+
+        config = settle(engine, config)
     _require_sources(config)
     _require_namespaces(config)
     backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
@@ -187,14 +194,12 @@ def _remove_named(engine: Engine, name: str) -> None:
 def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
     """Write the container down, with the volumes that it needs and what it depends on."""
     from sonata.engine.networks.lookup import definition_of
-    from sonata.engine.volumes.use import ensure_volume
 
     networks = [definition_of(engine, use.network).name for use in config.network.networks]
     uses = tuple(use.replace(network=name) for use, name in zip(config.network.networks, networks, strict=True))
     config = config.replace(network=config.network.replace(networks=uses))
     volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
-    for use in volumes:
-        ensure_volume(engine, use)
+    _make_volumes(engine, volumes)
     state = ContainerState(phase=Phase.CREATING, boot=engine.facts.boot_id)
     needs = [*config.requires, *_joined(config)]
     begun = intents.Intent(id=config.id, kind="create", detail={"driver": config.backends.storage})
@@ -202,6 +207,20 @@ def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
         rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
         intents.put(engine.database, begun)
     return ContainerRow(config=config, state=state)
+
+
+def _make_volumes(engine: Engine, uses: list[MountUse]) -> None:
+    """The volumes that are not there yet. After an error those without a name of their own are gone again."""
+    from sonata.engine.volumes.use import ensure_volume
+
+    try:
+        for use in uses:
+            ensure_volume(engine, use)
+    except BaseException:
+        from sonata.engine.containers.remove import remove_volumes
+
+        remove_volumes(engine, [use.source for use in uses if use.anonymous])
+        raise
 
 
 def _joined(config: ContainerConfig) -> list[str]:

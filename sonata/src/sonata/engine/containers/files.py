@@ -8,7 +8,7 @@ from sonata._version import VERSION
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import HostsInput, ResolvInput, RuntimeFiles
 from sonata.plan import files as texts
-from sonata_core.errors import HostLacks
+from sonata_core.errors import HostLacks, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import read_in_root
 
@@ -122,7 +122,14 @@ def _base_hosts(config: ContainerConfig, root: int) -> str:
         return ""
     if base == "image":
         return read_in_root(root, "etc/hosts").decode(errors="replace")
-    return _read(base or "/etc/hosts")
+    if not base:
+        return _read("/etc/hosts")
+    try:
+        with open(base, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError as error:
+        text = (error.strerror or "").lower()
+        raise NotFound(f"failed to create new hosts file: open {base}: {text}", name=base) from error
 
 
 def _host_internal(engine: Engine, config: ContainerConfig, attached: AttachResult) -> str:

@@ -150,14 +150,14 @@ def _healthcheck(check: Healthcheck | None) -> dict[str, Any]:
 def _mount(engine: Engine, use: MountUse) -> dict[str, Any]:
     """One entry of `Mounts`."""
     volume = objects.volume_named(engine.database, use.source) if use.kind is MountKind.VOLUME else None
-    shown: dict[str, Any] = {"Type": "volume" if use.kind is MountKind.VOLUME else "bind"}
+    shown: dict[str, Any] = {"Type": str(use.kind) if use.kind in (MountKind.VOLUME, MountKind.IMAGE) else "bind"}
     if volume is not None:
         shown["Name"] = use.source
     shown["Source"] = volume.mountpoint if volume else use.source
     shown["Destination"] = use.target
     shown["Driver"] = volume.driver if volume else ""
     shown["Mode"] = use.relabel
-    shown["Options"] = mount_options(use)
+    shown["Options"] = None if use.kind is MountKind.IMAGE else mount_options(use)
     shown["RW"] = not use.read_only
     shown["Propagation"] = propagation(use)
     return shown
@@ -274,6 +274,7 @@ def _process_config(row: ContainerRow) -> dict[str, Any]:
         "Timeout": process.timeout,
         "StopTimeout": process.stop_timeout,
         "Passwd": process.passwd,
+        **({"ChrootDirs": list(config.chroot_dirs)} if config.chroot_dirs else {}),
         "sdNotifyMode": process.sdnotify,
         **({"ExposedPorts": {port: {} for port in exposed_ports(config)}} if exposed_ports(config) else {}),
     }

@@ -112,8 +112,9 @@ def _log(config: ContainerConfig, path: str) -> dict[str, Any]:
 
 
 def _binds(config: ContainerConfig) -> list[str]:
-    """`source:target:options`, of named volumes and then of binds."""
-    return [f"{use.source}:{use.target}:{','.join(bind_options(use))}" for use in volumes_and_binds(config)]
+    """`source:target:options`, of named volumes and then of binds; what has no options has no colon for them."""
+    uses = [use for use in volumes_and_binds(config) if use.kind is not MountKind.IMAGE]
+    return [":".join([use.source, use.target, *filter(None, [",".join(bind_options(use))])]) for use in uses]
 
 
 def volumes_and_binds(config: ContainerConfig) -> list[MountUse]:
@@ -124,12 +125,17 @@ def volumes_and_binds(config: ContainerConfig) -> list[MountUse]:
 
 def bind_options(use: MountUse) -> list[str]:
     """All options of a mount, as `Binds` has them."""
+    if use.kind in _UNBOUND:
+        return list(use.options)
     head = [*(("ro",) if use.read_only else ()), *((use.relabel,) if use.relabel else ())]
-    return [*head, propagation(use), *mount_options(use)]
+    marks = [*(("O",) if use.overlay else ()), *(() if use.copy else ("nocopy",))]
+    return [*head, *marks, propagation(use), *mount_options(use)]
 
 
 def propagation(use: MountUse) -> str:
-    """How mounts below it are passed on."""
+    """How mounts below it are passed on; empty where it is no bind."""
+    if use.kind in _UNBOUND:
+        return ""
     return next((option for option in use.options if option in PROPAGATIONS), "rprivate")
 
 
@@ -141,6 +147,7 @@ def mount_options(use: MountUse) -> list[str]:
 
 
 PROPAGATIONS = ("shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "runbindable")
+_UNBOUND = (MountKind.IMAGE, MountKind.DEVPTS, MountKind.RAMFS)
 _SHOWN_ELSEWHERE = ("ro", "rw", "z", "Z")
 _ALWAYS: dict[MountKind, tuple[str, ...]] = {
     MountKind.BIND: ("rbind",),

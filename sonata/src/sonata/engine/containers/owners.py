@@ -89,7 +89,7 @@ def bind_mapped(engine: Engine, source: str, target: str, mapping: IdMapping) ->
 
 
 def give_away(config: ContainerConfig, mounted: Mounted, who: Identity) -> None:
-    """`U`: give the sources of mounts to the container's user; and new volumes that the image has nothing for.
+    """`U`: give the sources of mounts to the container's user.
 
     Raises UsageError for folders of the system, NotFound for a user that is not mapped.
     """
@@ -100,8 +100,6 @@ def give_away(config: ContainerConfig, mounted: Mounted, who: Identity) -> None:
             if use.kind is MountKind.BIND:
                 _require_harmless(source, uid, gid)
             _chown_tree(source, uid, gid)
-    for folder in mounted.bare:
-        os.chown(folder, *on_host(config, who.uid, who.gid))
 
 
 def _require_harmless(source: str, uid: int, gid: int) -> None:

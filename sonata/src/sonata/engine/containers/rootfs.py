@@ -8,7 +8,7 @@ from sonata.engine import storage
 from sonata.engine.volumes import use as volumes
 from sonata.host import mounts
 from sonata.model.container import MountKind, MountUse, NamespaceKind
-from sonata_core.errors import NotFound, UsageError
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.mount import Mount
 from sonata_core.models.storage import MountOptions
@@ -30,10 +30,9 @@ class Mounted:
         self.entry = root
         """The root by which the runtime enters it."""
         self.sources: dict[str, str] = {}
+        """By target; empty: there is nothing to mount."""
         self.unmapped: dict[str, str] = {}
         """For sources that are shown with other owners: the folder itself."""
-        self.bare: list[str] = []
-        """New volumes for which the image has nothing: they become the user's."""
         self.flags: dict[str, tuple[str, ...]] = {}
         self.shm = ""
 
@@ -42,9 +41,9 @@ def mount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> Mou
     """Mount the root filesystem, /dev/shm, and the sources of the container's mounts."""
     root = _mount_root(engine, config, paths)
     _make_shm(engine, config, paths)
-    bare = [_make_source(engine, config, paths, one, root) for one in enumerate(config.mounts)]
+    for one in enumerate(config.mounts):
+        _make_source(engine, config, paths, one, root)
     mounted = places(engine, config, paths, root)
-    mounted.bare = [folder for folder in bare if folder]
     for use in config.mounts:
         if use.target in mounted.unmapped:
             from sonata.engine.containers import owners
@@ -71,11 +70,15 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
     for number, use in enumerate(config.mounts):
         if use.kind is MountKind.BIND:
             mounted.flags[use.source] = _bind_flags(use)
+            if "no-dereference" in use.options and os.path.islink(use.source):
+                mounted.sources[use.target] = ""
+        elif _is_layered(use):
+            from sonata.engine.containers.layered_mounts import place_of
+
+            mounted.sources[use.target] = place_of(paths, number, use)
         elif use.kind is MountKind.VOLUME:
             mounted.sources[use.target] = volumes.folder(engine, use)
-        elif use.kind is MountKind.OVERLAY:
-            mounted.sources[use.target] = _overlay_at(paths, str(number))
-        if use.id_map is not None:
+        if use.id_map is not None and mounted.sources.get(use.target) != "":
             _show_mapped(config, paths, (number, use), mounted)
     return mounted
 
@@ -91,6 +94,11 @@ def _show_mapped(
         mounted.sources[use.target] = owners.mapped_at(paths, number)
 
 
+def _is_layered(use: MountUse) -> bool:
+    """Whether it takes mounts of its own on the host before the runtime can bind it."""
+    return use.kind in (MountKind.OVERLAY, MountKind.IMAGE) or use.overlay or bool(use.subpath)
+
+
 def unmount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> None:
     """Take it all away. Idempotent."""
     if config.namespaces.user.kind is not NamespaceKind.HOST:
@@ -100,6 +108,8 @@ def unmount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> N
     mounts.unmount_below(engine.kernel, paths.bundle)
     if not config.rootfs:
         storage.unmount_container(engine, config.id, force=True)
+    if config.mounts:
+        volumes.let_go(engine, config)
 
 
 def _mount_root(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:
@@ -118,13 +128,15 @@ def _mount_root(engine: Engine, config: ContainerConfig, paths: ContainerPaths) 
         if mapping is not None:
             owners.bind_mapped(engine, config.rootfs, lower, mapping)
     if config.rootfs_overlay:
-        _overlay(engine, paths, "rootfs", (lower, "", ""))
+        from sonata.engine.containers.layered_mounts import overlay
+
+        overlay(engine, f"{paths.bundle}/overlay/rootfs", (lower, "", ""))
     return root_given(config, paths)
 
 
 def root_given(config: ContainerConfig, paths: ContainerPaths) -> str:
     """Where the root filesystem of `--rootfs` is: the folder itself, or an overlay over it."""
-    return _overlay_at(paths, "rootfs") if config.rootfs_overlay else _mapped_root(config, paths)
+    return f"{paths.bundle}/overlay/rootfs/merge" if config.rootfs_overlay else _mapped_root(config, paths)
 
 
 def _mapped_root(config: ContainerConfig, paths: ContainerPaths) -> str:
@@ -136,32 +148,6 @@ def _mapped_root(config: ContainerConfig, paths: ContainerPaths) -> str:
 def storage_maps(config: ContainerConfig) -> IdMapping | None:
     """The maps by which the container's files lie shifted; None where every id is itself, as with `keep-id`."""
     return None if config.namespaces.user.kind is NamespaceKind.KEEP_ID else config.id_mapping
-
-
-def _overlay_at(paths: ContainerPaths, name: str) -> str:
-    return f"{paths.bundle}/overlay/{name}/merge"
-
-
-def _overlay(engine: Engine, paths: ContainerPaths, name: str, layers: tuple[str, str, str]) -> None:
-    """An overlay over a folder of the host: changes go below the bundle, or where `upper` says."""
-    lower, upper, work = layers
-    merged = _overlay_at(paths, name)
-    home = os.path.dirname(merged)
-    upper, work = upper or f"{home}/upper", work or f"{home}/work"
-    for folder in (upper, work, merged):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    _like(lower, upper)
-    options = (f"lowerdir={lower}", f"upperdir={upper}", f"workdir={work}")
-    if not mounts.is_mounted(merged):
-        mounts.make_one(
-            engine.kernel, Mount(type="overlay", source="overlay", target=merged, options=options), engine.run_command
-        )
-
-
-def _like(source: str, target: str) -> None:
-    seen = os.stat(source)
-    os.chown(target, seen.st_uid, seen.st_gid)
-    os.chmod(target, seen.st_mode & 0o7777)
 
 
 def _shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:
@@ -195,18 +181,22 @@ def _make_shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) ->
 
 def _make_source(
     engine: Engine, config: ContainerConfig, paths: ContainerPaths, numbered: tuple[int, MountUse], root: str
-) -> str:
-    """What `places` says the folder behind a mount is, made ready; where it is, if it is to become the user's."""
+) -> None:
+    """What `places` says the folder behind a mount is, made ready."""
     number, use = numbered
+    found = use.source
     if use.kind is MountKind.VOLUME:
-        return volumes.prepare(engine, config, use, root)
-    if use.kind is MountKind.OVERLAY:
-        if not os.path.isdir(use.source):
-            raise NotFound(f"statfs {use.source}: no such file or directory")
-        _overlay(engine, paths, str(number), (use.source, use.upper_dir, use.work_dir))
-    elif use.kind in (MountKind.IMAGE, MountKind.GLOB, MountKind.ARTIFACT):
-        raise UsageError(f"mount type {use.kind} is not supported yet: {use.target}")
-    return ""
+        found = volumes.prepare(engine, config, use, root)
+    elif use.kind in (MountKind.BIND, MountKind.OVERLAY):
+        _bind_flags(use)
+    if use.kind is MountKind.BIND and "no-dereference" in use.options:
+        from sonata.engine.containers.layered_mounts import link_instead
+
+        link_instead(root, use)
+    if _is_layered(use):
+        from sonata.engine.containers.layered_mounts import Place, make
+
+        make(Place(engine, paths, number), use, found, config.id_mapping)
 
 
 def _bind_flags(use: MountUse) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ def remove(engine: Engine, text: str, *, force: bool = False, every_name: bool =
 def _free(engine: Engine, image: ImageRecord, *, force: bool) -> None:
     """Remove the containers that use the image, or raise InUse naming one."""
     users = rows.using_image(engine.database, image.id)
+    users += [one for one in rows.mounting_image(engine.database, image.id) if one not in users]
     foreign = [one.id for one in engine.store.containers() if one.image == image.id and one.id not in users]
     if force:
         from sonata.engine.containers.remove import remove as remove_container

@@ -138,6 +138,10 @@ def _forget_volume(engine: Engine, intent: intents.Intent) -> None:
 
     name = str(intent.detail["name"])
     if objects.volume_named(engine.database, name) is None:
+        if intent.detail.get("storage"):
+            from sonata.engine import storage
+
+            storage.delete_container(engine, str(intent.detail["storage"]))
         remove_tree(f"{engine.config.paths.volume_path}/{name}")
     intents.forget(engine.database, intent.id)
 

@@ -1,35 +1,104 @@
-"""Filling a new volume with what the image has at its place."""
+"""Filling a new volume with what the image has at its place, and giving it an owner."""
 
 from __future__ import annotations
 
 import os
 import stat
 
+from sonata.state import objects
+from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import open_in_root
 
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig, MountUse
+
 _CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def copy_up(root: str, target: str, volume: str) -> bool:
-    """Copy the content of `target` inside `root` into the empty folder `volume`, with owners, modes and times.
+def fill(engine: Engine, config: ContainerConfig, use: MountUse, root: str, place: str) -> None:
+    """What the first use of a volume brings: content and owner, as long as it is empty.
 
-    The folder takes on the owner and mode of `target`. Nothing is read from outside `root`; what
-    is no file, folder or link is passed over. False: there is no such folder in `root`.
+    A volume that was filled once is never filled again, one that never was remains to be.
     """
+    from sonata.plan.volume_options import LOCAL, may_copy
+
+    with engine.locks.hold(f"volume-{use.source}"):
+        volume = objects.find_volume(engine.database, use.source)
+        adopting = volume.unowned and volume.driver == LOCAL
+        empty = not os.listdir(place)
+        wanted = volume.fresh and use.copy and empty and may_copy(volume.options)
+        copied = wanted and copy_up(root, use.target, place, adopt=adopting)
+        changed = volume.replace(fresh=volume.fresh and not copied, unowned=volume.unowned and empty and not copied)
+        if adopting and empty:
+            uid, gid = _process_owner(config, root)
+            if not copied:
+                _adopt(root, use.target, place, (uid, gid))
+            changed = changed.replace(uid=uid, gid=gid)
+        if changed != volume:
+            objects.put_volume(engine.database, changed)
+
+
+def _process_owner(config: ContainerConfig, root: str) -> tuple[int, int]:
+    """The container's user, as the host numbers it."""
+    from sonata.engine.containers.inside import identity, on_host
+
+    handle = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        who = identity(config, handle)
+    finally:
+        os.close(handle)
+    return on_host(config, who.uid, who.gid)
+
+
+def _adopt(root: str, target: str, place: str, owner: tuple[int, int]) -> None:
+    """Give an empty volume the owner and mode of the folder that it covers, or the process's owner."""
+    source = _open_source(root, target)
+    into = os.open(place, _FOLDER)
+    try:
+        if source is None:
+            os.fchown(into, *owner)
+        else:
+            _like(os.fstat(source), into)
+    finally:
+        os.close(into)
+        if source is not None:
+            os.close(source)
+
+
+def _open_source(root: str, target: str) -> int | None:
+    """The folder at `target` inside `root`; None where there is none."""
     top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        source = open_in_root(top, target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return open_in_root(top, target, _FOLDER)
     except OSError:
-        return False
+        return None
     finally:
         os.close(top)
-    into = os.open(volume, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def copy_up(root: str, target: str, volume: str, *, adopt: bool = True) -> bool:
+    """Copy the content of `target` inside `root` into the empty folder `volume`, with owners, modes and times.
+
+    With `adopt` the folder takes on the owner and mode of `target`. Nothing is read from outside `root`; what
+    is no file, folder or link is passed over. False if there is nothing to copy.
+    """
+    source = _open_source(root, target)
+    if source is None:
+        return False
+    into = os.open(volume, _FOLDER)
     try:
+        if not os.listdir(source):
+            return False
+        before = os.fstat(into)
         _copy_folder(source, into, {})
-        return True
+        if not adopt:
+            _like(before, into)
     finally:
         os.close(into)
         os.close(source)
+    return True
 
 
 def _copy_folder(source: int, into: int, links: dict[tuple[int, int], tuple[int, str]]) -> None:

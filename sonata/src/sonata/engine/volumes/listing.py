@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine.containers.filters import grouped, has_label, matches, moment
 from sonata.state import objects
 from sonata_core.errors import UsageError
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,35 @@ def listing(engine: Engine, filters: tuple[str, ...] = ()) -> list[objects.Volum
     return [volume for volume in found if all(condition(volume) for condition in conditions)]
 
 
+def mount_count(engine: Engine, volume: objects.Volume) -> int:
+    """How many uses keep a volume mounted; 0 for one that is a plain folder."""
+    if volume.boot != engine.facts.boot_id:
+        return 0
+    return sum(volume.holders.values())
+
+
+def status(engine: Engine, volume: objects.Volume) -> dict[str, Any]:
+    """What a driver outside says of its volume. Raises BackendMissing and what drivers raise."""
+    if volume.driver == "local" or volume.storage_id:
+        return {}
+    from sonata.engine.volumes.drivers import driver_of
+
+    return driver_of(engine, volume.driver, volume.name, volume.timeout).status(volume.name)
+
+
+def _truth(key: str, value: str) -> bool:
+    if value.lower() not in _TRUTH:
+        raise UsageError(f'"{value}" is not a valid value for the "{key}" filter - must be true or false')
+    return _TRUTH[value.lower()]
+
+
+def _anonymous(_engine: Engine, values: list[str]) -> Condition:
+    wanted = _truth("anonymous", values[-1])
+    return lambda volume: volume.anonymous is wanted
+
+
 def _unused(engine: Engine, values: list[str]) -> Condition:
-    wanted = {"true": True, "1": True, "false": False, "0": False}.get(values[-1].lower())
-    if wanted is None:
-        raise UsageError(f'"{values[-1]}" is not a valid value for the "dangling" filter - must be true or false')
+    wanted = _truth("dangling", values[-1])
     return lambda volume: (not objects.volume_users(engine.database, volume.name)) is wanted
 
 
@@ -43,8 +68,10 @@ def _after(engine: Engine, values: list[str]) -> Condition:
     return lambda volume: volume.created > limit
 
 
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _MAKERS: dict[str, Callable[[Engine, list[str]], Condition]] = {
     "after": _after,
+    "anonymous": _anonymous,
     "dangling": _unused,
     "driver": lambda _engine, values: lambda volume: volume.driver in values,
     "label": lambda _engine, values: lambda volume: all(has_label(volume.labels, value) for value in values),

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 _PROPAGATION = frozenset(["shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"])
 _GUARDED = ("nosuid", "noexec", "nodev")
+_PTS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
 _TMPFS_DEFAULTS = ("rw", "rprivate", "nosuid", "nodev", "tmpcopyup")
 
 
 def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
     """All mounts, ordered by how deep their destinations lie (stable)."""
-    asked = [_asked(use, config, inputs) for use in config.mounts]
+    asked = [_asked(use, config, inputs) for use in config.mounts if inputs.sources.get(use.target) != ""]
     asked += _devices(config, inputs, facts)
     places = {mount["destination"] for mount in asked}
     below = tuple(place + "/" for place in places if place == "/dev")
@@ -126,6 +127,8 @@ def _files(config: ContainerConfig, inputs: SpecInputs) -> list[Mount]:
         ("/etc/localtime", files.localtime),
         ("/run/secrets", files.secrets),
         *files.secret_files.items(),
+        *((f"{folder.rstrip('/')}/etc/resolv.conf", files.resolv_conf) for folder in config.chroot_dirs),
+        *((f"{folder.rstrip('/')}/etc/hosts", files.hosts) for folder in config.chroot_dirs),
     ):
         if source and not (destination == "/run/.containerenv" and any(use.target == "/run" for use in config.mounts)):
             result.append(_mount(destination, "bind", source, options))
@@ -156,14 +159,17 @@ def _systemd(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
 
 
 def _asked(use: MountUse, config: ContainerConfig, inputs: SpecInputs) -> Mount:
-    if use.kind in (MountKind.TMPFS, MountKind.RAMFS):
-        return _mount(use.target, str(use.kind), str(use.kind), _tmpfs_options(use, inputs))
+    if use.kind == MountKind.TMPFS:
+        return _mount(use.target, "tmpfs", "tmpfs", _tmpfs_options(use, inputs))
+    if use.kind == MountKind.RAMFS:
+        return _mount(use.target, "ramfs", "ramfs", use.options)
     if use.kind == MountKind.DEVPTS:
-        options = use.options or ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+        options = use.options if use.options or use.target != "/dev/pts" else _PTS
         return _mount(use.target, "devpts", "devpts", options)
     source = inputs.sources.get(use.target, use.source)
-    if use.subpath and use.target not in inputs.sources:
-        source = f"{source}/{use.subpath}"
+    if use.kind in (MountKind.IMAGE, MountKind.OVERLAY) or use.overlay:
+        access = ("ro",) if use.read_only else ()
+        return _mount(use.target, "bind", source, (*access, "rprivate", "rbind"))
     flags = ("nosuid", "nodev") if use.kind == MountKind.VOLUME else inputs.source_flags.get(use.source, ())
     return _mount(use.target, "bind", source, _bind_options(use.options, flags))
 
@@ -182,7 +188,7 @@ def _tmpfs_options(use: MountUse, inputs: SpecInputs) -> list[str]:
 
 def _bind_options(given: tuple[str, ...], flags: tuple[str, ...]) -> list[str]:
     """The user's in order, then what is missing: propagation, the source's own flags, the bind itself."""
-    options = [text for text in given if not text.startswith(("volume-opt=", "volume-label="))]
+    options = [text for text in given if text != "no-dereference"]
     seen = set(options)
     if not _PROPAGATION & seen:
         options.append("private" if "bind" in seen else "rprivate")
