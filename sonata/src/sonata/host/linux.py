@@ -134,5 +134,7 @@ def _messages(context: int) -> str:
 
 def quotactl_fd(handle: int, command: int, ident: int, data: bytearray) -> None:
     """quotactl_fd(2): what `command` says about the quota of `ident` on the file system of a descriptor."""
+    import ctypes
+
     buffer = (ctypes.c_char * len(data)).from_buffer(data)
     _numbered(_QUOTACTL_FD, handle, ctypes.c_uint(command), ctypes.c_uint(ident), buffer)

@@ -209,8 +209,6 @@ def _take_image(draft: _Draft, key: str, value: str | None) -> None:
         if value not in ("true", "false"):
             raise UsageError(f"invalid rw value {go_quote(value or '')}: invalid mount option")
         draft.writable = value == "true"
-    elif key == "idmap":
-        _take_id_map(draft, value)
     elif key == "subpath":
         draft.subpath = _need(key, value, empty=True)
         if not draft.subpath.startswith("/"):

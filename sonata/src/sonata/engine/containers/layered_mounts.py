@@ -9,7 +9,6 @@ from sonata.host import kernel as k
 from sonata.host import mounts
 from sonata.model.container import MountKind
 from sonata.plan import globs
-from sonata.plan.idmaps import of_mount
 from sonata_core.errors import NotFound, ProcessRefused, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.mount import Mount, MountPlan
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig, MountUse
-    from sonata_core.models.process import IdMapping
 
 _MOST_MATCHES = 10000
 
@@ -100,13 +98,10 @@ class Place:
         return f"{self._bundle}/overlay/{self._number}"
 
 
-def make(place: Place, use: MountUse, found: str, mapping: IdMapping | None) -> None:
-    """What `place_of` tells, over the content that lies at `found` (a folder; for an image its name).
-
-    `mapping` is the container's, for an image that is to be seen by its ids.
-    """
+def make(place: Place, use: MountUse, found: str) -> None:
+    """What `place_of` tells, over the content that lies at `found` (a folder; for an image its name)."""
     if use.kind is MountKind.IMAGE:
-        found = _image(place, use, mapping)
+        found = _image(place, use)
     if use.subpath:
         found = _inside(place, found, use.subpath)
     if use.kind is MountKind.OVERLAY or use.overlay or (use.kind is MountKind.IMAGE and not use.read_only):
@@ -171,7 +166,7 @@ def _escaped(path: str) -> str:
     return "".join(f"\\{char}" if char in "\\:," else char for char in path)
 
 
-def _image(place: Place, use: MountUse, mapping: IdMapping | None) -> str:
+def _image(place: Place, use: MountUse) -> str:
     """An image's root, mounted read-only in the container's own folder, so that it goes with the container's mounts."""
     engine = place.engine
     image = engine.store.find_image(use.image_id)
@@ -179,9 +174,7 @@ def _image(place: Place, use: MountUse, mapping: IdMapping | None) -> str:
         raise NotFound(f"{use.source}: image not known", name=use.source)
     layer = engine.store.layer(image.layer)
     ref = LayerRef(store=layer.store, id=layer.id)
-    shown = of_mount(use.id_map, mapping) if use.id_map is not None else None
-    options = MountOptions(read_only=True, id_mapping=shown)
-    plan = engine.storage.hook.storage_mounts(layer=ref, options=options)
+    plan = engine.storage.hook.storage_mounts(layer=ref, options=MountOptions(read_only=True))
     folder = place.empty("image")
     if not plan.mounts:
         bind = Mount(type="bind", source=plan.root, target=folder, options=("rbind", "ro"))

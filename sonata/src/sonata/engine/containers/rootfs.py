@@ -196,7 +196,7 @@ def _make_source(
     if _is_layered(use):
         from sonata.engine.containers.layered_mounts import Place, make
 
-        make(Place(engine, paths, number), use, found, config.id_mapping)
+        make(Place(engine, paths, number), use, found)
 
 
 def _bind_flags(use: MountUse) -> tuple[str, ...]:
