@@ -1,7 +1,8 @@
-"""image tree, on images that are built upon each other."""
+"""image tree and image mount, on images that are built upon each other."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,57 @@ def test_tree_of_what_is_built_upon_it(store: PlainStore) -> None:
     assert [line.endswith(f"[{IMAGE}]") for line in upon[4:]] == [True, False]
     assert "localhost/upon:two" in upon[5]
     assert len(own) == 5
+
+
+def is_mount(path: str) -> bool:
+    return Path(path).is_mount()
+
+
+def test_mount_shows_the_files_and_unmount_takes_them_away(store: PlainStore) -> None:
+    path = store.out("image", "mount", UPON)
+    assert (Path(path) / "file").read_text() == "more"
+    with pytest.raises(OSError, match="Read-only"):
+        (Path(path) / "file").write_text("less")
+    ident = store.out("inspect", "--type=image", "--format={{.Id}}", UPON)
+    assert store.out("image", "mount").split()[1] == path
+    listed = json.loads(store.out("image", "mount", "--format=json"))
+    assert [(one["id"], one["mountpoint"]) for one in listed] == [(ident, path)]
+    assert set(listed[0]["Repositories"]) == {UPON, "localhost/upon:two"}
+    assert store.out("image", "umount", UPON) == ident
+    assert not is_mount(path)
+    assert store.out("image", "unmount", UPON) == ""
+    assert store.out("image", "mount") == ""
+    assert 'unknown --format argument: "x"' in store.refused("image", "mount", "--format=x")
+
+
+def test_mounts_are_counted_and_forced_away(store: PlainStore) -> None:
+    path = store.out("image", "mount", UPON)
+    assert store.out("image", "mount", UPON) == path
+    store.out("image", "unmount", UPON)
+    assert is_mount(path)
+    store.out("image", "mount", UPON)
+    store.out("image", "unmount", "--force", UPON)
+    assert not is_mount(path)
+
+
+def test_all_images_at_once_and_none_by_mistake(store: PlainStore) -> None:
+    assert "nosuch: image not known" in store.refused("image", "mount", IMAGE, "nosuch")
+    assert store.out("image", "mount") == ""
+    rows = [line.split() for line in store.out("image", "mount", "--all").splitlines()]
+    assert len(rows) == 2
+    assert all(is_mount(path) for _, path in rows)
+    assert len(store.out("image", "unmount", "--all").split()) == 2
+    assert not any(is_mount(path) for _, path in rows)
+    for words in (("mount", "-a", IMAGE), ("unmount", "-a", IMAGE)):
+        assert "when using the --all switch" in store.refused("image", *words)
+    assert "must be specified" in store.refused("image", "unmount")
+
+
+def test_a_mounted_image_can_be_removed(store: PlainStore) -> None:
+    path = store.out("image", "mount", UPON)
+    store.out("rmi", "-f", UPON, "localhost/upon:two")
+    assert not is_mount(path)
+    assert store.out("image", "mount") == ""
 
 
 @pytest.mark.needs_peer("podman")

@@ -249,6 +249,7 @@ TABLE: dict[str, Row] = {
     "image inspect": _image("inspect", "Display the configuration of an image", "images:INSPECT", "inspect", _MORE_I),
     "image list": _IMAGES,
     "image load": _LOAD,
+    "image mount": _image("mount", "Mount an image's root filesystem", "images:MOUNT", "any", "[IMAGE...]"),
     "image prune": _image("prune", "Remove unused images", "prune:IMAGES", "none", ""),
     "image pull": _PULL,
     "image push": _PUSH,
@@ -258,6 +259,9 @@ TABLE: dict[str, Row] = {
     "image tag": _TAG,
     "image tree": _image(
         "tree", "Print layer hierarchy of an image in a tree format", "images:TREE", "exact 1", "IMAGE"
+    ),
+    "image unmount": _image(
+        "unmount", "Unmount an image's root filesystem", "images:UNMOUNT", "any", "IMAGE [IMAGE...]"
     ),
     "image untag": _UNTAG,
     "images": _IMAGES,
@@ -418,6 +422,7 @@ ALIASES: dict[str, str] = {
     "container ls": "container list",
     "container umount": "container unmount",
     "image ls": "image list",
+    "image umount": "image unmount",
     "network list": "network ls",
     "network remove": "network rm",
     "plugin list": "plugin ls",
@@ -440,8 +445,11 @@ TO_COME = frozenset(
         *("unshare",),
         *("container checkpoint", "container clone"),
         *("container restore", "container runlabel"),
-        *("image build", "image mount", "image scp"),
-        *("image sign", "image trust", "image umount", "image unmount"),
+        *("image build", "image scp"),
+        *(
+            "image sign",
+            "image trust",
+        ),
         *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
     )

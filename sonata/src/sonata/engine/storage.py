@@ -33,7 +33,11 @@ def open_store(engine: Engine) -> Store:
 def mount_container(engine: Engine, container: str, options: MountOptions) -> str:
     """Mount a container's root filesystem, or count one more user of it; where it is."""
     record = engine.store.find_container(container)
-    layer = record.layer if record else LayerId(container)
+    return mount_layer(engine, record.layer if record else LayerId(container), options)
+
+
+def mount_layer(engine: Engine, layer: LayerId, options: MountOptions) -> str:
+    """Mount a layer, or count one more user of it; where it is."""
     return engine.store.mount_layer(layer, lambda found: _mount(engine, found, options), mounts.is_mounted)
 
 
@@ -66,9 +70,7 @@ class MountedLayer:
         self._options = options
 
     def __enter__(self) -> str:
-        engine = self._engine
-        options = self._options or self._seen_as()
-        return engine.store.mount_layer(self._layer, lambda found: _mount(engine, found, options), mounts.is_mounted)
+        return mount_layer(self._engine, self._layer, self._options or self._seen_as())
 
     def _seen_as(self) -> MountOptions:
         for record in self._engine.store.containers():

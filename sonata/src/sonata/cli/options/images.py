@@ -55,6 +55,16 @@ HISTORY = (
     ("quiet", "q", "bool", False, "", "Display the numeric IDs only"),
 )
 
+MOUNT = (
+    ("all", "a", "bool", False, "", "Mount all images"),
+    ("format", "", "string", "", "", "Print the mounted images in specified format (json)"),
+)
+
+UNMOUNT = (
+    ("all", "a", "bool", False, "", "Unmount all of the currently mounted images"),
+    ("force", "f", "bool", False, "", "Force the complete unmounting of the specified mounted images"),
+)
+
 TREE = (("whatrequires", "", "bool", False, "", "Show all child images and layers of the specified image"),)
 
 INSPECT = (("format", "f", "string", "json", "", "Format the output to a Go template or json"),)
