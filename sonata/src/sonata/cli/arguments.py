@@ -61,6 +61,11 @@ def _some_names(path: str, parsed: Parsed) -> None:
         _names(path, parsed)
 
 
+def _one_to_three(_path: str, parsed: Parsed) -> None:
+    if not 1 <= len(parsed.args) <= 3:
+        raise UsageError(f"accepts between 1 and 3 arg(s), received {len(parsed.args)}")
+
+
 def _start(_path: str, parsed: Parsed) -> None:
     every, latest = _flag(parsed, "all"), _flag(parsed, "latest")
     if len(parsed.args) > 1 and _flag(parsed, "attach"):
@@ -195,6 +200,7 @@ _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "names": _names,
     "names or none": _some_names,
     "one or two": _one_or_two,
+    "one to three": _one_to_three,
     "port": _port,
     "rmi": _rmi,
     "save": _save,

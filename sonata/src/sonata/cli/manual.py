@@ -19,6 +19,37 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("sonata container cleanup ctrID1 ctrID2 ctrID3", "sonata container cleanup --all"),
     ),
+    "sonata.cli.containers.clone:command": (
+        (
+            "Makes another container like an existing one: the same image, command, environment, volumes, networks "
+            "and limits, with a fresh root filesystem. Options and arguments change the name, the image and limits. "
+            "Without a name it is called as the original, with -clone behind it and, if need be, a number."
+        ),
+        (
+            "sonata container clone web",
+            "sonata container clone --name web2 --memory 1g --run web",
+            "sonata container clone --destroy --force web web-new localhost/web:2",
+        ),
+    ),
+    "sonata.cli.system.generate:kube": (
+        "Kubernetes manifests are to come; until then this command says so and ends with 125.",
+        (),
+    ),
+    "sonata.cli.system.generate:spec": (
+        (
+            "Prints how a container was made as JSON in the form of Podman's SpecGenerator, which its API takes to "
+            "create containers. With --name the specification names the container NAME-clone, so that both can live "
+            "side by side; with --name=false it keeps the name."
+        ),
+        ("sonata generate spec web", "sonata generate spec --compact --name=false -f web.json web"),
+    ),
+    "sonata.cli.system.generate:systemd": (
+        (
+            "Deprecated in Podman in favour of quadlets, and not offered: write a .container file for the container. "
+            "To have containers start at boot, enable sonata-restart.service."
+        ),
+        (),
+    ),
     "sonata.cli.containers.create:command": (
         (
             "Creates a new container from the given image or storage and prepares it for running the "

@@ -112,6 +112,23 @@ class RemoveRequest(Record):
     volumes: bool = False
 
 
+class CloneRequest(Record):
+    """`container clone`: `image` in the place of the original's; `destroy` the original, if it runs with `force`."""
+
+    name: str = ""
+    image: str = ""
+    destroy: bool = False
+    force: bool = False
+    run: bool = False
+
+
+class SpecRequest(Record):
+    """`generate spec`: with a `new_name`, on few lines if `compact`."""
+
+    compact: bool = False
+    new_name: bool = True
+
+
 class WaitRequest(Record):
     """`wait`. `interval` is a Go duration or milliseconds; `condition` defaults to stopped."""
 

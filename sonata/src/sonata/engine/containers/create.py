@@ -67,11 +67,16 @@ def _create(engine: Engine, request: RunRequest) -> ContainerRow:
         engine.notify(notice)
     if request.replace_existing and request.name:
         _remove_named(engine, request.name)
+    return make(engine, config, image)
+
+
+def make(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> ContainerRow:
+    """Make the container that was decided: its row, its files and its writable layer; all of it or nothing."""
     with engine.locks.hold(config.id), Undo(engine.log) as undo:
         undo.push("lock", lambda: engine.locks.forget(config.id))
-        if request.cidfile:
-            _write_cid(request.cidfile, config.id)
-            undo.push("cidfile", lambda: os.unlink(request.cidfile))
+        if config.cid_file:
+            _write_cid(config.cid_file, config.id)
+            undo.push("cidfile", lambda: os.unlink(config.cid_file))
         ids: FileLock | None = None
         if config.namespaces.user.kind is NamespaceKind.AUTO:
             from sonata.engine.containers import userns

@@ -6,6 +6,8 @@ from sonata.model.container import MountKind, NamespaceKind, NetworkMode
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sonata.model.container import ContainerConfig, MountUse, NamespaceChoice
 
 
@@ -66,11 +68,11 @@ def _resources(config: ContainerConfig) -> dict[str, Any]:
         "NanoCpus": _nano_cpus(cpu),
         "CgroupParent": config.cgroup_parent,
         "BlkioWeight": block.get("weight", 0),
-        "BlkioWeightDevice": block.get("weightDevice"),
-        "BlkioDeviceReadBps": block.get("throttleReadBpsDevice"),
-        "BlkioDeviceWriteBps": block.get("throttleWriteBpsDevice"),
-        "BlkioDeviceReadIOps": block.get("throttleReadIOPSDevice"),
-        "BlkioDeviceWriteIOps": block.get("throttleWriteIOPSDevice"),
+        "BlkioWeightDevice": _devices(block.get("weightDevice"), "weight"),
+        "BlkioDeviceReadBps": _devices(block.get("throttleReadBpsDevice"), "rate"),
+        "BlkioDeviceWriteBps": _devices(block.get("throttleWriteBpsDevice"), "rate"),
+        "BlkioDeviceReadIOps": _devices(block.get("throttleReadIOPSDevice"), "rate"),
+        "BlkioDeviceWriteIOps": _devices(block.get("throttleWriteIOPSDevice"), "rate"),
         "CpuPeriod": cpu.get("period", 0),
         "CpuQuota": cpu.get("quota", 0),
         "CpuRealtimePeriod": cpu.get("realtimePeriod", 0),
@@ -206,3 +208,19 @@ def _user_namespace(config: ContainerConfig) -> dict[str, Any]:
         [f"{one.container_id}:{one.host_id}:{one.size}" for one in maps] for maps in (mapping.uids, mapping.gids)
     )
     return {"UsernsMode": mode, "IDMappings": {"UidMap": uids, "GidMap": gids}}
+
+
+def _devices(entries: Any, what: str) -> list[dict[str, Any]] | None:
+    """Limits of block devices, by the devices' paths."""
+    return [{"Path": _block_device(one), what.title(): one[what]} for one in entries] if entries else None
+
+
+def _block_device(entry: Mapping[str, int]) -> str:
+    """The path of a block device; its numbers where the host has it no longer."""
+    number = f"{entry['major']}:{entry['minor']}"
+    try:
+        with open(f"/sys/dev/block/{number}/uevent", encoding="ascii", errors="replace") as file:
+            found = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+    except OSError:
+        return number
+    return f"/dev/{found['DEVNAME']}" if "DEVNAME" in found else number

@@ -39,8 +39,8 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
         config, phase = row.config, Phase(row.state.phase)
         if phase in _GONE:
             raise Conflict(f"container {config.id} is {phase}: container state improper")
-        limits = _limits(engine, config, request)
-        merged = _merged(config.resources, limits)
+        limits = given_limits(engine, config, request)
+        merged = merged_limits(config.resources, limits)
         changed = _changed(config, request).replace(resources=merged)
         if limits and phase in _LIVE:
             ref = ContainerPaths(engine, config.backends.storage, config.id).ref
@@ -66,8 +66,8 @@ def _unlimit(engine: Engine, row: ContainerRow, limits: Mapping[str, Any]) -> No
                 cgroups.unlimit(group, controller, version)
 
 
-def _limits(engine: Engine, config: ContainerConfig, request: RunRequest) -> dict[str, Any]:
-    """What was given of limits; a default that nobody asked for is none."""
+def given_limits(engine: Engine, config: ContainerConfig, request: RunRequest) -> dict[str, Any]:
+    """What was given of limits; a default that nobody asked for is none. Raises UsageError."""
     known = config.resources.get("memory", {}).get("limit", 0)
     if request.memory_swap not in ("", "-1") and not request.memory and known:
         request = request.replace(memory=str(known))
@@ -83,8 +83,11 @@ def _limits(engine: Engine, config: ContainerConfig, request: RunRequest) -> dic
     return found
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Old limits with the new ones in their place. A quota without a period, or the reverse, keeps its other half."""
+def merged_limits(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Old limits with the new ones in their place. A quota without a period, or the reverse, keeps its other half.
+
+    Raises UsageError for limits that contradict each other.
+    """
     merged = dict(old)
     for kind, values in new.items():
         merged[kind] = {**merged.get(kind, {}), **values}
