@@ -471,10 +471,10 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 TO_COME = frozenset(
     (
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
-        *("farm", "generate", "kube"),
+        *("farm", "kube"),
         *("machine", "manifest", "play", "pod", "quadlet"),
         *("unshare",),
-        *("container checkpoint", "container clone"),
+        *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),
         *(
