@@ -12,6 +12,7 @@ import sys
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sonata.cli.call import Call
     from sonata.cli.root import Invocation
 
 
@@ -88,11 +89,21 @@ def _carry_out(made: Invocation, *, leaving: bool) -> int:
     call = Call(made.path, tuple(made.words), made.globals)
     try:
         with trace.span(made.path):
+            if made.globals.get("cpu-profile") or made.globals.get("memory-profile"):
+                return _profiled(made, call)
             return root.target(made.path)(made.parsed, call)
     finally:
         if not leaving:
             call.close()
         trace.stop()
+
+
+def _profiled(made: Invocation, call: Call) -> int:
+    from sonata.cli import root
+    from sonata.cli.profiling import Profile
+
+    with Profile(made.globals.get("cpu-profile", ""), made.globals.get("memory-profile", "")):
+        return root.target(made.path)(made.parsed, call)
 
 
 def _redirect(made: Invocation) -> None:

@@ -34,9 +34,12 @@ def open_engine(
     chosen = overrides or Overrides()
     if not chosen.program:
         chosen = chosen.replace(program=own_program())
-    config = load_config(os.environ if environ is None else environ, os.geteuid(), settings)
+    environ = os.environ if environ is None else environ
+    config = load_config(environ, os.geteuid(), settings, modules=chosen.modules)
     facts = probe().replace(helper_dirs=config.engine.helper_binaries_dir)
-    return Engine(config, facts, log or Logger(chosen.log_level), LinuxKernel(), chosen, notify or _quiet)
+    return Engine(
+        config, facts, log or Logger(chosen.log_level, syslog=chosen.syslog), LinuxKernel(), chosen, notify or _quiet
+    )
 
 
 def own_program() -> tuple[str, ...]:

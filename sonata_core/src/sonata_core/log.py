@@ -36,16 +36,22 @@ class Logger:
     """Compares levels, and brings structlog in for the first event that passes."""
 
     def __init__(
-        self, level: str = "warning", stream: TextIO | None = None, bound: dict[str, object] | None = None
+        self,
+        level: str = "warning",
+        stream: TextIO | None = None,
+        bound: dict[str, object] | None = None,
+        *,
+        syslog: bool = False,
     ) -> None:
         self.level = LEVELS[level]
         self._stream = stream
+        self._syslog = syslog
         self._bound = bound or {}
         self._real: Any = None
 
     def bind(self, **fields: object) -> Logger:
         """A logger that adds these fields to each event."""
-        child = Logger(stream=self._stream, bound={**self._bound, **fields})
+        child = Logger(stream=self._stream, bound={**self._bound, **fields}, syslog=self._syslog)
         child.level = self.level
         return child
 
@@ -81,3 +87,24 @@ class Logger:
             ]
             self._real = structlog.wrap_logger(structlog.PrintLogger(stream), processors=processors)
         getattr(self._real, kind)(event, **self._bound, **fields)
+        if self._syslog:
+            to_syslog(kind, event, {**self._bound, **fields})
+
+
+_SYSLOG = "/dev/log"
+_PRIORITIES = {"debug": 15, "info": 14, "warning": 12, "error": 11}
+"""Facility `user` and the severity (RFC 3164)."""
+
+
+def to_syslog(kind: str, event: str, fields: dict[str, object]) -> None:
+    """Send one line to the system's log. Where none listens, nothing is lost but that."""
+    import os
+    import socket
+
+    words = " ".join([event, *(f"{key}={value!r}" for key, value in fields.items())])
+    line = f"<{_PRIORITIES[kind]}>sonata[{os.getpid()}]: {words}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        try:
+            sender.sendto(line.encode(errors="replace"), _SYSLOG)
+        except OSError:
+            return

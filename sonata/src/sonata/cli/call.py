@@ -9,6 +9,8 @@ from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sonata.cli.pflag import Parsed
     from sonata.cli.render.progress import Progress
     from sonata.engine.engine import Engine
@@ -19,6 +21,9 @@ SETTINGS = {
     "events-backend": "engine.events_logger",
     "hooks-dir": "engine.hooks_dir",
     "imagestore": "storage.imagestore",
+    "max-workers": "engine.image_parallel_copies",
+    "network-backend": "network.network_backend",
+    "network-cmd-path": "engine.network_cmd_path",
     "network-config-dir": "network.network_config_dir",
     "root": "storage.graphroot",
     "runroot": "storage.runroot",
@@ -66,19 +71,25 @@ class Call:
         level = str(given.get("log-level", "warn")).lower()
         if level not in _LEVELS:
             raise UsageError(f'Log Level "{level}" is not supported, choose from: {", ".join(_LEVELS)}')
+        if given.get("debug"):
+            level = "debug"
+        if given.get("max-workers", 1) < 1:
+            raise UsageError(f"maximum workers must be set to a positive number (got {given['max-workers']})")
         settings = {SETTINGS[name]: settled(value) for name, value in given.items() if name in SETTINGS}
         overrides = Overrides(
             runtime=given.get("runtime", ""),
             runtime_flags=tuple(given.get("runtime-flag", ())),
             conmon=given.get("conmon", ""),
             log_level=level,
+            syslog=bool(given.get("syslog")),
+            modules=tuple(given.get("module", ())),
             arguments=repeated(given),
             looks_only=self.looks_only,
         )
         _require_backend(given.get("events-backend", ""), self.path)
-        environ = {**os.environ, "DOCKER_CONFIG": given["config"]} if "config" in given else os.environ
-        engine = open_engine(settings, overrides, notify=warn, environ=environ)
+        engine = open_engine(settings, overrides, notify=warn, environ=environment(given))
         engine.progress = self._progress
+        engine.log.debug("command", path=self.path, root=engine.config.storage.graph_root, files=engine.config.files)
         return engine
 
     def close(self) -> None:
@@ -109,6 +120,21 @@ class LateProgress:
             self._real.close()
 
 
+def environment(given: Mapping[str, Any]) -> Mapping[str, str]:
+    """The process's environment, with what options say in the place of variables."""
+    environ: Mapping[str, str] = os.environ
+    if "config" in given:
+        environ = {**environ, "DOCKER_CONFIG": given["config"]}
+    if given.get("registries-conf"):
+        path = given["registries-conf"]
+        if not os.path.exists(path):
+            raise UsageError(
+                f"configuring runtime: locating specified registries.conf: faccessat {path}: no such file or directory"
+            )
+        environ = {**environ, "CONTAINERS_REGISTRIES_CONF": path}
+    return environ
+
+
 def _require_backend(name: str, path: str) -> None:
     """An events backend that was asked for must be there. A clean-up is never refused for want of it."""
     if name not in ("", "file", "journald", "none", "null"):
@@ -128,9 +154,15 @@ def repeated(given: dict[str, Any]) -> tuple[str, ...]:
     """The global options that Sonata is given again when it runs itself, as conmon's exit command."""
     words: list[str] = []
     for name, value in given.items():
-        if name not in _NOT_REPEATED and (name in SETTINGS or name in ("conmon", "runtime", "runtime-flag")):
-            words.extend(f"--{name}={one}" for one in (value if isinstance(value, list) else [value]))
+        if name not in _NOT_REPEATED and (
+            name in SETTINGS or name in ("conmon", "module", "runtime", "runtime-flag", "syslog")
+        ):
+            words.extend(f"--{name}={_word(one)}" for one in (value if isinstance(value, list) else [value]))
     return tuple(words)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def warn(text: str) -> None:

@@ -147,6 +147,12 @@ def _refuse_what_is_to_come(made: Invocation) -> None:
             if "refused" in pflag.extras(parsed.option(name)):
                 reason, instead = pflag.extras(parsed.option(name))["refused"]
                 raise UsageError(f"--{name} is not supported: {reason}", hint=instead)
+    host = str(made.globals.get("host", ""))
+    if host and not host.startswith(("unix://", "/")):
+        raise UsageError(
+            f"--host {host} is not supported: there is no remote service yet, and nothing to reach one with",
+            hint="unix:// addresses mean this host, where commands work without a daemon",
+        )
 
 
 def target(path: str) -> Callable[[pflag.Parsed, Call], int]:

@@ -50,16 +50,18 @@ def load_config(
     uid: int,
     overrides: Mapping[str, Any] | None = None,
     places: Places | None = None,
+    modules: tuple[str, ...] = (),
 ) -> EngineConfig:
     """The configuration for one command.
 
     `overrides` are what the command line says, by the names of the files (`engine.runtime`,
-    `storage.graphroot`); `storage.options` is a sequence of `key=value`. Raises UsageError with
+    `storage.graphroot`); `storage.options` is a sequence of `key=value`. `modules` are files of
+    containers.conf's kind that go before the others. Raises UsageError with
     file and line for what cannot be read.
     """
     where = places or places_of(environ, uid)
     given = dict(overrides or {})
-    known = _known(where, environ)
+    known = _known(where, environ, modules)
     tables: dict[str, dict[str, Any]] = known["tables"]
     _apply_environment(tables, environ, given)
     for name, value in given.items():
@@ -97,9 +99,9 @@ def stamp_for(*founds: Found) -> str:
     return stamp_of(f"{here}/settings.py", f"{here}/load.py", *(path for found in founds for path in found.watched))
 
 
-def _known(places: Places, environ: Mapping[str, str]) -> dict[str, Any]:
+def _known(places: Places, environ: Mapping[str, str], modules: tuple[str, ...]) -> dict[str, Any]:
     """What the files and the defaults say: `tables`, `files` and `unknown`."""
-    containers = search(places, "containers.conf", environ, "CONTAINERS_CONF")
+    containers = search(places, "containers.conf", environ, "CONTAINERS_CONF", modules)
     storage = search(places, "storage.conf", environ, "CONTAINERS_STORAGE_CONF")
     memo, stamp = memo_of(places), stamp_for(containers, storage)
     known = memo.get("config", stamp)

@@ -57,18 +57,38 @@ def _runtime_dir(environ: Mapping[str, str], uid: int) -> str:
     return usual if os.path.isdir(usual) else f"{environ.get('TMPDIR') or '/tmp'}/storage-run-{uid}"  # noqa: S108
 
 
-def search(places: Places, name: str, environ: Mapping[str, str], variable: str) -> Found:
-    """The files of `name` (such as `storage.conf`). Raises UsageError where `variable` names an absent file."""
+def search(
+    places: Places, name: str, environ: Mapping[str, str], variable: str, modules: tuple[str, ...] = ()
+) -> Found:
+    """The files of `name` (such as `storage.conf`), `modules` after the others, but for the one that goes last.
+
+    Raises UsageError where `variable` names an absent file, or a module is not there.
+    """
     override = environ.get(f"{variable}_OVERRIDE", "")
     main = environ.get(variable, "")
     if main:
         files, watched = [_required(main, variable)], [main]
     else:
         files, watched = _usual(places, name)
+    for module in modules:
+        files.append(find_module(places, name, module))
+        watched.append(files[-1])
     if override:
         files.append(_required(override, f"{variable}_OVERRIDE"))
         watched.append(override)
     return Found(tuple(files), tuple(watched))
+
+
+def find_module(places: Places, name: str, module: str) -> str:
+    """The path of a module: absolute, or below `NAME.modules` in the user's folder, /etc or /usr/share. UsageError."""
+    paths = [f"{folder}/{name}.modules/{module}" for folder in _main_folders(places)]
+    paths = [module] if module.startswith("/") else paths
+    for path in paths:
+        if _readable(path, places):
+            return path
+    missing = [f"faccessat {path}: no such file or directory" for path in paths]
+    told = missing[0] if len(missing) == 1 else "\n\t* ".join([f"{len(missing)} errors occurred:", *missing])
+    raise UsageError(f'could not resolve module "{module}": {told}')
 
 
 def search_plain(places: Places, name: str) -> str:

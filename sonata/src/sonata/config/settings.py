@@ -305,6 +305,7 @@ ENGINE = tuple(
         ("image_volume_mode", one_of("anonymous", "tmpfs", "ignore"), "anonymous", "What an image's VOLUME becomes."),
         ("init_path", text, "", "As containers.init_path, which goes before it."),
         ("multi_image_archive", flag, False, "`save` takes each name for an image, as with `--multi-image-archive`."),
+        ("network_cmd_path", text, "", "Path of slirp4netns or pasta; empty: from the helper folders or PATH."),
         ("network_cmd_options", words, (), "Options of slirp4netns."),
         ("no_pivot_root", flag, False, "Change root without pivot_root, for a root on a RAM disk."),
         ("pull_policy", one_of("always", "missing", "newer", "never"), "missing", "When an image is pulled."),

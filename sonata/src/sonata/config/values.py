@@ -86,6 +86,8 @@ class EngineSettings(Record):
     image_volume_mode: str
     init_path: str
     multi_image_archive: bool
+    network_cmd_path: str
+    """Of the program that it is named after."""
     network_cmd_options: tuple[str, ...]
     no_pivot_root: bool
     pull_policy: str

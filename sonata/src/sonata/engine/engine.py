@@ -41,6 +41,10 @@ class Overrides(Record):
     runtime_flags: tuple[str, ...] = ()
     conmon: str = ""
     log_level: str = "warning"
+    syslog: bool = False
+    """What is logged goes to the system's log too."""
+    modules: tuple[str, ...] = ()
+    """Modules of containers.conf, by path or by name."""
     arguments: tuple[str, ...] = ()
     """Global options to repeat when Sonata runs itself, as conmon's exit command."""
     program: tuple[str, ...] = ()
@@ -167,6 +171,9 @@ class Engine:
         """A helper program's absolute path: in the helper folders, then in PATH."""
         from sonata.host.commands import find_program
 
+        chosen = self.config.engine.network_cmd_path
+        if chosen and name == os.path.basename(chosen):
+            return chosen if os.access(chosen, os.X_OK) else None
         return find_program(name, self.facts)
 
     def run_command(self, command: Any) -> Any:

@@ -1,0 +1,247 @@
+"""Options before the command: each is seen at work, or refused with its reason."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import json
+import os
+import pstats
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from live_world import LiveWorld
+
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
+    yield made
+    made.end()
+
+
+def test_debug_is_the_level_of_that_name(world: LiveWorld) -> None:
+    assert world.run("volume", "ls").stderr == ""
+    for words in (("-D",), ("--debug",), ("--log-level=debug",)):
+        assert "[debug" in world.run(*words, "volume", "ls").stderr
+    assert world.run("-D=false", "volume", "ls").stderr == ""
+
+
+def test_the_profile_of_a_command_names_its_functions(world: LiveWorld) -> None:
+    cpu, memory = f"{world.base}/cpu", f"{world.base}/memory"
+    world.ok(f"--cpu-profile={cpu}", f"--memory-profile={memory}", "volume", "create", "v")
+    called = {name for _, _, name in pstats.Stats(cpu).stats}  # type: ignore[attr-defined]
+    assert {"command", "add_volume"} <= called
+    first, *lines = Path(memory).read_text().splitlines()
+    assert int(first.split()[1]) > 100_000
+    assert any("/sonata/" in line for line in lines)
+    failed = world.run(f"--cpu-profile={cpu}", "volume", "inspect", "nope")
+    assert failed.returncode == 125
+    assert "add_volume" not in {name for _, _, name in pstats.Stats(cpu).stats}  # type: ignore[attr-defined]
+
+
+def test_a_module_goes_before_the_files(world: LiveWorld, tmp_path: Path) -> None:
+    modules = tmp_path / "conf/containers/containers.conf.modules"
+    modules.mkdir(parents=True)
+    (tmp_path / "conf/containers/containers.conf").write_text('[containers]\nenv = ["A=file", "B=file"]\n')
+    (modules / "one.conf").write_text('[containers]\nenv = ["A=one"]\nannotations = ["x=y"]\n')
+    (tmp_path / "two").write_text('[containers]\nenv = ["A=two", {append=true}]\n')
+    env = {**os.environ, "XDG_CONFIG_HOME": f"{tmp_path}/conf"}
+    env.pop("CONTAINERS_CONF", None)
+
+    def seen(*words: str) -> dict[str, str]:
+        run = ("run", "--rm", "--network=none", "--rootfs", world.rootfs, "/bin/env")
+        return dict(line.partition("=")[::2] for line in world.ok(*words, *run, env=env).splitlines())
+
+    assert (seen()["A"], seen()["B"]) == ("file", "file")
+    one = seen("--module=one.conf")
+    assert (one["A"], one.get("B")) == ("one", None)
+    assert seen("--module", "one.conf", "--module", f"{tmp_path}/two")["A"] == "two"
+    (tmp_path / "over").write_text('[containers]\nenv = ["A=over"]\n')
+    env["CONTAINERS_CONF_OVERRIDE"] = f"{tmp_path}/over"
+    assert seen("--module=one.conf")["A"] == "over"
+    missing = world.run("--module=nope", "volume", "ls", env=env)
+    assert missing.returncode == 125
+    assert missing.stderr.startswith('Error: could not resolve module "nope": 3 errors occurred:\n')
+    missing = world.run("--module=/nope", "volume", "ls", env=env)
+    assert missing.stderr.splitlines()[0] == (
+        'Error: could not resolve module "/nope": faccessat /nope: no such file or directory'
+    )
+
+
+LISTENER = """
+import os, socket, subprocess, sys
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/dev"], check=True)
+for name, number in (("null", 3), ("urandom", 9)):
+    os.mknod(f"/dev/{name}", 0o20666, os.makedev(1, number))
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind("/dev/log")
+listener.settimeout(20)
+subprocess.run(sys.argv[1:], check=True)
+print(listener.recv(65536).decode())
+"""
+
+
+def test_what_is_logged_goes_to_the_systems_log_too(world: LiveWorld) -> None:
+    argv = ["unshare", "--mount", "--propagation=private", sys.executable, "-c", LISTENER]
+    done = subprocess.run(
+        [*argv, *world.argv("--syslog", "--log-level=debug", "volume", "ls")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("<"))
+    assert line.startswith("<15>sonata[")
+    assert "]: command path='volume ls'" in line
+    assert "[debug" in done.stderr
+    assert world.run("--syslog", "volume", "ls").returncode == 0
+
+
+class Registry(http.server.ThreadingHTTPServer):
+    """One image of five layers; knows how many blobs were asked for at once."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+        layers, diffs = [], []
+        for number in range(5):
+            data = io.BytesIO()
+            with tarfile.open(fileobj=data, mode="w") as tar:
+                entry = tarfile.TarInfo(f"file{number}")
+                entry.size = 10
+                tar.addfile(entry, io.BytesIO(b"0123456789"))
+            diffs.append("sha256:" + hashlib.sha256(data.getvalue()).hexdigest())
+            layers.append(self.add(gzip.compress(data.getvalue()), "application/vnd.oci.image.layer.v1.tar+gzip"))
+        config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diffs}, "config": {}}
+        self.manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": self.add(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
+                "layers": layers,
+            }
+        ).encode()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def add(self, data: bytes, kind: str) -> dict[str, object]:
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        self.blobs[digest] = data
+        return {"mediaType": kind, "digest": digest, "size": len(data)}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Registry
+
+    def do_GET(self) -> None:
+        name = self.path.rpartition("/")[2]
+        if "/manifests/" in self.path:
+            self.answer(self.server.manifest, "application/vnd.oci.image.manifest.v1+json")
+        elif name in self.server.blobs:
+            with self.server.lock:
+                self.server.now += 1
+                self.server.most = max(self.server.most, self.server.now)
+            time.sleep(0.3)
+            with self.server.lock:
+                self.server.now -= 1
+            self.answer(self.server.blobs[name], "application/octet-stream")
+        else:
+            self.answer(b"{}", "application/json")
+
+    do_HEAD = do_GET
+
+    def answer(self, data: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    server = Registry()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_registries_and_workers_are_as_the_command_line_says(
+    world: LiveWorld, registry: Registry, tmp_path: Path
+) -> None:
+    conf = tmp_path / "registries.conf"
+    conf.write_text(
+        f'[[registry]]\nprefix = "test.invalid"\nlocation = "127.0.0.1:{registry.server_port}"\ninsecure = true\n'
+    )
+    words = (f"--registries-conf={conf}", "--max-workers=1", "pull", "-q", "test.invalid/image:1")
+    world.ok(*words)
+    assert registry.most == 1
+    world.ok("rmi", "-a", "-f")
+    world.ok(words[0], *words[2:])
+    assert registry.most > 1
+    missing = world.run("--registries-conf=/nope", "volume", "ls")
+    assert (missing.returncode, "locating specified registries.conf" in missing.stderr) == (125, True)
+    none = world.run("--max-workers=0", "volume", "ls")
+    assert none.stderr == "Error: maximum workers must be set to a positive number (got 0)\n"
+
+
+@pytest.mark.skipif(not shutil.which("slirp4netns"), reason="needs slirp4netns")
+@pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="needs /dev/net/tun")
+def test_the_program_of_the_network_is_the_one_that_is_named(world: LiveWorld) -> None:
+    folder = f"{world.base}/bin"
+    os.mkdir(folder)
+    program = Path(folder, "slirp4netns")
+    program.write_text(f'#!/bin/sh\necho "$@" >>{world.base}/called\nexec {shutil.which("slirp4netns")} "$@"\n')
+    program.chmod(0o755)
+    run = ("run", "--rm", "--network=slirp4netns", "--rootfs", world.rootfs, "true")
+    done = world.run(*run)
+    if done.returncode:
+        pytest.skip(f"needs a host where slirp4netns works: {done.stderr}")
+    assert not os.path.exists(f"{world.base}/called")
+    world.ok(f"--network-cmd-path={program}", *run)
+    assert "tap0" in Path(world.base, "called").read_text()
+    program.chmod(0o644)
+    missing = world.run(f"--network-cmd-path={program}", *run)
+    assert missing.returncode != 0
+
+
+def test_the_network_backend_is_the_one_that_is_named(world: LiveWorld) -> None:
+    world.ok("--network-backend=netavark", "network", "create", "n")
+    done = world.run("--network-backend=cni", "network", "create", "m")
+    assert (done.returncode, "no net backend 'cni' is installed" in done.stderr) == (125, True)
+    assert world.ok("--network-backend=netavark", "info", "--format={{.Host.NetworkBackend}}") == "netavark"
+
+
+def test_dockers_words_mean_this_host(world: LiveWorld) -> None:
+    world.ok("volume", "create", "v")
+    for words in (("-H", "unix:///var/run/docker.sock"), ("--host=unix:///run/x.sock",), ("--context=default",)):
+        assert world.ok(*words, "volume", "ls", "-q") == "v"
+    for words in (("-H", "tcp://127.0.0.1:2375"), ("--host=ssh://a@b",)):
+        done = world.run(*words, "volume", "ls")
+        assert done.returncode == 125
+        assert "is not supported: there is no remote service yet" in done.stderr
