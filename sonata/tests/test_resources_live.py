@@ -113,6 +113,11 @@ def test_a_limit_is_in_the_kernels_file(world: LiveWorld, row: Any) -> None:
     seen(world, row)
 
 
+def test_processors_and_nodes_that_there_are_not_are_refused(world: LiveWorld) -> None:
+    assert "requested CPUs are not available - requested 0,9999, available: " in refused(world, "--cpuset-cpus=0,9999")
+    assert "requested memory nodes are not available - requested 0-9999" in refused(world, "--cpuset-mems=0-9999")
+
+
 @on_v1
 def test_real_time_is_asked_of_the_kernel_or_refused_by_it(world: LiveWorld) -> None:
     """Kernels without CONFIG_RT_GROUP_SCHED have no such file: nothing then says that the limit holds."""
@@ -255,6 +260,12 @@ def test_ulimit_host_is_the_callers(world: LiveWorld) -> None:
     ]
 
 
+def test_a_ulimit_that_cannot_be_is_not_lowered_in_silence(world: LiveWorld) -> None:
+    done = world.run("run", "--rm", "--network=none", "--ulimit=nofile=2000000000", "--rootfs", world.rootfs, "true")
+    assert done.returncode == 126
+    assert "RLIMIT_NOFILE" in done.stderr
+
+
 def test_wrong_ulimits_are_refused(world: LiveWorld) -> None:
     assert "ulimit" in refused(world, "--ulimit=bogus=1:2")
     assert "ulimit" in refused(world, "--ulimit=nofile=5:4")
@@ -348,6 +359,8 @@ def test_labels_and_apparmor_on_hosts_without(world: LiveWorld) -> None:
     assert inside(world, "--security-opt=label=disable", run="echo well") == "well"
     if not os.path.isdir("/sys/kernel/security/apparmor"):
         assert inside(world, "--security-opt=apparmor=unconfined", run="echo well") == "well"
+        said = refused(world, "--security-opt=apparmor=mine")
+        assert 'apparmor profile "mine" specified, but Apparmor is not enabled on this system' in said
     assert "invalid --security-opt" in refused(world, "--security-opt=bogus=1")
 
 

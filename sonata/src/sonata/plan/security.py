@@ -21,6 +21,10 @@ def decide(given: SecurityOptions, user: str, facts: HostFacts, defaults: Defaul
     fields = _options(given.security_opt)
     if not fields["seccomp"]:
         fields["seccomp"] = "unconfined" if privileged else defaults.seccomp_profile
+    if fields["apparmor"] not in ("", "unconfined") and not facts.apparmor:
+        raise UsageError(
+            f'apparmor profile "{fields["apparmor"]}" specified, but Apparmor is not enabled on this system'
+        )
     fields["apparmor"] = fields["apparmor"] or ("unconfined" if privileged else defaults.apparmor_profile)
     return SecurityConfig(
         privileged=privileged,

@@ -67,18 +67,24 @@ def decide(given: Iterable[str], defaults: Iterable[str]) -> tuple[tuple[Rlimit,
         if len(texts) > 1:
             raise UsageError("ulimit can use host only once: invalid argument")
         return (), True
-    limits = {limit.type: limit for limit in map(parse, [*defaults, *texts])}
+    limits = {limit.type: limit.replace(given=False) for limit in map(parse, defaults)}
+    limits |= {limit.type: limit for limit in map(parse, texts)}
     return tuple(limits.values()), False
 
 
 def effective(limits: Iterable[Rlimit], facts: HostFacts) -> list[dict[str, object]]:
-    """`process.rlimits`: NOFILE and NPROC always, and nothing above what this engine may set."""
+    """`process.rlimits`: NOFILE and NPROC always.
+
+    Defaults go no higher than this engine may set. What the user asked for stays: the runtime says that it cannot be.
+    """
+    limits = tuple(limits)
+    asked = {limit.type for limit in limits if limit.given}
     by_type = {limit.type: (limit.soft, limit.hard) for limit in limits}
     by_type.setdefault("RLIMIT_NOFILE", (_DEFAULT, _DEFAULT))
     by_type.setdefault("RLIMIT_NPROC", (_DEFAULT, _DEFAULT))
     if facts.rootless or facts.id_mapping or "SYS_RESOURCE" not in facts.capabilities:
         for name, own in (("RLIMIT_NOFILE", facts.nofile_limit), ("RLIMIT_NPROC", facts.nproc_limit)):
-            by_type[name] = _clamp(by_type[name], own)
+            by_type[name] = by_type[name] if name in asked else _clamp(by_type[name], own)
     return [
         {"type": name, "hard": _plain(hard), "soft": _plain(soft)} for name, (soft, hard) in sorted(by_type.items())
     ]

@@ -174,6 +174,11 @@ def _require_parts(engine: Engine, config: ContainerConfig) -> None:
         from sonata.engine.containers.files import init_program
 
         init_program(engine, config)
+    cpu = config.resources.get("cpu", {})
+    if "cpus" in cpu or "mems" in cpu:
+        from sonata.host import cpusets
+
+        cpusets.require(cpu.get("cpus", ""), cpu.get("mems", ""))
     if config.rdt_class and not os.path.ismount("/sys/fs/resctrl"):
         raise HostLacks(
             f"rdt class {config.rdt_class}: /sys/fs/resctrl is not there: no such file or directory",
