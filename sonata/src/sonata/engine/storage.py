@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.host import mounts
 from sonata.store.place import Place
 from sonata.store.store import Store
-from sonata_core.errors import NotFound
+from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, LayerId
 from sonata_core.models.storage import LayerRef, MountOptions
@@ -59,6 +59,13 @@ def unmount_container(engine: Engine, container: str, *, force: bool = False) ->
             return
         # vfs has no mount of its own: its root is the layer's folder.
         unmount(engine, plan.root)
+
+
+def require_lasting_mounts(engine: Engine, kind: str, instead: str) -> None:
+    """Raise Unsupported where a mount would end with this command, with the mount namespace that it is in."""
+    if engine.facts.rootless:
+        text = f'cannot run command "sonata {kind}mount" in rootless mode'
+        raise Unsupported(text, hint=f"{instead} reaches the files")
 
 
 class MountedLayer:

@@ -9,7 +9,6 @@ from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
 from sonata.store.mountpoints import read_counts
-from sonata_core.errors import Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId
 from sonata_core.models.storage import MountOptions
@@ -23,9 +22,7 @@ _IN_USE = (Phase.INITIALISING, Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED, P
 
 def mount(engine: Engine, container: str) -> str:
     """Mount a container, or count one more user of its mount; where it is. Raises NotFound, Conflict, Unsupported."""
-    if engine.facts.rootless:
-        # It would be in a mount namespace that ends with this command.
-        raise Unsupported("cannot mount a container in rootless mode", hint="`sonata cp` and `export` reach the files")
+    storage.require_lasting_mounts(engine, "", "`sonata cp`")
     row = present.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))

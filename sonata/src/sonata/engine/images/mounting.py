@@ -32,9 +32,7 @@ def mount(engine: Engine, names: Sequence[str]) -> list[MountedImage]:
 
     Raises NotFound, Unsupported for an image without layers.
     """
-    if engine.facts.rootless:
-        # It would be in a mount namespace that ends with this command.
-        raise Unsupported("cannot mount an image in rootless mode", hint="`sonata save` reaches the files")
+    storage.require_lasting_mounts(engine, "image ", "`sonata save`")
     found = [lookup.get(engine, name)[0] for name in names]
     return [_mount(engine, image) for image in found]
 

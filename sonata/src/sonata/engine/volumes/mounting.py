@@ -13,7 +13,7 @@ from sonata.engine.volumes.use import is_mounted_for_use
 from sonata.host import mounts
 from sonata.plan.volume_options import IMAGE, LOCAL, mount_words
 from sonata.state import objects
-from sonata_core.errors import ExternalFailure, HostLacks, NotFound, SonataError, Unsupported
+from sonata_core.errors import ExternalFailure, HostLacks, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import Command
 from sonata_core.models.storage import MountOptions
@@ -80,11 +80,7 @@ def current(engine: Engine, volume: objects.Volume) -> objects.Volume:
 
 def mount(engine: Engine, name: str) -> str:
     """`volume mount`: where the volume's content is; once more for each call. Raises NotFound, Unsupported."""
-    if engine.facts.rootless:
-        # It would be in a mount namespace that ends with this command.
-        raise Unsupported(
-            'cannot run command "sonata volume mount" in rootless mode', hint="`sonata volume export` reads it"
-        )
+    storage.require_lasting_mounts(engine, "volume ", "`sonata volume export`")
     volume = objects.find_volume(engine.database, name)
     if not is_mounted_for_use(volume):
         return volume.mountpoint
