@@ -134,6 +134,17 @@ def _new_name(side: Side, path: str, given: str) -> tuple[int, bytes]:
 
 
 def _extract(tar: BinaryIO, folder: int, side: Side, options: CopyOptions) -> None:
+    if side.mapping is None:
+        return _unpack(tar, folder, side, options)
+    from sonata.host.ownership import as_owner
+    from sonata.plan.userns import on_host
+
+    # What belongs to the container's user namespace, its tmpfs first of all, takes files of ids that it has alone.
+    uid, gid = on_host(side.mapping.uids, 0) or 0, on_host(side.mapping.gids, 0) or 0
+    return as_owner(uid, gid, lambda: _unpack(tar, folder, side, options))
+
+
+def _unpack(tar: BinaryIO, folder: int, side: Side, options: CopyOptions) -> None:
     feed = Feed(tar, hashed=False)
     place = UnpackTarget(path=f"/proc/self/fd/{folder}/.", format=LayerFormat.OVERLAY_FUSE)
     try:

@@ -77,8 +77,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         with trace.span("mount"):
             mounted = rootfs.mount(engine, start.config, start.paths)
         with trace.span("spec"):
-            made = "" if start.config.id_mapping is not None else start.state.netns
-            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, made)
+            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, _namespace(start))
         undo.push("root", lambda: _close_root(start))
         if start.attaching is not None and start.prepared.early_hooks:
             start.attaching.result()
@@ -134,6 +133,16 @@ def _begin(start: Start) -> None:
         rows.put_state(engine.database, config.id, start.state)
 
 
+def _namespace(start: Start) -> str:
+    """The network namespace for the spec: empty where the runtime makes it, or where there is none."""
+    return "" if _made_by_runtime(start.config) else start.state.netns
+
+
+def _made_by_runtime(config: ContainerConfig) -> bool:
+    """A namespace that is to belong to the container's user namespace is made with it, and pinned later."""
+    return config.id_mapping is not None and config.network.mode in network.OWN
+
+
 def _network(start: Start) -> None:
     """Make the namespace, hold the host ports, and connect in the background."""
     config = start.config
@@ -143,8 +152,7 @@ def _network(start: Start) -> None:
     if config.network.mode is NetworkMode.BRIDGE:
         # A user-mode helper binds the ports itself.
         start.keep = ports.hold(config.network.ports)
-    if config.id_mapping is not None:
-        # The namespace must belong to the container's user namespace: the runtime makes it.
+    if _made_by_runtime(config):
         start.request = _with_lifetime(start, start.request)
         return
     path, request = start.state.netns, _with_lifetime(start, start.request)

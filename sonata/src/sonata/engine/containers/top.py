@@ -32,6 +32,7 @@ class Process:
         self.stat = text[text.rindex(")") + 2 :].split()
         lines = (line.partition(":") for line in _read(f"/proc/{pid}/status").splitlines())
         self.status = {key: value.strip() for key, _, value in lines}
+        self._maps: dict[str, list[tuple[int, ...]]] = {}
         self.args = _read(f"/proc/{pid}/cmdline").replace("\0", " ")
 
     def field(self, number: int) -> str:
@@ -45,6 +46,17 @@ class Process:
     def cpu(self) -> float:
         """Seconds of processor time."""
         return (int(self.field(14)) + int(self.field(15))) / _TICKS
+
+    def own_id(self, number: str, key: str) -> str:
+        """A user's or group's id as the process's own user namespace has it; `key` is Uid or Gid."""
+        kept = self._maps.get(key)
+        if kept is None:
+            lines = _read(f"/proc/{self.pid}/{key.lower()}_map").splitlines()
+            kept = self._maps[key] = [tuple(int(word) for word in line.split()) for line in lines]
+        for inside, outside, size in kept:
+            if outside <= int(number) < outside + size:
+                return str(int(number) - outside + inside)
+        return "65534"
 
     def inner(self, name: str) -> str:
         """A pid as the innermost namespace has it: NSpid, NSpgid."""
@@ -92,11 +104,16 @@ def _by_number(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _user(one: Process, key: str, column: int) -> str:
-    return _name_in("/etc/passwd", one, one.status.get(key, "0").split()[column])
+    return _name_in("/etc/passwd", one, one.own_id(one.status.get(key, "0").split()[column], "Uid"))
 
 
 def _group(one: Process, key: str, column: int) -> str:
-    return _name_in("/etc/group", one, one.status.get(key, "0").split()[column])
+    return _name_in("/etc/group", one, one.own_id(one.status.get(key, "0").split()[column], "Gid"))
+
+
+def _groups(one: Process) -> str:
+    numbers = one.status["Groups"].split()
+    return ",".join(_name_in("/etc/group", one, one.own_id(number, "Gid")) for number in numbers)
 
 
 def _name_in(path: str, one: Process, number: str) -> str:
@@ -161,7 +178,7 @@ DESCRIPTORS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "comm": ("COMMAND", lambda one: one.comm),
     "etime": ("ELAPSED", lambda one: go_seconds(one.elapsed())),
     "group": ("GROUP", lambda one: _group(one, "Gid", 1)),
-    "groups": ("GROUPS", lambda one: ",".join(_name_in("/etc/group", one, n) for n in one.status["Groups"].split())),
+    "groups": ("GROUPS", _groups),
     "hgroup": ("HGROUP", lambda one: one.status["Gid"].split()[1]),
     "hpid": ("HPID", lambda one: str(one.pid)),
     "huser": ("HUSER", lambda one: one.status["Uid"].split()[1]),

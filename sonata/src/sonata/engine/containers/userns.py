@@ -87,13 +87,18 @@ def _drawn(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -
         options = options.replace(size=engine.config.containers.userns_size)
     highest = -1
     if not options.size:
-        highest = _highest(engine, config, image)
+        highest = max(_highest(engine, config, image), *_numbers(config.process.user))
     size = plan.size_for(options, highest, settings.auto_userns_min, settings.auto_userns_max)
     owners = _owners(settings.auto_userns_user)
     pool = IdMapping(
         uids=plan.sub_ids(_sub_text("/etc/subuid"), owners), gids=plan.sub_ids(_sub_text("/etc/subgid"), owners)
     )
     return plan.automatic(size, pool, _used(engine), options)
+
+
+def _numbers(user: str) -> tuple[int, ...]:
+    """The ids in a `--user` that names numbers."""
+    return (-1, *(int(part) for part in user.split(":") if part.isascii() and part.isdigit() and len(part) < 11))
 
 
 def _used(engine: Engine) -> Iterable[IdMapping]:

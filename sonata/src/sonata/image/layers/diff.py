@@ -13,7 +13,7 @@ from errno import ELOOP, ENODATA, ENOENT, ENOTDIR, ENOTSUP
 from sonata.image.layers import whiteout
 from sonata.image.layers.tarread import Entry
 from sonata.image.layers.tarwrite import TRAILER, member_header, padding
-from sonata_core.errors import Damaged, Unavailable
+from sonata_core.errors import Unavailable
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.storage import ChangeKind, LayerFormat
 from sonata_core.sdk.safepath import IN_ROOT, NO_SYMLINKS, open_in_root
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sonata_core.models.storage import Change
 
 _PIECE = 1 << 20
+NOBODY = 65534
+"""The owner of what belongs to none of a container's ids."""
 _GONE = (ENOENT, ENOTDIR, ELOOP)
 _KEPT_XATTRS = ("security.capability", "security.ima")
 _IN_ROOT_NO_LINKS = IN_ROOT | NO_SYMLINKS
@@ -44,7 +46,7 @@ def tree_tar(
     With an overlay format it is a layer's own folder: devices 0:0 become whiteouts, opaque folders get
     their mark if `below(path)` says that a lower layer has them (None: always). With `plain` nothing is
     a whiteout: a container's root, as `export` wants it. `mapping` turns host owners back into the
-    container's; `mtime` (seconds) replaces all times. Raises Unavailable, Damaged for an owner without an id.
+    container's, nobody's for one that has none; `mtime` (seconds) replaces all times. Raises Unavailable.
     """
     writer = _Writer(path, mapping, mtime)
     try:
@@ -75,7 +77,7 @@ def copy_tar(folder: int, name: bytes, shown: bytes, mapping: IdMapping | None =
     """The tar of one entry of a folder with all that it holds, under the name `shown`; no link is followed.
 
     An empty `name` is the folder itself; an empty `shown` leaves its own entry out: what it holds lies at the top.
-    Raises Unavailable, also for what has gone meanwhile; Damaged for an owner without an id.
+    Raises Unavailable, also for what has gone meanwhile.
     """
     try:
         seen = os.stat(name or b".", dir_fd=folder, follow_symlinks=False)
@@ -187,8 +189,8 @@ class _Writer:
         entry = Entry()
         entry.name = name
         entry.mode = stat.S_IMODE(seen.st_mode)
-        entry.uid = _inner_id(self._maps[0], seen.st_uid, name)
-        entry.gid = _inner_id(self._maps[1], seen.st_gid, name)
+        entry.uid = _inner_id(self._maps[0], seen.st_uid)
+        entry.gid = _inner_id(self._maps[1], seen.st_gid)
         entry.mtime = seen.st_mtime_ns if self._mtime is None else self._mtime * 1_000_000_000
         return entry
 
@@ -299,10 +301,11 @@ def _xattrs(place: int | bytes) -> dict[bytes, bytes] | None:
     return found or None
 
 
-def _inner_id(maps: tuple[IdMap, ...], found: int, name: bytes) -> int:
+def _inner_id(maps: tuple[IdMap, ...], found: int) -> int:
     if not maps:
         return found
     for part in maps:
         if part.host_id <= found < part.host_id + part.size:
             return part.container_id + found - part.host_id
-    raise Damaged(f"{os.fsdecode(name)!r} belongs to the host's id {found}, which the mapping does not have")
+    # What no id of the container's owns is nobody's there, as its own processes see it.
+    return NOBODY

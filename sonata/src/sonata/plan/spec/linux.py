@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonata.model.container import NamespaceKind
 from sonata.plan import seccomp
 from sonata.plan.spec.mounts import bound, id_map, sees_host_sys
+from sonata_core.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def _namespace(kind: str, choice: NamespaceChoice, inputs: SpecInputs) -> list[d
     if kind == "network":
         path = inputs.net.netns or path
     if choice.kind in _JOINED and not path:
-        return []
+        # Left out, it would be the host's.
+        raise Conflict(f"the {kind} namespace that is to be joined has no path")
     return [{"type": kind, "path": path} if path else {"type": kind}]
 
 
