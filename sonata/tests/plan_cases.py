@@ -131,7 +131,6 @@ MORE = {
     "block device rates": {"device_read_bps": ("/dev/null:1mb",), "device_write_iops": ("/dev/null:7",)},
     "block weight": {"blkio_weight": "100"},
     "no cgroups but memory": {"cgroups": "disabled", "memory": "64m"},
-    "split cgroups": {"cgroups": "split"},
     "ports and host": {"publish": ("80:80",), "network": ("host",)},
     "init for systemd": {"init": True, "systemd": "always"},
     "rdt class": {"rdt_class": "c"},

@@ -214,20 +214,10 @@ def test_the_monitors_group(world: LiveWorld, mode: str, moved: bool) -> None:
     world.ok("rm", "-f", "-t0", "watched")
 
 
-@on_v1
-def test_split_puts_both_below_the_callers_group(world: LiveWorld) -> None:
-    done = world.run(
-        "run", "-d", "--network=none", "--cgroups=split", "--name=halves", "--rootfs", world.rootfs, "sleep", "100"
-    )
-    if done.returncode:
-        assert "split" in done.stderr
-        return
-    state = world.inspect("halves")["State"]
-    own = {line.rpartition(":")[2] for line in groups_of(os.getpid())}
-    assert all(
-        any(line.rpartition(":")[2].startswith(one.rstrip("/")) for one in own) for line in groups_of(state["Pid"])
-    )
-    world.ok("rm", "-f", "-t0", "halves")
+def test_split_is_refused_with_the_reason(world: LiveWorld) -> None:
+    said = refused(world, "--cgroups=split")
+    assert "--cgroups=split is not supported: it moves the caller" in said
+    assert "--cgroup-parent" in said
 
 
 def test_an_unknown_mode_of_cgroups_is_refused(world: LiveWorld) -> None:

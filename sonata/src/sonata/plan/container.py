@@ -186,6 +186,11 @@ def _cgroups(request: RunRequest, defaults: Defaults) -> str:
     mode = request.cgroups or defaults.cgroups
     if mode not in ("enabled", "disabled", "no-conmon", "split"):
         raise UsageError(f"running container create option: invalid cgroup mode {go_quote(mode)}: invalid argument")
+    if mode == "split":
+        raise UsageError(
+            "--cgroups=split is not supported: it moves the caller and its other processes into a new cgroup",
+            hint="name the cgroup that the container is to be below with --cgroup-parent",
+        )
     return mode
 
 

@@ -63,7 +63,7 @@ def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> dict
 
 def cgroups_path(config: ContainerConfig, facts: HostFacts) -> str:
     """Where the container's cgroup is, in the manager's words; empty: none is made."""
-    if config.cgroups in ("disabled", "split") or (facts.rootless and facts.cgroup_version != 2):
+    if config.cgroups == "disabled" or (facts.rootless and facts.cgroup_version != 2):
         return ""
     if config.backends.cgroup_manager == "systemd":
         parent = config.cgroup_parent or ("user.slice" if facts.rootless else "machine.slice")
