@@ -105,3 +105,23 @@ def test_storage_driver_that_is_not_installed_is_no_empty_store(store: PlainStor
     for words in (["images"], ["run", "--rm", IMAGE, "true"], ["system", "df"]):
         assert "no storage backend 'bogus' is installed" in store.refused("--storage-driver", "bogus", *words)
     assert not list(store.base.glob("root/bogus*"))
+
+
+def test_mtab_leads_to_the_table_of_mounts_unless_the_image_has_its_own(store: PlainStore, tmp_path: Path) -> None:
+    plain = ("run", "--network", "none")
+    assert (
+        store.out(*plain, "--name", "a", IMAGE, "sh", "-c", "readlink /etc/mtab; echo own > /tmp/x") == "/proc/mounts"
+    )
+    assert "mtab" not in store.out("diff", "a")
+    store.out(*plain, "--name", "b", IMAGE, "sh", "-c", "rm /etc/mtab; echo own > /etc/mtab")
+    store.out("commit", "-q", "b", "localhost/own:1")
+    assert store.out(*plain, "--rm", "localhost/own:1", "cat", "/etc/mtab") == "own"
+
+
+def test_mtab_is_never_made_outside(store: PlainStore, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    canary.mkdir()
+    store.out("run", "--network", "none", "--name", "a", IMAGE, "sh", "-c", f"mv /etc /etc2; ln -s {canary} /etc")
+    store.out("commit", "-q", "a", "localhost/link:1")
+    store("run", "--rm", "--network", "none", "localhost/link:1", "true")
+    assert list(canary.iterdir()) == []

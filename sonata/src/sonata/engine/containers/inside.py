@@ -103,6 +103,25 @@ def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
         _append(root, "etc/group", f"{who.gid}:x:{who.gid}:{who.uid}\n")
 
 
+def link_mtab(config: ContainerConfig, root: int) -> None:
+    """Have `/etc/mtab` lead to the kernel's table of mounts where the image has no such file, as Podman does.
+
+    What cannot be made is left out: an image whose `/etc` is no folder, a root on a read-only file system.
+    """
+    try:
+        etc = make_folders(root, "etc")
+    except OSError:
+        return
+    try:
+        os.symlink("/proc/mounts", "mtab", dir_fd=etc)
+        if config.id_mapping is not None:
+            os.chown("mtab", *on_host(config, 0, 0), dir_fd=etc, follow_symlinks=False)
+    except (OSError, NotFound):
+        return
+    finally:
+        os.close(etc)
+
+
 def _append(root: int, path: str, line: str) -> None:
     try:
         handle = open_in_root(root, path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
