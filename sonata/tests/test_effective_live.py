@@ -117,6 +117,16 @@ class TestLive:
         assert (first["net"], first["ipc"], first["uts"]) == (["second"], ["second"], [])
         assert (second["net"], second["ipc"], second["pid"]) == (["first"], ["first"], ["host"])
 
+    def test_a_network_is_joined_also_from_another_user_namespace(self, world: LiveWorld) -> None:
+        world.start("owner")
+        mapped = ("--uidmap=0:200000:5000", "--network=container:owner", "--name=mapped")
+        os.chmod(Path(world.base).parent, 0o755)
+        world.ok("run", "-d", *mapped, "--cgroup-parent=/sonata_test", "--rootfs", world.rootfs, "sleep", "1000")
+        shown = effective(world, "mapped")
+        spaces = {one["Type"]: one["SharedWith"] for one in shown["Namespaces"]}
+        assert (spaces["net"], spaces["user"]) == (["owner"], [])
+        assert shown["IDMappings"]["UIDMap"]["Enforced"] == [{"ContainerID": 0, "HostID": 200000, "Size": 5000}]
+
     def test_one_that_does_not_run_says_what_is_known(self, world: LiveWorld) -> None:
         world.start("over", "--memory=64m")
         world.ok("stop", "-t", "0", "over")

@@ -15,6 +15,7 @@ from sonata.engine.containers.layered import LayeredRoot
 from sonata.engine.containers.materials import gather
 from sonata.engine.images import foresee as images
 from sonata.engine.paths import ContainerPaths
+from sonata.model.container import NamespaceKind
 from sonata.state import containers as rows
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.engine.images.foresee import Foreseen
     from sonata.model.container import ContainerConfig
-    from sonata.model.materials import Materials
+    from sonata.model.materials import Identity, Materials
     from sonata.model.request import RunRequest
     from sonata_core.models.hooks import OciHook
     from sonata_core.models.process import IdMap
@@ -70,16 +71,23 @@ def explain(engine: Engine, request: RunRequest, options: Mapping[str, tuple[str
     materials = _identity(engine, request, drawn)
     config = planned(engine, request, image.facts, materials)
     problems = _problems(engine, config)
+    folders = _folders(engine, config, image)
+    automatic = config.namespaces.user.kind is NamespaceKind.AUTO
+    if automatic:
+        config = _with_maps(engine, config, image, folders)
     for use in config.mounts:
         if use.anonymous:
             drawn.note(use.source, f"volume of {use.target}")
-    spec, hooks = _spec(engine, config, image, drawn, problems)
+    spec, hooks = _spec(engine, config, folders, drawn, problems)
+    id_maps = _id_maps(config)
+    if automatic:
+        _sign_maps(spec, id_maps)
     told = {
         "Image": image.shown(),
         "Policy": images.verdicts(engine, request, image),
         "Complete": image.record is not None or request.rootfs,
         "Spec": spec,
-        "IDMappings": _id_maps(config),
+        "IDMappings": id_maps,
         "Mounts": _mounts(spec),
         "Network": network_foresee.foresee(engine, config),
         "Hooks": [_hook(hook) for hook in hooks],
@@ -122,26 +130,44 @@ def _problems(engine: Engine, config: ContainerConfig) -> list[str]:
     return found
 
 
+def _with_maps(engine: Engine, config: ContainerConfig, image: Foreseen, folders: tuple[str, ...]) -> ContainerConfig:
+    """With the maps of an automatic user namespace as they would be drawn now."""
+    from sonata.engine.containers import userns
+
+    with LayeredRoot(folders) as layered:
+        return config.replace(id_mapping=userns.drawn(engine, config, image.record, layered.read))
+
+
+def _sign_maps(spec: dict[str, Any], shown: dict[str, Any]) -> None:
+    """Have ids of the host that were drawn shown as such."""
+    for kind in ("uid", "gid"):
+        for maps, key in ((spec["linux"][f"{kind}Mappings"], "hostID"), (shown[f"{kind.upper()}Map"], "HostID")):
+            for number, one in enumerate(maps):
+                one[key] = f"‹host {kind} {number + 1}›" if number else f"‹host {kind}›"
+
+
 def _spec(
-    engine: Engine, config: ContainerConfig, image: Foreseen, drawn: Drawn, problems: list[str]
+    engine: Engine, config: ContainerConfig, folders: tuple[str, ...], drawn: Drawn, problems: list[str]
 ) -> tuple[dict[str, Any], list[OciHook]]:
     """config.json as `init` writes it, before hooks of the stage `precreate` change it; and every hook that matches."""
     paths = ContainerPaths(engine, config.backends.storage, config.id)
     root = rootfs.root_given(config, paths)
     if not config.rootfs:
-        root = drawn.note(f"/drawn-root-{os.urandom(8).hex()}", "root path")
+        # Below the store, for whether the way there is open to the container's root depends on the folders above.
+        graph, stand_in = engine.config.storage.graph_root, os.urandom(8).hex()
+        root = drawn.note(f"{graph}/{config.backends.storage}/{stand_in}/merged", "root path")
     mounted = rootfs.places(engine, config, paths, root)
     path = network.new_namespace_path(engine, config)
     if path:
         drawn.note(path, "network namespace path")
     given = specs.inputs(engine, config, paths, mounted, path or specs.network_namespace(engine, config))
-    folders = _folders(engine, config, image)
     with LayeredRoot(folders) as layered:
         who = inside.identity_in(config, layered.read)
         if folders:
-            problems += _folder_problems(config, layered)
+            problems += _root_problems(config, layered, who)
     given = given.replace(
-        rootfs=inside.rootfs_facts(root, who), secret_env={use.env: HIDDEN for use in config.secrets if use.env}
+        rootfs=inside.rootfs_facts(mounted.entry, who),
+        secret_env={use.env: HIDDEN for use in config.secrets if use.env},
     )
     spec, hooks = specs.assemble(engine, config, given)
     return specs.tuned(engine, config, spec), hooks
@@ -163,8 +189,10 @@ def _folders(engine: Engine, config: ContainerConfig, image: Foreseen) -> tuple[
         layer = engine.store.layer(facts.parent)
 
 
-def _folder_problems(config: ContainerConfig, root: LayeredRoot) -> list[str]:
+def _root_problems(config: ContainerConfig, root: LayeredRoot, who: Identity) -> list[str]:
+    """What a start would stumble on in the root filesystem."""
     try:
+        inside.on_host(config, who.uid, who.gid)
         inside.require_working_directory(config, root.kind, [use.target for use in config.mounts])
     except SonataError as error:
         return [error.message]

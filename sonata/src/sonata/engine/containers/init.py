@@ -77,7 +77,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         with trace.span("mount"):
             mounted = rootfs.mount(engine, start.config, start.paths)
         with trace.span("spec"):
-            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, _namespace(start))
+            start.prepared = specs.prepare(engine, start.config, start.paths, mounted, start.state.netns)
         undo.push("root", lambda: _close_root(start))
         if start.attaching is not None and start.prepared.early_hooks:
             start.attaching.result()
@@ -133,16 +133,6 @@ def _begin(start: Start) -> None:
         rows.put_state(engine.database, config.id, start.state)
 
 
-def _namespace(start: Start) -> str:
-    """The network namespace for the spec: empty where the runtime makes it, or where there is none."""
-    return "" if _made_by_runtime(start.config) else start.state.netns
-
-
-def _made_by_runtime(config: ContainerConfig) -> bool:
-    """A namespace that is to belong to the container's user namespace is made with it, and pinned later."""
-    return config.id_mapping is not None and config.network.mode in network.OWN
-
-
 def _network(start: Start) -> None:
     """Make the namespace, hold the host ports, and connect in the background."""
     config = start.config
@@ -152,7 +142,7 @@ def _network(start: Start) -> None:
     if config.network.mode is NetworkMode.BRIDGE:
         # A user-mode helper binds the ports itself.
         start.keep = ports.hold(config.network.ports)
-    if _made_by_runtime(config):
+    if network.made_by_runtime(config):
         start.request = _with_lifetime(start, start.request)
         return
     path, request = start.state.netns, _with_lifetime(start, start.request)

@@ -35,6 +35,11 @@ def backend_name(engine: Engine, config: ContainerConfig) -> str:
     return _BACKENDS.get(mode, "")
 
 
+def made_by_runtime(config: ContainerConfig) -> bool:
+    """A namespace that is to belong to the container's user namespace is made with it, and pinned later."""
+    return config.id_mapping is not None and config.network.mode in OWN
+
+
 def new_namespace_path(engine: Engine, config: ContainerConfig) -> str:
     """A name for the network namespace that the engine makes at a start; empty where it makes none."""
     return netns.new_path(store_tag(engine.config.storage.graph_root)) if config.network.mode in OWN else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.engine.containers import files, inside
+from sonata.engine.containers import files, inside, network
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import NetPaths, RootfsFacts, SpecInputs
 from sonata.plan import adjust
@@ -82,10 +82,12 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
 def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, netns: str) -> SpecInputs:
     """What the spec is made from, but for the user in the root and the secrets' values. Makes nothing.
 
-    `netns`: the path of the network namespace that the engine makes, if it makes one.
+    `netns`: the path of the network namespace that the engine makes or joins, if it does either.
 
     Raises Conflict, NotFound, UsageError, HostLacks.
     """
+    if network.made_by_runtime(config):
+        netns = ""
     made = files.places(engine, config, paths, mounted.shm)
     if config.secrets:
         from sonata.engine.containers import secrets

@@ -19,7 +19,7 @@ from sonata_core.sdk.locks import lock_file
 from sonata_core.sdk.safepath import read_in_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
@@ -74,20 +74,23 @@ def claim(engine: Engine, config: ContainerConfig, image: ImageRecord | None) ->
     """
     held = lock_file(os.path.join(engine.config.storage.graph_root, "userns.lock"))
     try:
-        return held, config.replace(id_mapping=_drawn(engine, config, image))
+        return held, config.replace(id_mapping=drawn(engine, config, image))
     except BaseException:
         held.close()
         raise
 
 
-def _drawn(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> IdMapping:
+def drawn(
+    engine: Engine, config: ContainerConfig, image: ImageRecord | None, read: Callable[[str], bytes] | None = None
+) -> IdMapping:
+    """The maps that nobody has now. `read` gives files of the root filesystem; without it the image is mounted."""
     settings = engine.config.storage
     options = plan.auto_options(usermode.options(config.namespaces.user), engine.facts.id_mapping)
     if not options.size and engine.config.containers.userns_size:
         options = options.replace(size=engine.config.containers.userns_size)
     highest = -1
     if not options.size:
-        highest = max(_highest(engine, config, image), *_numbers(config.process.user))
+        highest = max(_highest(engine, config, image, read), *_numbers(config.process.user))
     size = plan.size_for(options, highest, settings.auto_userns_min, settings.auto_userns_max)
     owners = _owners(settings.auto_userns_user)
     pool = IdMapping(
@@ -109,16 +112,19 @@ def _used(engine: Engine) -> Iterable[IdMapping]:
     return [one for one in found if one is not None and one != plan.identity()]
 
 
-def _highest(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> int:
+def _highest(
+    engine: Engine, config: ContainerConfig, image: ImageRecord | None, read: Callable[[str], bytes] | None
+) -> int:
     """The largest id in the image's layers and in its passwd and group files, or in those that are bound over them."""
     over = {use.target: use.source for use in config.mounts if use.kind is MountKind.BIND}
-    if image is None:
-        ids: list[int] = []
+    ids = [] if image is None else _layer_ids(engine, image.layer)
+    if read is not None:
+        found = read("etc/passwd"), read("etc/group")
+    elif image is None:
         found = _account_files(config.rootfs)
     elif image.layer is None:
-        ids, found = [], (b"", b"")
+        found = b"", b""
     else:
-        ids = _layer_ids(engine, image.layer)
         with storage.MountedLayer(engine, image.layer, MountOptions(read_only=True)) as root:
             found = _account_files(root)
     passwd, group = (
@@ -222,10 +228,14 @@ def _open_to(path: str, uid: int | None, gid: int | None) -> bool:
     while True:
         try:
             seen = os.stat(path)
+            owner, group, mode = seen.st_uid, seen.st_gid, seen.st_mode
+        except FileNotFoundError:
+            # Before it is made, for nobody but us.
+            owner, group, mode = os.geteuid(), os.getegid(), 0o700
         except OSError:
             return False
-        bit = 0o100 if seen.st_uid == uid else 0o010 if seen.st_gid == gid else 0o001
-        if not seen.st_mode & bit:
+        bit = 0o100 if owner == uid else 0o010 if group == gid else 0o001
+        if not mode & bit:
             return False
         if path in ("/", ""):
             return True
