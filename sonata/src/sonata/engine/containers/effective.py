@@ -190,7 +190,7 @@ def _rlimits(report: _Report) -> list[dict[str, Any]]:
 
 def _why_limited(asked: tuple[int, int], found: tuple[int, int]) -> str:
     lower = any(have != -1 and (want == -1 or have < want) for want, have in zip(asked, found, strict=True))
-    return "cut down to what this engine may set itself" if lower else "higher than asked"
+    return "lower than asked" if lower else "higher than asked"
 
 
 def _range(limit: tuple[int, int] | None) -> dict[str, int] | None:
