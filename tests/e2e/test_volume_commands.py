@@ -339,6 +339,44 @@ def test_remove_by_force(world: VolumeWorld) -> None:
     assert world.out("volume", "rm", "-f", "nosuch") == ""
 
 
+def test_inspect_all(world: VolumeWorld) -> None:
+    world.out("volume", "create", "ia")
+    found = [one["Name"] for one in json.loads(world.out("volume", "inspect", "-a"))]
+    assert found == world.out("volume", "ls", "-q").split()
+    assert world.out("volume", "ls", "--noheading", "--filter", "name=^ia$").split() == ["local", "ia"]
+    assert world.out("volume", "ls", "--filter", "name=^ia$").split() == ["DRIVER", "VOLUME", "NAME", "local", "ia"]
+
+
+def test_prune(world: VolumeWorld) -> None:
+    for name in ("p1", "p2"):
+        world.out("volume", "create", "-l", f"prune={name}", name)
+    anonymous = world.out("volume", "create")
+    world.out("create", "--name", "pc", "-v", "p1:/x", "-v", "/anon", "--image-volume", "ignore", FULL, "true")
+    held = world.out("inspect", "pc", "--format", "{{range .Mounts}}{{.Name}} {{end}}").split()
+    assert world.out("volume", "prune", "--all", "--dry-run", "--filter", "label=prune") == "p2"
+    assert world.out("volume", "prune", "-f", "--filter", "label=prune") == ""  # named ones only with --all
+    assert world.out("volume", "prune", "-f", "--all", "--filter", "label=prune") == "p2"
+    world.out("rm", "pc")
+    left = [name for name in held if len(name) == 64]
+    assert set(left) <= set(world.out("volume", "prune", "-f").split())
+    for name in ("p1", anonymous):
+        assert world("volume", "exists", name).returncode == 0
+
+
+def test_remove_all(tmp_path: Path) -> None:
+    world = VolumeWorld(tmp_path)
+    try:
+        for name in ("r1", "r2"):
+            world.out("volume", "create", name)
+        world.out("create", "--name", "ra", "-v", "r2:/x", "--image-volume", "ignore", FULL, "true")
+        done = world("volume", "rm", "-a")
+        assert (done.returncode, done.stdout) == (2, b"r1\n")
+        world.out("rm", "ra")
+        assert world.out("volume", "rm", "--all") == "r2"
+    finally:
+        world.close()
+
+
 # -- archives --------------------------------------------------------------------------------------
 
 
