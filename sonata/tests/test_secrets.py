@@ -288,6 +288,7 @@ def test_the_shell_driver_runs_the_users_commands(world: LiveWorld) -> None:
     assert f"SECRET_ID={ident}" in seen
     assert CANARY not in seen
     assert world.ok("secret", "inspect", "--showsecret", "--format={{.SecretData}}", "s") == CANARY
+    assert world.ok("secret", "inspect", "--format=[{{.SecretData}}]", "s") == "[]"
     assert world.ok("secret", "inspect", "--format={{.Spec.Driver.Name}}", "s") == "shell"
     run = ("run", "--rm", "--network=none", "--secret=s", "--rootfs", world.rootfs, "cat", "/run/secrets/s")
     assert world.ok(*run) == CANARY

@@ -42,7 +42,8 @@ def shown(found: list[tuple[Secret, str | None]], parsed: Parsed) -> str:
     if form and not is_json(form):
         from sonata.cli.inspecting import templated
 
-        return render_objects("inspect", [templated(one, "entities.SecretInfoReport") for one in objects], form)
+        fields = [{"SecretData": "", **one} for one in objects]
+        return render_objects("inspect", [templated(one, "entities.SecretInfoReport") for one in fields], form)
     from sonata.cli.render.json import dumps
 
     return dumps(objects, indent=4) + "\n"
