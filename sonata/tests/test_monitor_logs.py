@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sonata.monitor import exits, logs
+from sonata.monitor import exits, log_lines, logs
 from sonata.monitor.logs import LogOptions
 from sonata.monitor.terminal import KeyMatcher, parse_detach_keys
 from sonata_core.errors import Damaged, NotFound, UsageError
@@ -72,16 +72,16 @@ def test_tail_of_a_huge_log_is_quick(tmp_path: Path) -> None:
 def test_since_and_until(tmp_path: Path) -> None:
     log = tmp_path / "ctr.log"
     log.write_text("".join(line(str(number), tick=number) for number in range(6)))
-    base = logs.stamp_ns(STAMP.format(0))
+    base = log_lines.stamp_ns(STAMP.format(0))
     assert texts(log, since=base + 2, until=base + 4) == [b"2\n", b"3\n", b"4\n"]
 
 
 def test_stamps() -> None:
-    assert logs.stamp_ns("1970-01-01T00:00:01.000000002+00:00") == 1_000_000_002
-    assert logs.stamp_ns("1970-01-01T02:00:01.5+02:00") == 1_500_000_000
-    assert logs.stamp_ns("1970-01-01T00:00:01Z".replace("Z", "")) == 1_000_000_000
+    assert log_lines.stamp_ns("1970-01-01T00:00:01.000000002+00:00") == 1_000_000_002
+    assert log_lines.stamp_ns("1970-01-01T02:00:01.5+02:00") == 1_500_000_000
+    assert log_lines.stamp_ns("1970-01-01T00:00:01Z".replace("Z", "")) == 1_000_000_000
     with pytest.raises(Damaged):
-        logs.stamp_ns("yesterday")
+        log_lines.stamp_ns("yesterday")
 
 
 def test_damage_and_absence(tmp_path: Path) -> None:

@@ -198,11 +198,12 @@ class Rlimit(Record):
 
 
 class LogConfig(Record):
-    """Where output goes. `max_size` in bytes, 0: the engine's own bound; -1: unlimited."""
+    """Where output goes. `max_size` in bytes, 0: the engine's own bound; -1: unlimited. `max_files` with older ones."""
 
     driver: str
     path: str = ""
     max_size: int = 0
+    max_files: int = 1
     tag: str = ""
     labels: Mapping[str, str] = {}
 

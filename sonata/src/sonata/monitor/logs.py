@@ -1,19 +1,19 @@
-"""Reading a container's log in the k8s-file format, `TIME STREAM F|P TEXT` a line.
+"""Reading a container's log: a file in the k8s-file format, and those that were rotated away before it.
 
-A record marked P is continued by the next one of its stream; F ends a line. A log may be a gigabyte:
-the last lines are found from its end.
+`PATH` is being written, `PATH.1` was before it, `PATH.2` before that. Files are opened from the newest on and known
+by their inode, so that one that moves on meanwhile is neither read twice nor missed. A log may be a gigabyte: the last
+lines are found from its end, and what need not be told apart is not.
 """
 
 import os
 from collections.abc import Callable, Iterator
 
+from sonata.monitor.log_lines import LogRecord, Runs, parse, stamp_ns, stamp_of, tail_offset
 from sonata.monitor.watch import FileWatch
-from sonata_core.errors import Damaged, NotFound
+from sonata_core.errors import NotFound
 from sonata_core.record import Record
 
-_CHUNK = 262144
-_LINE_LIMIT = 1 << 20
-"""No record is longer: conmon cuts at 8 KiB."""
+_CHUNK = 1 << 20
 _POLL = 1.0
 """Seconds between looks at the container where nothing is written."""
 
@@ -21,28 +21,103 @@ _POLL = 1.0
 class LogOptions(Record):
     """What to read. `tail` counts lines, -1 for all; `since` and `until` are nanoseconds since the epoch, 0 for none.
 
-    `follow` goes on until the container has ended.
+    `follow` goes on until the container has ended. `files` is how many there may be, the one that is written among
+    them. `merged`: neighbouring records of one stream may be given as one, and `stamped` then
+    puts the time before each of their lines.
     """
 
     tail: int = -1
     since: int = 0
     until: int = 0
     follow: bool = False
+    files: int = 1
+    merged: bool = False
+    stamped: bool = False
 
 
-class LogRecord:
-    """One record. `text` has its newline if the record ends a line; `stamp` is the time as it was written."""
+class Reader:
+    """Reads one log from its beginning, or its tail, on. `take` never waits."""
 
-    __slots__ = ("partial", "stamp", "stream", "text")
+    def __init__(self, path: str, options: LogOptions) -> None:
+        self._path = path
+        self._options = options
+        self._files: list[int] = []
+        self._position, self._rest = 0, b""
+        self._runs = Runs(stamped=options.stamped)
+        self._begun = not options.since
+        self.over = False
+        """Whether nothing can come any more that was asked for: `until` is past."""
+        self._open()
 
-    def __init__(self, stamp: str, stream: str, partial: bool, text: bytes) -> None:
-        self.stamp = stamp
-        self.stream = stream
-        self.partial = partial
-        self.text = text
+    @property
+    def opened(self) -> bool:
+        """Whether there is a log yet."""
+        return bool(self._files)
 
-    def __repr__(self) -> str:
-        return f"LogRecord({self.stamp!r}, {self.stream!r}, {self.partial!r}, {self.text!r})"
+    def take(self) -> list[LogRecord]:
+        """The next records; none where there are no more now."""
+        while not self.over:
+            if not self._files and not self._open():
+                break
+            data = os.pread(self._files[0], _CHUNK, self._position)
+            if data:
+                self._position += len(data)
+                lines = (self._rest + data).split(b"\n")
+                self._rest = lines.pop()
+                found = self._records(lines)
+                if found:
+                    return found
+            elif not self._next_file():
+                break
+        return []
+
+    def close(self) -> None:
+        """Let go of the files."""
+        while self._files:
+            os.close(self._files.pop())
+
+    def _open(self) -> bool:
+        self._files = _open_newer(self._path, self._options.files, -1)
+        if self._options.tail >= 0 and self._files:
+            self._to_tail()
+        return bool(self._files)
+
+    def _to_tail(self) -> None:
+        missing = self._options.tail
+        for index in range(len(self._files) - 1, -1, -1):
+            self._position, missing = tail_offset(self._files[index], missing)
+            if missing == 0:
+                for older in self._files[:index]:
+                    os.close(older)
+                del self._files[:index]
+                return
+
+    def _next_file(self) -> bool:
+        """Go on with the file after this one, which has been read to its end; False while there is none."""
+        if len(self._files) == 1:
+            if not self._options.follow or not _replaced(self._path, self._options.files, self._files[0]):
+                return False
+            if os.pread(self._files[0], 1, self._position):
+                return True
+            self._files += _open_newer(self._path, self._options.files, self._files[0])
+            if len(self._files) == 1:
+                return False
+        os.close(self._files.pop(0))
+        self._position, self._rest = 0, b""
+        return True
+
+    def _records(self, lines: list[bytes]) -> list[LogRecord]:
+        if not lines:
+            return []
+        if not self._begun:
+            if _when(lines[-1]) < self._options.since:
+                return []
+            lines = [line for line in lines if _when(line) >= self._options.since]
+            self._begun = True
+        if self._options.until and _when(lines[-1]) > self._options.until:
+            lines = [line for line in lines if _when(line) <= self._options.until]
+            self.over = True
+        return list(self._runs.records(lines) if self._options.merged else map(parse, lines))
 
 
 def read(path: str, options: LogOptions, running: Callable[[], bool] | None = None) -> Iterator[LogRecord]:
@@ -53,131 +128,68 @@ def read(path: str, options: LogOptions, running: Callable[[], bool] | None = No
     """
     running = running or (lambda: False)
     watch = FileWatch(path) if options.follow else None
+    reader = Reader(path, options)
     try:
-        descriptor = _open(path, watch, running)
-        try:
-            start = tail_offset(descriptor, options.tail) if options.tail >= 0 else 0
-            for record in _records(path, descriptor, start, watch, running):
-                if options.since and stamp_ns(record.stamp) < options.since:
-                    continue
-                if options.until and stamp_ns(record.stamp) > options.until:
-                    return
-                yield record
-        finally:
-            os.close(descriptor)
+        alive = True
+        while True:
+            found = reader.take()
+            if found:
+                yield from found
+                continue
+            if watch is None or not alive or reader.over:
+                break
+            alive = running()  # asked before the last look, so that nothing written before the end is missed
+            if alive:
+                watch.wait(_POLL)
+        if not reader.opened:
+            raise NotFound(f"there is no log at {path}")
     finally:
+        reader.close()
         if watch is not None:
             watch.close()
 
 
-def tail_offset(descriptor: int, lines: int) -> int:
-    """Where the last `lines` lines begin: those that a record marked F ends, and one without an end yet."""
-    end = os.lseek(descriptor, 0, os.SEEK_END)
-    if lines == 0 or end == 0:
-        return end
-    wanted = lines
-    position, rest = end, b""
-    first = True
-    while position > 0:
-        size = min(_CHUNK, position)
-        position -= size
-        block = os.pread(descriptor, size, position) + rest
-        edge = len(block)
-        while True:
-            start = block.rfind(b"\n", 0, edge - 1) + 1
-            if start == 0 and position > 0:
-                break
-            full = _is_full(block[start:edge])
-            if full or first:
-                wanted -= 1
-                if wanted < 0:
-                    return position + edge
-            first = False
-            edge = start
-            if start == 0:
-                return 0
-        rest = block[:edge]
-        if len(rest) > _LINE_LIMIT:
-            raise Damaged("a line of the log is longer than a megabyte")
-    return 0
+def _when(line: bytes) -> int:
+    return stamp_ns(stamp_of(line))
 
 
-def stamp_ns(stamp: str) -> int:
-    """Nanoseconds since the epoch of `2026-11-21T21:40:38.704449123+00:00`. Raises Damaged."""
-    from datetime import datetime, timedelta
-
-    try:
-        whole, _, rest = stamp.partition(".")
-        fraction, offset = (rest[:-6], rest[-6:]) if rest and rest[-6:-5] in ("+", "-") else (rest.rstrip("Z"), "")
-        base = datetime.fromisoformat(whole + (offset or "+00:00"))
-        seconds = (base - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // timedelta(seconds=1)
-        return seconds * 1_000_000_000 + int((fraction + "000000000")[:9])
-    except ValueError as error:
-        raise Damaged(f"{stamp!r} in the log is no time") from error
-
-
-def parse(line: bytes) -> LogRecord:
-    """A line without its newline. Raises Damaged."""
-    parts = line.split(b" ", 3)
-    if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr") or parts[2] not in (b"F", b"P"):
-        raise Damaged(f"a line of the log is no record: {line[:80]!r}")
-    partial = parts[2] == b"P"
-    text = parts[3] if len(parts) == 4 else b""
-    return LogRecord(parts[0].decode(errors="replace"), parts[1].decode(), partial, text if partial else text + b"\n")
-
-
-def _is_full(line: bytes) -> bool:
-    parts = line.split(b" ", 3)
-    return len(parts) >= 3 and parts[2].rstrip(b"\n") == b"F"
-
-
-def _open(path: str, watch: FileWatch | None, running: Callable[[], bool]) -> int:
-    while True:
+def _open_newer(path: str, files: int, than: int) -> list[int]:
+    """The files of a log that are newer than the descriptor `than` (-1: all), oldest first."""
+    found: list[int] = []
+    known = {_identity(than)} if than >= 0 else set()
+    for place in [path, *(f"{path}.{number}" for number in range(1, max(files, 1)))]:
         try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            if watch is None or not running():
-                raise NotFound(f"there is no log at {path}") from error
-            watch.wait(_POLL)
-
-
-def _records(
-    path: str, descriptor: int, start: int, watch: FileWatch | None, running: Callable[[], bool]
-) -> Iterator[LogRecord]:
-    """Records from `start` on; when following, through rotations, until the container has ended and all is read."""
-    position, rest = start, b""
-    alive = True
-    while True:
-        data = os.pread(descriptor, _CHUNK, position)
-        if data:
-            position += len(data)
-            lines = (rest + data).split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                yield parse(line)
+            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if place == path:
+                continue  # it is just being rotated
+            break
+        identity = _identity(descriptor)
+        if than >= 0 and identity == _identity(than):
+            os.close(descriptor)
+            break
+        if identity in known:  # it moved on while we looked
+            os.close(descriptor)
             continue
-        if watch is None:
-            return
-        if _replaced(path, descriptor):
-            if os.pread(descriptor, 1, position):
-                continue
-            fresh = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.dup2(fresh, descriptor, inheritable=False)
-            os.close(fresh)
-            position, rest = 0, b""
+        known.add(identity)
+        found.insert(0, descriptor)
+    return found
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _replaced(path: str, files: int, descriptor: int) -> bool:
+    """Is there a newer file than this one? (It is complete then.)
+
+    A log whose monitor ended while it was being rotated has older files only.
+    """
+    for place in (path, f"{path}.1") if files > 1 else (path,):
+        try:
+            here = os.stat(place)
+        except FileNotFoundError:
             continue
-        if not alive:
-            return
-        alive = running()  # asked before the last read, so that nothing written before the end is missed
-        if alive:
-            watch.wait(_POLL)
-
-
-def _replaced(path: str, descriptor: int) -> bool:
-    """Has conmon put a new file in the log's place? (Rotation: the old content is gone.)"""
-    try:
-        here = os.stat(path)
-    except FileNotFoundError:
-        return False
-    mine = os.fstat(descriptor)
-    return (here.st_ino, here.st_dev) != (mine.st_ino, mine.st_dev)
+        return (here.st_dev, here.st_ino) != _identity(descriptor)
+    return False

@@ -29,6 +29,11 @@ class FileWatch:
         except OSError:
             os.close(descriptor)
 
+    @property
+    def descriptor(self) -> int:
+        """To poll; -1 where there is none."""
+        return self._descriptor
+
     def wait(self, seconds: float, also: int = -1) -> None:
         """Return when something has changed since the last call, when `also` is readable, or after `seconds`."""
         if self._descriptor < 0:
@@ -49,3 +54,15 @@ class FileWatch:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def wait_any(watches: list[FileWatch], seconds: float = 1.0) -> None:
+    """Return when something has changed for one of these, or after so long."""
+    poll = select.poll()
+    known = {watch.descriptor: watch for watch in watches if watch.descriptor >= 0}
+    if len(known) < len(watches):
+        seconds = min(seconds, _PAUSE)
+    for descriptor in known:
+        poll.register(descriptor, select.POLLIN)
+    for descriptor, _ in poll.poll(int(seconds * 1000)):
+        known[descriptor].wait(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sonata.model.container import (
     Backends,
     ContainerConfig,
-    LogConfig,
     MountUse,
     NamespaceKind,
     NetworkConfig,
@@ -30,6 +29,7 @@ from sonata.plan import (
 )
 from sonata.plan.devices import cdi_names
 from sonata.plan.devices import decide as decide_devices
+from sonata.plan.logs import log_config
 from sonata.plan.values import go_quote, is_digits, require_name, size
 from sonata_core.errors import UsageError
 
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
 _INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 _SYSTEMD_STOP = 37
-LOG_DRIVERS = ("k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty")
-DEFAULT_LOG_SIZE = 64 * 1024 * 1024
-"""Logs are bounded where nobody says otherwise."""
 
 
 def plan_container(
@@ -101,7 +98,7 @@ def plan_container(
         cgroups=_cgroups(request, defaults),
         cgroup_parent=request.cgroup_parent,
         secrets=tuple(_secret(text) for text in request.secret),
-        log=_log(request, materials, defaults),
+        log=log_config(request, materials, defaults),
         restart=restart.parse(request.restart),
         requires=_requires(request, materials),
         healthcheck=health.decide(request, image.healthcheck),
@@ -429,34 +426,3 @@ def _secret(text: str) -> SecretUse:
     from sonata.plan.secrets import parse
 
     return parse(text)
-
-
-def _log(request: RunRequest, materials: Materials, defaults: Defaults) -> LogConfig:
-    driver = request.log_driver or defaults.log_driver
-    if driver not in LOG_DRIVERS:
-        raise UsageError("running container create option: invalid log driver: invalid argument")
-    path, tag, labels = defaults.log_path, defaults.log_tag, {}
-    limit = defaults.log_size_max
-    for text in request.log_opt:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"invalid log option {go_quote(text)}")
-        if key == "path":
-            path = value
-        elif key == "tag":
-            tag = value
-        elif key in ("max-size", "max_size"):
-            limit = size(value) if value != "-1" else -1
-        elif key == "label":
-            name, _, label = value.partition("=")
-            labels[name] = label
-        else:
-            raise UsageError(f"invalid log option {go_quote(text)}")
-    driver = "k8s-file" if driver == "json-file" else driver
-    return LogConfig(
-        driver=driver,
-        path=path or (materials.log_path if driver == "k8s-file" else ""),
-        max_size=DEFAULT_LOG_SIZE if limit < 0 and "max-size=-1" not in request.log_opt else max(limit, -1),
-        tag=tag,
-        labels=labels,
-    )

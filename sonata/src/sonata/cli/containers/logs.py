@@ -11,6 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
+    from sonata.engine.containers.logs import Source
 
 _COLOURS = ("37", "31", "32", "33", "34", "35", "36")
 
@@ -27,11 +28,12 @@ def command(parsed: Parsed, call: Call) -> int:
     request = to_request(parsed)
     out, err = sys.stdout.buffer, sys.stderr.buffer
     begun = {"stdout": True, "stderr": True}
-    for source in logs(call.engine, request):
+    merged = not (request.details or _several(request))
+    for source in logs(call.engine, request, merged=merged):
         record = source.record
         to = err if record.stream == "stderr" else out
-        if begun.get(record.stream, True):
-            to.write(_head(request, source.id, source.name, record.stamp, source.number))
+        if not merged and begun.get(record.stream, True):
+            to.write(_head(request, source))
         to.write(_text(request, record.text))
         begun[record.stream] = not record.partial
         if request.follow or to is err:
@@ -45,13 +47,16 @@ def _several(request: LogsRequest) -> bool:
     return len(request.select.names) > 1
 
 
-def _head(request: LogsRequest, ident: str, name: str, stamp: str, number: int) -> bytes:
-    """What stands before a line: who, and when."""
-    who = (name if request.names else ident[:12]) if _several(request) else ""
-    parts = [part for part in (who, stamp if request.timestamps else "") if part]
+def _head(request: LogsRequest, source: Source) -> bytes:
+    """What stands before a line: who, when, and with `--details` what the log was given (`--log-opt tag, label`)."""
+    from sonata.monitor.log_lines import shown_stamp
+
+    who = (source.name if request.names else source.id[:12]) if _several(request) else ""
+    details = ",".join(f"{name}={value}" for name, value in source.details.items()) if request.details else ""
+    parts = [part for part in (who, shown_stamp(source.record.stamp) if request.timestamps else "", details) if part]
     head = " ".join(parts) + " " if parts else ""
     if _several(request) and request.color:
-        head = f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{head}"
+        head = f"\x1b[{_COLOURS[source.number % len(_COLOURS)]}m{head}"
     return head.encode()
 
 

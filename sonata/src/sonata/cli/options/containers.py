@@ -107,7 +107,7 @@ PS = (
 
 LOGS = (
     ("color", "", "bool", False, "", "Output the containers with different colors in the log"),
-    ("details", "", "bool", False, "", "Display extra details (no effect)", {"hidden": True, "later": True}),
+    ("details", "", "bool", False, "", "Display extra details: the tag and labels of the log", {"hidden": True}),
     ("follow", "f", "bool", False, "", "Follow log output"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("names", "n", "bool", False, "", "Output the container name in the log"),

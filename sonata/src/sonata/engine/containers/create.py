@@ -166,6 +166,10 @@ def _require_parts(engine: Engine, config: ContainerConfig) -> None:
         from sonata.engine.containers.health_log import require_folder
 
         require_folder(config.healthcheck.log_destination, "running container create option: ")
+    if config.log.driver == "journald":
+        from sonata.engine.containers import journal
+
+        journal.require()
     if config.secrets:
         from sonata.engine.containers import secrets
 

@@ -236,8 +236,9 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         persist_dir=paths.persist_dir,
         log_driver=driver,
         log_path=config.log.path or paths.log,
-        log_size_max=max(config.log.max_size, 0),
-        log_tag=config.log.tag,
+        # Beyond its bound conmon 2.1 forgets what it wrote; where older files are kept, log_watch moves them instead.
+        log_size_max=max(config.log.max_size, 0) if config.log.max_files == 1 else 0,
+        log_tag=config.log.tag if driver == "journald" else "",
         terminal=config.process.terminal,
         stdin_open=config.process.stdin_open and not config.process.terminal,
         timeout=config.process.timeout,

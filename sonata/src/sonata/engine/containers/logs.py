@@ -6,7 +6,10 @@ from sonata.engine.containers import filters, present
 from sonata.engine.containers.select import select
 from sonata.engine.paths import ContainerPaths
 from sonata.host import process
-from sonata.monitor.logs import LogOptions, LogRecord, read
+from sonata.monitor.log_lines import LogRecord
+from sonata.monitor.logs import LogOptions, Reader, read
+from sonata.monitor.watch import FileWatch, wait_any
+from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
@@ -18,49 +21,53 @@ if TYPE_CHECKING:
     from sonata.model.container_request import LogsRequest
     from sonata.state.rows import ContainerRow
 
-_FILES = ("k8s-file", "json-file", "")
+
+_STILL = (Phase.INITIALISING, Phase.INITIALISED)
+"""Phases without a process in which there may be more to read: it is being started (again)."""
 
 
 class Source:
     """One record, with whose it is; `number` counts the containers of the request."""
 
-    __slots__ = ("id", "name", "number", "record")
+    __slots__ = ("details", "id", "name", "number", "record")
 
     def __init__(self, row: ContainerRow, number: int, record: LogRecord) -> None:
         self.id = row.config.id
         self.name = row.config.name
+        self.details = {**row.config.log.labels, **({"tag": row.config.log.tag} if row.config.log.tag else {})}
         self.number = number
         self.record = record
 
 
-def logs(engine: Engine, request: LogsRequest) -> Iterator[Source]:
+def logs(engine: Engine, request: LogsRequest, *, merged: bool = False) -> Iterator[Source]:
     """Records of the selected containers; of several that are followed, as they come.
 
-    Raises NotFound, Unsupported for a log driver that keeps nothing to be read.
+    `merged`: neighbouring records of one stream may come as one. Raises NotFound, Unsupported for a log driver that
+    keeps nothing to be read.
     """
     found = [rows.get(engine.database, ident) for ident, _ in select(engine, request.select)]
     for row in found:
-        _require_file(row)
+        _require_kept(row)
     options = LogOptions(
         tail=request.tail,
         since=filters.moment(request.since) if request.since else 0,
         until=filters.moment(request.until, ahead=True) if request.until else 0,
         follow=request.follow,
+        merged=merged,
+        stamped=merged and request.timestamps,
     )
     if len(found) > 1 and request.follow:
         return _together(engine, found, options)
     return _in_turn(engine, found, options)
 
 
-def _require_file(row: ContainerRow) -> None:
+def _require_kept(row: ContainerRow) -> None:
     driver = row.config.log.driver
-    if driver == "none":
+    if driver == "none" or driver.startswith("passthrough"):
         raise Unsupported(
-            "this container is using the 'none' log driver, cannot read logs: this container is not logging"
-        )
-    if driver not in _FILES:
-        raise Unsupported(
-            f"logs of the log driver {driver!r} cannot be read", hint="journalctl -t or --log-driver k8s-file"
+            f"this container is using the '{driver}' log driver, cannot read logs: "
+            "this container is not logging output",
+            hint="its output went where its monitor's goes" if driver != "none" else "",
         )
 
 
@@ -68,15 +75,28 @@ def _path(engine: Engine, row: ContainerRow) -> str:
     return row.config.log.path or ContainerPaths(engine, row.config.backends.storage, row.config.id).log
 
 
-def _records(engine: Engine, row: ContainerRow, options: LogOptions) -> Iterator[LogRecord]:
-    def running() -> bool:
-        try:
-            return present.corrected(engine, rows.get(engine.database, row.config.id)).state.pid > 0
-        except NotFound:
-            return False
-
+def _lives(engine: Engine, row: ContainerRow) -> bool:
+    """Whether there may be more: it runs, or its policy is about to start it again."""
     try:
-        yield from read(_path(engine, row), options, running)
+        now = present.corrected(engine, rows.get(engine.database, row.config.id))
+    except NotFound:
+        return False
+    if now.state.phase == Phase.STOPPED:
+        # Its monitor writes down what is left, unless somebody killed it.
+        return process.alive(now.state.conmon_pid, now.state.conmon_start)
+    return now.state.pid > 0 or now.state.phase in _STILL or present.is_awaited(engine, now)
+
+
+def _records(engine: Engine, row: ContainerRow, options: LogOptions) -> Iterator[LogRecord]:
+    if row.config.log.driver == "journald":
+        from sonata.engine.containers import journal
+
+        yield from journal.records(engine, row, options, lambda: _lives(engine, row))
+        return
+    try:
+        yield from read(
+            _path(engine, row), options.replace(files=row.config.log.max_files), lambda: _lives(engine, row)
+        )
     except NotFound:
         # It has not been started yet, or is just going away.
         return
@@ -88,33 +108,47 @@ def _in_turn(engine: Engine, found: list[ContainerRow], options: LogOptions) -> 
             yield Source(row, number, record)
 
 
+class _Followed:
+    """One of several logs that are followed."""
+
+    def __init__(self, engine: Engine, row: ContainerRow, number: int, options: LogOptions) -> None:
+        self.engine, self.row, self.number = engine, row, number
+        path = _path(engine, row)
+        self.watch = FileWatch(path)
+        self.reader = Reader(path, options.replace(files=row.config.log.max_files))
+        self.alive = True
+
+    def take(self) -> list[Source]:
+        return [Source(self.row, self.number, record) for record in self.reader.take()]
+
+    def ended(self) -> bool:
+        """Nothing came: whether nothing will. Said only of one that was looked at after its end."""
+        if not self.alive or self.reader.over:
+            return True
+        self.alive = _lives(self.engine, self.row)
+        return False
+
+    def close(self) -> None:
+        self.reader.close()
+        self.watch.close()
+
+
 def _together(engine: Engine, found: list[ContainerRow], options: LogOptions) -> Iterator[Source]:
-    """A thread for each container follows its file; the state database is left to this one."""
-    import _thread
-    import queue
-
-    arrived: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
-    rows_now = [present.corrected(engine, row) for row in found]
-
-    def follow(number: int, row: ContainerRow) -> None:
-        def running() -> bool:
-            return process.alive(row.state.pid, row.state.pid_start)
-
-        try:
-            for record in read(_path(engine, row), options, running):
-                arrived.put(Source(row, number, record))
-        except NotFound:
-            # Its log went away with it.
-            return
-        finally:
-            arrived.put(None)
-
-    for number, row in enumerate(rows_now):
-        _thread.start_new_thread(follow, (number, row))
-    ended = 0
-    while ended < len(found):
-        source = arrived.get()
-        if source is None:
-            ended += 1
-        else:
-            yield source
+    for row in found:
+        if row.config.log.driver == "journald":
+            raise Unsupported("logs of several containers cannot be followed where one of them logs to the journal")
+    followed = [_Followed(engine, row, number, options) for number, row in enumerate(found)]
+    try:
+        while followed:
+            arrived = [source for one in followed for source in one.take()]
+            if arrived:
+                yield from arrived
+                continue
+            for one in [one for one in followed if one.ended()]:
+                one.close()
+                followed.remove(one)
+            if followed and all(one.alive for one in followed):
+                wait_any([one.watch for one in followed])
+    finally:
+        for one in followed:
+            one.close()

@@ -112,6 +112,10 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
     with engine.database.transaction(durable=not config.auto_remove):
         rows.put_state(engine.database, config.id, state)
         intents.done(engine.database, config.id, "init")
+    if config.log.max_files > 1:
+        from sonata.engine.containers import log_rotation
+
+        log_rotation.watch(engine, row)
     if config.pid_file:
         _write_pid(config.pid_file, state.pid)
     events.container(engine, config, "start")

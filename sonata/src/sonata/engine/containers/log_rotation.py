@@ -1,0 +1,39 @@
+"""`--log-opt max-file`: the process that moves a full log away (`monitor.log_watch`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env
+from sonata.engine.paths import ContainerPaths
+from sonata.host import cgroups
+from sonata.monitor import log_watch
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.spawn import SpawnOptions, spawn
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
+
+
+def watch(engine: Engine, row: ContainerRow) -> None:
+    """Begin to watch the log of a container that has just been started; ends with its monitor."""
+    config, state = row.config, row.state
+    if config.log.driver not in ("k8s-file", "json-file") or config.log.max_size <= 0:
+        return
+    paths = ContainerPaths(engine, config.backends.storage, config.id)
+    bounds = (str(config.log.max_size), str(config.log.max_files))
+    monitor = (str(state.conmon_pid), str(state.conmon_start))
+    argv = (sys.executable, "-I", "-S", log_watch.__file__, config.log.path or paths.log, *bounds)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        options = SpawnOptions(fds={0: null, 1: null, 2: null}, session=True)
+        pid = spawn((*argv, paths.bundle, *monitor), monitor_env(engine), options)
+    except OSError as error:
+        engine.log.warning("log_not_watched", container=config.id, error=error.strerror)
+        return
+    finally:
+        os.close(null)
+    if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
+        cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
