@@ -49,11 +49,9 @@ def _several(request: LogsRequest) -> bool:
 
 def _head(request: LogsRequest, source: Source) -> bytes:
     """What stands before a line: who, when, and with `--details` what the log was given (`--log-opt tag, label`)."""
-    from sonata.monitor.log_lines import shown_stamp
-
     who = (source.name if request.names else source.id[:12]) if _several(request) else ""
     details = ",".join(f"{name}={value}" for name, value in source.details.items()) if request.details else ""
-    parts = [part for part in (who, shown_stamp(source.record.stamp) if request.timestamps else "", details) if part]
+    parts = [part for part in (who, source.when if request.timestamps else "", details) if part]
     head = " ".join(parts) + " " if parts else ""
     if _several(request) and request.color:
         head = f"\x1b[{_COLOURS[source.number % len(_COLOURS)]}m{head}"

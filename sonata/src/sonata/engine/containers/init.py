@@ -183,19 +183,20 @@ def _launch(start: Start) -> LaunchedPid:
     engine, config, paths = start.engine, start.config, start.paths
     hook = engine.runtime(config.backends.runtime).hook
     how = hook.runtime_launch(request=_launch_request(start))
-    parent = config.cgroup_parent or DEFAULT_PARENT
 
-    def placed(pid: int) -> None:
-        if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
-            for trouble in cgroups.move(pid, f"{parent}/{CONMON_CGROUP}"):
-                engine.log.info("conmon_not_moved", trouble=trouble)
-
-    result = launch(_monitor_spec(start), how, placed)
+    result = launch(_monitor_spec(start), how, lambda pid: put_aside(engine, config, pid))
     if isinstance(result, LaunchRefused):
         failure = hook.runtime_explain(verb=LaunchVerb.CREATE, log_lines=result.log_lines, message=result.message)
         hook.runtime_delete(ref=paths.ref, force=True)
         raise refusal(failure)
     return result
+
+
+def put_aside(engine: Engine, config: ContainerConfig, pid: int) -> None:
+    """Move a helper of the container into the control group of the monitors, where Sonata looks after that."""
+    if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
+        for trouble in cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}"):
+            engine.log.info("conmon_not_moved", trouble=trouble)
 
 
 def refusal(failure: RuntimeFailure) -> ProcessRefused:

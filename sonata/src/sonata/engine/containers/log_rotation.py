@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env
+from sonata.engine.containers.init import monitor_env, put_aside
 from sonata.engine.paths import ContainerPaths
-from sonata.host import cgroups
 from sonata.monitor import log_watch
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.spawn import SpawnOptions, spawn
@@ -35,5 +34,4 @@ def watch(engine: Engine, row: ContainerRow) -> None:
         return
     finally:
         os.close(null)
-    if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
-        cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
+    put_aside(engine, config, pid)

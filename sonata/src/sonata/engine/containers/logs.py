@@ -6,7 +6,7 @@ from sonata.engine.containers import filters, present
 from sonata.engine.containers.select import select
 from sonata.engine.paths import ContainerPaths
 from sonata.host import process
-from sonata.monitor.log_lines import LogRecord
+from sonata.monitor.log_lines import LogRecord, shown_stamp
 from sonata.monitor.logs import LogOptions, Reader, read
 from sonata.monitor.watch import FileWatch, wait_any
 from sonata.plan.lifecycle import Phase
@@ -37,6 +37,11 @@ class Source:
         self.details = {**row.config.log.labels, **({"tag": row.config.log.tag} if row.config.log.tag else {})}
         self.number = number
         self.record = record
+
+    @property
+    def when(self) -> str:
+        """The record's time, as it is shown."""
+        return shown_stamp(self.record.stamp)
 
 
 def logs(engine: Engine, request: LogsRequest, *, merged: bool = False) -> Iterator[Source]:
