@@ -137,3 +137,20 @@ def test_a_fault_of_ours_says_where():
 
 def test_terminals_get_nothing_to_obey():
     assert "\x1b" not in error_json.line("ps", errors.NotFound("no \x1b[2J image"))
+
+
+@pytest.mark.needs_root
+def test_failures_about_containers_name_them(tmp_path):
+    rootfs = tmp_path / "rootfs"
+    rootfs.mkdir()
+    place = [f"--root={tmp_path}/r", f"--runroot={tmp_path}/rr", "--error-format=json"]
+    for name in ("a", "b"):
+        assert (
+            sonata(*place, "create", "--network=none", f"--name={name}", "--rootfs", str(rootfs), "x").returncode == 0
+        )
+    found = told(sonata(*place, "pause", "a", "b"))
+    assert [one["object"] for one in found] == ["a", "b"]
+    assert {one["code"] for one in found} == {"conflict"}
+    (one,) = told(sonata(*place, "exec", "a", "x"))
+    assert len(one["object"]) == 64
+    sonata(*place, "rm", "-a")

@@ -111,7 +111,7 @@ def require(phase: Phase, verb: Verb, container_id: str) -> None:
     """Raises Conflict, in Podman's words, unless the verb may be done in this phase."""
     if not allows(phase, verb):
         text = _REFUSALS[verb].format(id=container_id, shown=shown(phase))
-        raise Conflict(f"{text}: {_IMPROPER}")
+        raise Conflict(f"{text}: {_IMPROPER}", object=container_id)
 
 
 MOVES: dict[Phase, frozenset[Phase]] = {

@@ -71,7 +71,7 @@ def _options(given: tuple[str, ...]) -> dict[str, Any]:
     for text in given:
         key, value = _pair(text)
         if key == "no-new-privileges":
-            found["no_new_privileges"] = boolean(value) if value else True
+            found["no_new_privileges"] = _flag(text, value) if value else True
         elif key in ("seccomp", "apparmor"):
             found[key] = value
         elif key == "label":
@@ -85,6 +85,13 @@ def _options(given: tuple[str, ...]) -> dict[str, Any]:
         else:
             found["unmask"] += ("ALL",)
     return found
+
+
+def _flag(text: str, value: str) -> bool:
+    try:
+        return boolean(value)
+    except UsageError:
+        raise UsageError(f"invalid --security-opt 2: {go_quote(text)}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

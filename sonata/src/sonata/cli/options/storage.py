@@ -5,7 +5,14 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 
 STORAGE = (
     ("chrootdirs", "", "stringArray", (), "", "Chroot directories inside the container"),
-    ("device", "", "stringArray", (), "", "Add a host device to the container"),
+    (
+        "device",
+        "",
+        "stringArray",
+        (),
+        "",
+        "Add a host device to the container: a path, or the name of a CDI device (vendor.com/class=name)",
+    ),
     (
         "gpus",
         "",

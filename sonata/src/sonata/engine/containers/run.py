@@ -226,6 +226,7 @@ def _give_up(engine: Engine, row: ContainerRow, error: BaseException) -> None:
     """A container of `run --rm` that could not be started does not stay; the error says that it came that late."""
     if isinstance(error, SonataError):
         error.details["stage"] = "start"
+        error.details.setdefault("object", row.config.name)
     if not row.config.auto_remove or (isinstance(error, KeyboardInterrupt) and _running(engine, row)):
         return
     from sonata.engine.containers.remove import remove

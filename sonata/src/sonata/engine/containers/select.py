@@ -93,6 +93,6 @@ def attempt(
             if not ignore:
                 failed.append(error)
         except SonataError as error:
-            error.details.setdefault("object", shown)
+            error.details["object"] = shown
             failed.append(error)
     return done, failed
