@@ -35,7 +35,7 @@ def test_pause_freezes_and_unpause_thaws(store: PlainStore) -> None:
     store.out("create", "--name", "c", IMAGE)
     assert store.out("pause", "a") == "a"
     assert state(store, "a") == "paused"
-    assert "not running, can't pause" in store.refused("pause", "a")
+    assert "is already paused" in store.refused("pause", "a")
     assert "running containers" in store.refused("exec", "a", "true")
     all_paused = store.out("pause", "--all").splitlines()
     assert len(all_paused) == 1

@@ -219,9 +219,10 @@ def _hostname(request: RunRequest, materials: Materials, defaults: Defaults) -> 
 
 
 def _labels(request: RunRequest, image: ImageFacts, materials: Materials) -> dict[str, str]:
-    lines = [line for text in materials.label_files for line in text.splitlines() if line.strip()]
     result = dict(image.labels)
-    for text in (*lines, *request.label):
+    for text in materials.label_files:
+        result.update(env.file_entries(text, request.caller_env))
+    for text in request.label:
         key, _, value = text.partition("=")
         if not key:
             raise UsageError(f"unable to process labels: invalid label format: {go_quote(text)}")
@@ -234,7 +235,7 @@ def _annotations(request: RunRequest, defaults: Defaults) -> dict[str, str]:
     for text in (*defaults.annotations, *request.annotation):
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"annotation {go_quote(text)} must be formatted KEY=VALUE")
+            raise UsageError("annotations must be formatted KEY=VALUE", hint=f"{go_quote(text)} is not")
         result[key] = value
     return result
 
@@ -339,6 +340,10 @@ def _network(
             f'Port mappings have been discarded because "{kind}" network namespace mode does not support them'
         )
         published = ()
+    if net.mode in (NetworkMode.NONE, NetworkMode.CONTAINER) and (
+        request.dns or request.dns_search or request.dns_option
+    ):
+        raise UsageError(f"conflicting options: dns and the network mode: {net.mode}")
     own_dns = request.dns or defaults.dns_servers
     hosts_off = defaults.no_hosts if request.no_hosts is None else request.no_hosts
     if hosts_off and request.add_host:

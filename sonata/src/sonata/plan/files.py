@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sonata.plan import addresses
-from sonata.plan.values import is_digits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,24 +112,29 @@ def containerenv(config: ContainerConfig, version: str, *, rootless: bool, graph
 def passwd_line(config: ContainerConfig, user: Identity) -> str:
     """What is added to passwd for a user that only has a number; empty where nothing is."""
     process = config.process
-    name = process.user.partition(":")[0]
-    if not process.passwd or user.known or not is_digits(name):
+    if not process.passwd or user.known or not process.user:
         return ""
     if process.passwd_entry:
-        values = {"USERNAME": name, "UID": str(user.uid), "GID": str(user.gid), "NAME": "container user"}
+        values = {"USERNAME": str(user.uid), "UID": str(user.uid), "GID": str(user.gid), "NAME": "container user"}
         return _filled(process.passwd_entry, {**values, "HOME": process.cwd})
-    return f"{name}:*:{user.uid}:{user.gid}:container user:{process.cwd}:/bin/sh\n"
+    return f"{user.uid}:*:{user.uid}:{user.gid}:container user:{process.cwd}:/bin/sh\n"
 
 
 def group_line(config: ContainerConfig, user: Identity) -> str:
     """What is added to group for a group that only has a number; empty where nothing is."""
     process = config.process
-    name, _, group = process.user.partition(":")
-    if not process.passwd or user.group_known or not is_digits(group):
+    if not process.passwd or user.group_known:
         return ""
     if process.group_entry:
-        return _filled(process.group_entry, {"GROUPNAME": group, "GID": str(user.gid), "USERLIST": name})
-    return f"{group}:x:{user.gid}:{name}\n"
+        values = {"GROUPNAME": str(user.gid), "GID": str(user.gid), "USERLIST": str(user.uid)}
+        return _filled(process.group_entry, values)
+    return f"{user.gid}:x:{user.gid}:{user.uid}\n"
+
+
+def home_of(line: str) -> str:
+    """The home folder in a line of passwd; `/` where it names none."""
+    fields = line.split(":")
+    return fields[5] if len(fields) > 5 and fields[5] else "/"
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

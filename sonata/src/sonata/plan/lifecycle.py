@@ -111,6 +111,8 @@ def require(phase: Phase, verb: Verb, container_id: str) -> None:
     """Raises Conflict, in Podman's words, unless the verb may be done in this phase."""
     if not allows(phase, verb):
         text = _REFUSALS[verb].format(id=container_id, shown=shown(phase))
+        if verb is Verb.PAUSE and phase is Phase.PAUSED:
+            text = f'"{container_id}" is already paused'
         raise Conflict(f"{text}: {_IMPROPER}", object=container_id)
 
 

@@ -23,9 +23,15 @@ def to_request(parsed: Parsed, environ: Mapping[str, str]) -> ExecRequest:
     words = parsed.args[1:] if named else parsed.args
     if not words:
         raise UsageError("must provide a non-empty command to start an exec session: invalid argument")
-    name = parsed.args[0] if named else _read(parsed["cidfile"]).strip() if parsed["cidfile"] else ""
+    name = parsed.args[0] if named else _id_in(parsed["cidfile"]) if parsed["cidfile"] else ""
     files = tuple(_read(path) for path in parsed["env-file"])
     return fill(ExecRequest, parsed, name=name, command=tuple(words), caller_env=dict(environ), env_file=files)
+
+
+def _id_in(path: str) -> str:
+    from sonata.engine.containers.select import read_cidfile
+
+    return read_cidfile(path)
 
 
 def _read(path: str) -> str:

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Unmount containers; print them as they were named."""
-    from sonata.engine.containers.mounting import unmount
-    from sonata.engine.containers.select import each
+    from sonata.engine.containers.mounting import mounted, unmount
+    from sonata.engine.containers.select import attempt, select
 
     engine = call.engine
-    return outcome(*each(engine, selection(parsed), lambda one: unmount(engine, one, force=parsed["force"])))
+    pairs = select(engine, selection(parsed))
+    if parsed["all"]:
+        known = {row.config.id for row, _ in mounted(engine)}
+        pairs = [pair for pair in pairs if pair[0] in known]
+    return outcome(*attempt(pairs, lambda one: unmount(engine, one, force=parsed["force"])))

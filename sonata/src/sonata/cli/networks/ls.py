@@ -36,7 +36,7 @@ def shown(parsed: Parsed, networks: list[NetworkDefinition]) -> str:
 
         return dumps([document(network) for network in networks], indent=2) + "\n"
     rows = [fields(network, full=parsed["no-trunc"]) for network in networks]
-    report = Report("network ls", "network.ListPrintReports", COLUMNS, HEADINGS)
+    report = Report("ls", "network.ListPrintReports", COLUMNS, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
 
 

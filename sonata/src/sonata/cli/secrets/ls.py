@@ -33,7 +33,7 @@ def command(parsed: Parsed, call: Call) -> int:
     if parsed["quiet"] and form is None:
         print("".join(f"{one.id}\n" for one in found), end="")
         return 0
-    report = Report("secret ls", "entities.SecretListReport", COLUMNS, HEADINGS)
+    report = Report("ls", "entities.SecretListReport", COLUMNS, HEADINGS)
     rows = [fields(one, time.time()) for one in found]
     print(render_rows(report, rows, form, heading=not parsed["noheading"]), end="")
     return 0

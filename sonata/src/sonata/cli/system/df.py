@@ -44,7 +44,7 @@ def command(parsed: Parsed, call: Call) -> int:
 
         print("[\n" + ",\n".join("    " + dumps(as_json(row)) for row in rows) + "\n]")
         return 0
-    print(render_rows(Report("system df", "system.dfSummary", COLUMNS), rows, form), end="")
+    print(render_rows(Report("df", "*system.dfSummary", COLUMNS), rows, form), end="")
     return 0
 
 

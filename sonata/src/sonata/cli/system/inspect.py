@@ -25,7 +25,7 @@ def command(parsed: Parsed, call: Call) -> int:
     if parsed["latest"] and kind not in ("all", "container"):
         raise UsageError("latest is only supported for containers and pods")
     if parsed["size"] and kind not in ("all", "container"):
-        raise UsageError("size is only supported for type container")
+        raise UsageError(f'size is not supported for type "{kind}"')
     if parsed["latest"] or parsed["effective"]:
         if kind not in ("all", "container"):
             raise UsageError("effective is only supported for type container")

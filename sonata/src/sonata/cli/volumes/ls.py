@@ -41,7 +41,7 @@ def shown(parsed: Parsed, engine: Engine, volumes: list[Volume]) -> str:
 
         return dumps([as_json(engine, volume) for volume in volumes], indent=2) + "\n"
     rows = [fields(engine, volume) for volume in volumes]
-    report = Report("volume ls", "volumes.volumeReporter", COLUMNS, HEADINGS)
+    report = Report("ls", "*types.VolumeListReport", COLUMNS, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
 
 

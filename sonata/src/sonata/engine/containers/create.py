@@ -116,7 +116,7 @@ def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: M
     """As `decide`, with nothing drawn: identity is in `materials`, host ports that nobody named are still 0."""
     from sonata.engine.choose import runtime_name
 
-    config = plan_container(request, facts, materials, engine.facts, engine.defaults)
+    config = plan_container(_from_here(request), facts, materials, engine.facts, engine.defaults)
     _require_profile(config.security.seccomp)
     if any(use.kind in _TO_SETTLE for use in config.mounts):
         from sonata.engine.containers.layered_mounts import settle
@@ -127,7 +127,18 @@ def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: M
     backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
     config = config.replace(backends=backends)
     _require_parts(engine, config)
+    _require_places(config)
     return config
+
+
+def _from_here(request: RunRequest) -> RunRequest:
+    """With full paths of files that later commands use from other working directories."""
+    changes = {}
+    for name, words in (("hosts_file", ("none", "image")), ("pidfile", ()), ("conmon_pidfile", ())):
+        path = getattr(request, name)
+        if path and path not in words and not path.startswith("/"):
+            changes[name] = os.path.abspath(path)
+    return request.replace(**changes) if changes else request
 
 
 def _require_sources(config: ContainerConfig) -> None:
@@ -156,6 +167,17 @@ def _require_namespaces(config: ContainerConfig) -> None:
                 raise NotFound(
                     f"cannot find specified {name} namespace path: faccessat {choice.value}: {told}"
                 ) from error
+
+
+def _require_places(config: ContainerConfig) -> None:
+    """Files of the host that the container is to see, or to join, must be there. Raises UsageError, NotFound."""
+    if config.process.timezone:
+        from sonata.engine.containers import timezone
+
+        timezone.source(config.process.timezone)
+    hosts = config.network.base_hosts
+    if hosts not in ("", "none", "image") and not os.path.exists(hosts):
+        raise NotFound(f"failed to create new hosts file: open {hosts}: no such file or directory", name=hosts)
 
 
 def _require_parts(engine: Engine, config: ContainerConfig) -> None:

@@ -35,6 +35,7 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: 
         containerenv=f"{run}/.containerenv",
         shm=shm,
         init=init_program(engine, config) if config.process.init else "",
+        localtime=f"{run}/localtime" if config.process.timezone else "",
     )
 
 
@@ -45,6 +46,10 @@ def lay(engine: Engine, config: ContainerConfig, made: RuntimeFiles, name: str) 
             if path:
                 write(path, "")
     write(made.containerenv, texts.containerenv(config, VERSION, rootless=engine.facts.rootless))
+    if made.localtime:
+        from sonata.engine.containers import timezone
+
+        timezone.lay(config.process.timezone, made.localtime)
     if made.hostname:
         write(made.hostname, f"{name}\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.model.materials import Identity, RootfsFacts
+from sonata.plan import files as texts
 from sonata.plan import users
 from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
@@ -32,7 +33,9 @@ def identity_in(config: ContainerConfig, read: Callable[[str], bytes], user: str
         from sonata.engine.containers.host_users import entries
 
         passwd = b"\n".join((passwd, *(line.encode() for line in entries(config, passwd))))
-    return users.resolve(config.process.user if user is None else user, passwd, group, config.process.groups)
+    who = users.resolve(config.process.user if user is None else user, passwd, group, config.process.groups)
+    added = texts.passwd_line(config, who) if user is None and _may_add(config) else ""
+    return who.replace(home=texts.home_of(added)) if added else who
 
 
 def _read(root: int, path: str) -> bytes:
@@ -90,17 +93,20 @@ def on_host(config: ContainerConfig, uid: int, gid: int) -> tuple[int, int]:
 
 def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
     """Give a user or group that the image does not know a line in its passwd and group, as Podman does."""
-    if not config.process.passwd or config.read_only or any(use.target == "/etc/passwd" for use in config.mounts):
+    if not _may_add(config):
         return
-    if not who.known and config.process.user:
-        _append(root, "etc/passwd", f"{who.uid}:*:{who.uid}:{who.gid}:container user:{config.process.cwd}:/bin/sh\n")
+    for path, line in (("etc/passwd", texts.passwd_line(config, who)), ("etc/group", texts.group_line(config, who))):
+        if line:
+            _append(root, path, line)
     if config.process.host_users:
         from sonata.engine.containers.host_users import entries
 
         for line in entries(config, _read(root, "etc/passwd")):
             _append(root, "etc/passwd", f"{line}\n")
-    if not who.group_known:
-        _append(root, "etc/group", f"{who.gid}:x:{who.gid}:{who.uid}\n")
+
+
+def _may_add(config: ContainerConfig) -> bool:
+    return not config.read_only and not any(use.target == "/etc/passwd" for use in config.mounts)
 
 
 def link_mtab(config: ContainerConfig, root: int) -> None:

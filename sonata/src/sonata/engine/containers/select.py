@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.engine.containers import filters, present
 from sonata.state import containers as rows
 from sonata_core.errors import AlreadyInState, NotFound, SonataError, UsageError
@@ -21,7 +23,10 @@ def select(engine: Engine, wanted: Selection, *, ignore: bool = False) -> list[t
     With `all` every container, oldest first; with `filter` those that match. `ignore` leaves out names
     that are not there. Raises NotFound, UsageError.
     """
-    named = [*wanted.names, *(_read(path) for path in wanted.cidfile)]
+    files = [path for path in wanted.cidfile if not ignore or os.path.exists(path)]
+    if wanted.cidfile and not files:
+        return []
+    named = [*wanted.names, *(read_cidfile(path) for path in files)]
     if named:
         pairs = [(_id_of(engine, name, ignore=ignore), name) for name in dict.fromkeys(named)]
         return [pair for pair in pairs if pair[0]]
@@ -54,7 +59,8 @@ def one(engine: Engine, name: str, *, latest: bool = False) -> ContainerRow:
     return present.corrected(engine, found[-1])
 
 
-def _read(path: str) -> str:
+def read_cidfile(path: str) -> str:
+    """The id in a file that `--cidfile` has written. Raises UsageError."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             text = file.readline(256).strip()
