@@ -86,6 +86,8 @@ def shown(parsed: Parsed, listed: list[ListedContainer], now: float) -> str:
 
         return dumps([as_json(one, now) for one in listed], indent=2) + "\n"
     columns: tuple[tuple[str, str], ...] = NAMESPACE_COLUMNS if parsed["ns"] else COLUMNS
+    if parsed["pod"]:
+        columns = (*columns, ("Pod", "POD ID"), ("PodName", "PODNAME"))
     if parsed["size"]:
         columns = (*columns, ("Size", "SIZE"))
     report = Report("ps", "containers.psReporter", columns, HEADINGS)
@@ -117,6 +119,7 @@ def fields(one: ListedContainer, now: float, *, full: bool) -> Mapping[str, Any]
         "Label": lambda name: one.labels.get(name, ""),
         "Labels": dict(one.labels),
         "MNT": spaces.get("MNT", ""),
+        "Namespaces": _namespaces(spaces),
         "Mounts": list(one.mounts),
         "Names": one.name,
         "NET": spaces.get("NET", ""),
@@ -194,6 +197,13 @@ def _ago(seconds: float) -> str:
     from sonata.cli.render.human import human_duration
 
     return human_duration(max(seconds, 0))
+
+
+def _namespaces(spaces: Mapping[str, str]) -> Mapping[str, Any]:
+    from sonata.cli.render.gotemplate.values import Struct
+
+    names = ("MNT", "Cgroup", "IPC", "NET", "PIDNS", "UTS", "User")
+    return Struct("types.ListContainerNamespaces", {name: spaces.get(name, "") for name in names}, names)
 
 
 def _go_time(moment: int) -> Any:

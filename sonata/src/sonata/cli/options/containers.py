@@ -30,7 +30,15 @@ STOP = (
     ("filter", "f", "stringArray", (), "", "Filter output based on conditions given"),
     ("ignore", "i", "bool", False, "", "Ignore errors when a specified container is missing"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
-    ("service", "", "bool", False, "", "Act on service containers", {"hidden": True, "later": True}),
+    (
+        "service",
+        "",
+        "bool",
+        False,
+        "",
+        "Act on service containers",
+        {"hidden": True, "refused": ("service containers are made by kube play, which is to come", "leave it out")},
+    ),
     ("time", "t", "int", 10, "", "Seconds to wait for stop before killing the container", {"aliases": ("timeout",)}),
 )
 
@@ -58,7 +66,7 @@ RM = (
     ("force", "f", "bool", False, "", "Force removal of a running or unusable container"),
     ("ignore", "i", "bool", False, "", "Ignore errors when a specified container is missing"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
-    ("storage", "", "bool", False, "", "Remove the container from storage only", {"hidden": True, "later": True}),
+    ("storage", "", "bool", False, "", "Remove the container from storage only", {"hidden": True}),
     ("time", "t", "int", 10, "", "Seconds to wait for stop before killing the container"),
     ("volumes", "v", "bool", False, "", "Remove anonymous volumes associated with the container"),
 )
@@ -88,7 +96,7 @@ PS = (
         False,
         "",
         "Print the ID and name of the pod the containers are associated with",
-        {"complete": "pods", "later": True},
+        {"complete": "pods"},
     ),
     ("quiet", "q", "bool", False, "", "Print the numeric IDs of the containers only"),
     ("size", "s", "bool", False, "", "Display the total file sizes"),

@@ -77,7 +77,9 @@ def _exited(_engine: Engine, values: list[str]) -> Condition:
     try:
         codes = [int(value) for value in values]
     except ValueError as error:
-        raise UsageError(f'exited code out of range: parsing "{values[0]}": invalid syntax') from error
+        raise UsageError(
+            f"exited code out of range '\\x00': strconv.ParseInt: parsing \"{values[0]}\": invalid syntax"
+        ) from error
     return lambda row: shown_state(row) in ("exited", "stopped") and row.state.exit_code in codes
 
 
@@ -145,7 +147,7 @@ def moment(text: str, *, ahead: bool = False) -> int:
 
     try:
         return time.time_ns() + (duration(text) if ahead else -duration(text))
-    except ValueError as error:
+    except (ValueError, UsageError) as error:
         raise UsageError(f'failed to parse value as time or duration: "{text}"') from error
 
 
@@ -176,10 +178,15 @@ def _health(engine: Engine, values: list[str]) -> Condition:
 
 
 def _restart(_engine: Engine, values: list[str]) -> Condition:
+    for value in values:
+        if value.partition(":")[0] not in ("no", "always", "on-failure", "unless-stopped"):
+            raise UsageError(f"{value} invalid restart policy")
     return lambda row: any(row.config.restart.name == value.partition(":")[0] for value in values)
 
 
 def _boot(_engine: Engine, values: list[str]) -> Condition:
+    if values[-1].lower() not in ("true", "1", "t", "false", "0", "f"):
+        raise UsageError(f'strconv.ParseBool: parsing "{values[-1]}": invalid syntax')
     wanted = values[-1].lower() in ("true", "1", "t")
 
     def starts(row: ContainerRow) -> bool:

@@ -41,6 +41,10 @@ def listing(engine: Engine, request: ListRequest) -> list[ListedContainer]:
     if last > 0:
         found = found[::-1][:last]
     listed = [listed_container(engine, row, request) for row in found]
+    if request.external:
+        from sonata.engine.containers import external
+
+        listed += external.listed(engine)
     return ordered(listed, request.sort)
 
 
@@ -122,7 +126,7 @@ def ordered(listed: list[ListedContainer], key: str) -> list[ListedContainer]:
     keys = {
         "id": lambda one: one.id,
         "image": lambda one: one.image,
-        "command": lambda one: one.command[0] if one.command else "",
+        "command": lambda one: " ".join(one.command),
         "names": lambda one: one.name,
         "runningfor": lambda one: one.started_at,
         "status": lambda one: one.state,

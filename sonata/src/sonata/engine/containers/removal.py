@@ -11,6 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.model.container_request import RemoveRequest
+    from sonata.store.records import ContainerRecord
 
 
 def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list[SonataError]]:
@@ -18,6 +19,9 @@ def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list
 
     Nothing is removed where a name is unknown, unless the request ignores such names.
     """
+    outside = _outside(engine, request)
+    if outside:
+        return _remove_mixed(engine, request, outside)
     try:
         pairs = select(engine, request.select, ignore=request.ignore)
     except NotFound as error:
@@ -33,6 +37,34 @@ def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list
 
     # With --all nobody named the one that went away by itself meanwhile.
     return attempt(pairs, act, ignore=request.ignore or request.select.all)
+
+
+def _remove_mixed(
+    engine: Engine, request: RemoveRequest, outside: dict[str, ContainerRecord]
+) -> tuple[list[str], list[SonataError]]:
+    """As `remove_many`, where other programs' containers are among those that are named."""
+    from sonata.engine.containers import external
+
+    names = tuple(name for name in request.select.names if name not in outside)
+    ours = remove_many(engine, request.replace(select=request.select.replace(names=names))) if names else ([], [])
+    pairs = [(name, name) for name in outside]
+    theirs = attempt(pairs, lambda name: external.remove(engine, outside[name], force=request.force))
+    return [*ours[0], *theirs[0]], [*ours[1], *theirs[1]]
+
+
+def _outside(engine: Engine, request: RemoveRequest) -> dict[str, ContainerRecord]:
+    """Names that are those of other programs' containers in the store."""
+    found: dict[str, ContainerRecord] = {}
+    for name in request.select.names:
+        try:
+            rows.find(engine.database, name)
+        except NotFound:
+            from sonata.engine.containers import external
+
+            record = external.find(engine, name)
+            if record is not None:
+                found[name] = record
+    return found
 
 
 def _dependents_first(engine: Engine, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
