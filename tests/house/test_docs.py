@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "ARCHITECTURE.md", "STYLE.md", "CONTRIBUTING.md", "docs/library.md", "docs/restart.md"]
+PAGES = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "STYLE.md",
+    "CONTRIBUTING.md",
+    "docs/library.md",
+    "docs/explain.md",
+    "docs/restart.md",
+]
 
 
 @pytest.mark.docs

@@ -88,7 +88,7 @@ def sources(engine: Engine, request: RunRequest, image: ImageFacts, materials: M
             told[key] = [shown for shown, leaves in alone if leaves and leaves.get(key) == actual.get(key)]
     return [
         {"Value": key, "Is": actual.get(key), "Usually": usual.get(key), "From": blamed or [{"Source": "host"}]}
-        for key, blamed in told.items()
+        for key, blamed in sorted(told.items())
     ]
 
 
