@@ -472,6 +472,35 @@ def test_images_made_of_it_have_its_ids(world: World, driver: str) -> None:
     world("rmi", "made")
 
 
+@pytest.mark.needs_peer("podman")
+def test_podman_and_we_draw_from_the_same_ranges(world: World) -> None:
+    podman = ["podman", "--root", world.host.graph, "--runroot", world.host.run_root, "--storage-driver=overlay"]
+
+    def theirs(*words: str) -> str:
+        done = subprocess.run(world.host.inside(*podman, *words), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        return done.stdout.strip()
+
+    world("create", "--name=ours", "--network=none", "--userns=auto:size=3000", "i")
+    world("run", "--name=ran", "--network=none", "--userns=auto:size=500", "i", "sh", "-c", "chown 7:8 /data/x")
+    limits = ("--ulimit=nofile=1000:1000", "--ulimit=nproc=1000:1000")
+    theirs("create", "--name=podmans", "--network=none", *limits, "--userns=auto:size=300", "i", "true")
+    world("create", "--name=last", "--network=none", "--userns=auto:size=10", "i")
+    records = json.loads(Path(world.host.graph, "overlay-containers/containers.json").read_text())
+    firsts = {record["names"][0]: record["uidmap"][0]["host_id"] for record in records}
+    assert firsts == {"ours": BASE, "ran": BASE + 3000, "podmans": BASE + 3500, "last": BASE + 3800}
+    listed = theirs("ps", "-a", "--external", "--format", "{{.Names}}").split()
+    assert set(listed) >= {"ours", "ran", "podmans", "last"}
+    ident = next(record["id"] for record in records if record["names"] == ["ran"])
+    place = theirs("mount", ident)
+    seen = world.outside(f"{place}/data/x")
+    assert (seen.st_uid - BASE - 3000, seen.st_gid - BASE - 3000) == (7, 8)
+    theirs("unmount", ident)
+    theirs("rm", "podmans")
+    world.host.lines("umount", f"{world.host.graph}/overlay")  # Podman binds it to itself
+    assert world("system", "check") == ""
+
+
 def test_devices(world: World) -> None:
     seen = world.run("--userns=auto", "--device=/dev/null:/dev/other", "i", "sh", "-c", "echo x > /dev/other; ls /dev")
     assert {"other", "null", "zero", "pts"} <= set(seen.split())
