@@ -16,6 +16,7 @@ OURS_ONLY = {
     "debug",
     "doctor",
     "help",
+    "image audit",
     "plugin",
     "plugin check",
     "plugin inspect",

@@ -271,6 +271,9 @@ TABLE: dict[str, Row] = {
     "help": (f"{_S}help:command", "Help about any command", "host", "system", "", "any", "[COMMAND]"),
     "history": _HISTORY,
     "image": ("", "Manage images", "host", "images", "", "", ""),
+    "image audit": _image(
+        "audit", "Look an image through for what one should know before running it", "images:AUDIT", "exact 1", "IMAGE"
+    ),
     "image diff": _image(
         "diff", "Inspect changes to the file system of an image", "contents:IMAGE_DIFF", "one or two", "IMAGE [IMAGE]"
     ),

@@ -4,6 +4,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 """
 
 from sonata.cli.options.pull import PULL
+from sonata.model.image_audit import KINDS
 
 PULL_IMAGE = (
     *PULL,
@@ -53,6 +54,19 @@ HISTORY = (
     ("human", "H", "bool", True, "", "Display sizes and dates in human readable format"),
     ("no-trunc", "", "bool", False, "", "Do not truncate the output", {"aliases": ("notruncate",)}),
     ("quiet", "q", "bool", False, "", "Display the numeric IDs only"),
+)
+
+AUDIT = (
+    (
+        "fail-on",
+        "",
+        "stringSlice",
+        (),
+        "",
+        "Exit with 1 if something of these kinds is found",
+        {"choices": ("any", *KINDS)},
+    ),
+    ("format", "", "string", "", "", "Change the output to JSON or a Go template for each finding"),
 )
 
 MOUNT = (

@@ -15,7 +15,10 @@ from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sonata.engine.engine import Engine
+    from sonata.model.image_request import PullOptions
     from sonata.model.request import RunRequest
     from sonata.store.records import ImageRecord
     from sonata_core.models.image import ImageReference
@@ -88,12 +91,22 @@ def verdicts(engine: Engine, request: RunRequest, found: Foreseen) -> dict[str, 
     """What policy.json says of each place that the image may be pulled from, and which of its rules decides."""
     if request.rootfs:
         return {"File": "", "Asked": False, "Verdicts": []}
+    return {"Asked": found.pulls != "no", **judged(engine, request, found.references)}
+
+
+def judged(engine: Engine, options: PullOptions, asked: Iterable[ImageReference]) -> dict[str, Any]:
+    """The policy's file, and its verdict of each reference."""
     try:
-        policy, path = policy_for(engine, request)
+        policy, path = policy_for(engine, options)
     except SonataError as error:
-        return {"File": "", "Asked": found.pulls != "no", "Verdicts": [], "Error": error.message}
-    told = [_verdict(policy, reference) for reference in found.references]
-    return {"File": path, "Asked": found.pulls != "no", "Verdicts": told}
+        return {"File": "", "Verdicts": [], "Error": error.message}
+    return {"File": path, "Verdicts": [_verdict(policy, reference) for reference in asked]}
+
+
+def references(engine: Engine, names: Iterable[str]) -> list[ImageReference]:
+    """The names of an image as a registry has them."""
+    parse = engine.transport("docker").hook.transport_parse
+    return [parse(text=f"//{drop_tag_of_digest(parse_name(name))}") for name in names]
 
 
 def _verdict(policy: trust.Policy, reference: ImageReference) -> dict[str, Any]:
