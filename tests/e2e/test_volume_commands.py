@@ -214,6 +214,17 @@ def test_a_folder_of_the_host(world: VolumeWorld) -> None:
     assert "faccessat /none: no such file" in world.refused("volume", "create", "-o", "type=bind", "-o", "device=/none")
 
 
+def test_removing_a_volume_never_reaches_through_its_mount(world: VolumeWorld, tmp_path: Path) -> None:
+    """Also a mount that nobody counted, of a command that was killed."""
+    (tmp_path / "precious").write_text("")
+    world.out("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={tmp_path}", "through")
+    place = folder(world, "through")
+    subprocess.run(["mount", "--bind", tmp_path, place], check=True)
+    world.out("volume", "rm", "through")
+    assert os.listdir(tmp_path) == ["precious"]
+    assert not place.exists()
+
+
 def test_what_the_kernel_has_no_file_system_for(world: VolumeWorld) -> None:
     options = ("-o", "type=nosuchfs", "-o", "device=127.0.0.1:/x", "-o", "o=addr=127.0.0.1")
     world.out("volume", "create", *options, "far")
@@ -487,3 +498,22 @@ def test_an_export_reads_nothing_outside_while_links_are_swapped(world: VolumeWo
     finally:
         ended.set()
         swapping.join()
+
+
+def test_copies_reach_what_is_mounted_for_the_copy(world: VolumeWorld, tmp_path: Path) -> None:
+    """cp into a container that does not run: volumes that take a mount, parts of volumes, and no overlays."""
+    (tmp_path / "f").write_text("copied")
+    world.out("volume", "create", "-d", "image", "-o", f"image={FULL}", "cpimg")
+    world.inside("-v", "cpvol:/p", "mkdir /p/part")
+    part = "type=volume,src=cpvol,dst=/y,subpath=part"
+    world.out("create", "--name", "cp", "-v", "cpimg:/i", "--mount", part, "-v", "cpvol:/o:O", FULL, "true")
+    world.out("cp", f"{tmp_path}/f", "cp:/i/new")
+    assert world.inside("-v", "cpimg:/i", "cat /i/new") == "copied"
+    assert settled(lambda: shown(world, "cpimg")["MountCount"] == 0)
+    world.out("cp", f"{tmp_path}/f", "cp:/y/g")
+    assert (folder(world, "cpvol") / "part/g").read_text() == "copied"
+    assert "is an overlay, which is there while it runs" in world.refused("cp", f"{tmp_path}/f", "cp:/o/x")
+    mounts = json.loads(world.out("inspect", "cp"))[0]["Mounts"]
+    assert [one.get("SubPath") for one in mounts if one["Destination"] == "/y"] == ["part"]
+    world.out("rm", "-v", "cp")
+    world.out("volume", "rm", "cpimg")

@@ -18,6 +18,7 @@ from sonata_core.sdk.safepath import open_in_root, open_parent
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.engine.volumes.mounting import Mounted
     from sonata.state.rows import ContainerRow
     from sonata_core.models.process import IdMapping
 
@@ -66,6 +67,9 @@ def find(root: int, path: str) -> Found | None:
     return None
 
 
+_OUTSIDE = (MountKind.BIND, MountKind.VOLUME, MountKind.OVERLAY)
+
+
 class Side:
     """`with side:` one end of a copy. `owner` is whom files belong to that come here, as the container counts."""
 
@@ -109,6 +113,8 @@ class ContainerSide(Side):
         self._engine = engine
         self._root: Root | None = None
         self._handle = -1
+        self._places: dict[str, str] = {}
+        self._held: list[Mounted] = []
         self.where = f"on container {name}"
         self.mapping = self._row.config.id_mapping
 
@@ -131,6 +137,8 @@ class ContainerSide(Side):
     def __exit__(self, *_: object) -> None:
         if self._handle >= 0:
             os.close(self._handle)
+        for held in self._held:
+            held.__exit__()
         if self._root is not None:
             self._root.__exit__(None, None, None)
 
@@ -161,14 +169,29 @@ class ContainerSide(Side):
         for use in self._row.config.mounts:
             target = os.path.normpath(use.target)
             inner = clean == target or clean.startswith(target.rstrip("/") + "/")
-            if not inner or len(target) < length or use.kind not in (MountKind.BIND, MountKind.VOLUME):
+            if not inner or len(target) < length or use.kind not in _OUTSIDE:
                 continue
-            source, length = use.source, len(target)
+            if use.kind is MountKind.OVERLAY or use.overlay:
+                raise Conflict(
+                    f"{use.target} of container {self._row.config.id} is an overlay, which is there while it runs",
+                    hint=f"sonata start {self._row.config.name}",
+                )
+            length, rest = len(target), clean[len(target) :] or "/"
             if use.kind is MountKind.VOLUME:
-                source = objects.find_volume(self._engine.database, source).mountpoint
-            rest = clean[len(target) :] or "/"
-            best = (source, rest) if os.path.isdir(source) else os.path.split(source)
+                best = (self._volume(use.source), f"/{use.subpath}{rest}" if use.subpath else rest)
+            else:
+                best = (use.source, rest) if os.path.isdir(use.source) else os.path.split(use.source)
         return best
+
+    def _volume(self, name: str) -> str:
+        """The folder of a volume, mounted until the copy is done if that takes a mount."""
+        from sonata.engine.volumes.mounting import Mounted
+
+        if name not in self._places:
+            held = Mounted(self._engine, objects.find_volume(self._engine.database, name))
+            self._places[name] = held.__enter__()
+            self._held.append(held)
+        return self._places[name]
 
 
 def _live_root(row: ContainerRow) -> int:

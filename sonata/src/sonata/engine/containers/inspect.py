@@ -153,13 +153,15 @@ def _mount(engine: Engine, use: MountUse) -> dict[str, Any]:
     shown: dict[str, Any] = {"Type": str(use.kind) if use.kind in (MountKind.VOLUME, MountKind.IMAGE) else "bind"}
     if volume is not None:
         shown["Name"] = use.source
-    shown["Source"] = volume.mountpoint if volume else use.source
+    shown["Source"] = (volume.mountpoint or volume.mounted_at) if volume else use.source
     shown["Destination"] = use.target
     shown["Driver"] = volume.driver if volume else ""
     shown["Mode"] = use.relabel
     shown["Options"] = None if use.kind is MountKind.IMAGE else mount_options(use)
     shown["RW"] = not use.read_only
     shown["Propagation"] = propagation(use)
+    if use.subpath:
+        shown["SubPath"] = use.subpath
     return shown
 
 

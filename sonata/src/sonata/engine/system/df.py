@@ -141,7 +141,7 @@ def _volumes(engine: Engine) -> tuple[VolumeUse, ...]:
         VolumeUse(
             name=volume.name,
             links=len(objects.volume_users(engine.database, volume.name)),
-            size=tree_usage(os.path.dirname(volume.mountpoint))[0],
+            size=tree_usage(os.path.dirname(volume.mountpoint))[0] if volume.mountpoint else 0,
         )
         for volume in objects.volumes(engine.database)
     )

@@ -269,8 +269,8 @@ def _partials(engine: Engine) -> Found:
 def _volumes(engine: Engine) -> Found:
     """Volumes whose folder is gone. A folder without a row is another engine's."""
     for volume in objects.volumes(engine.database):
-        if os.path.isdir(volume.mountpoint):
-            continue
+        if not volume.mountpoint or os.path.isdir(volume.mountpoint):
+            continue  # a driver outside has the first kind's folder
         finding = Finding(
             kind="volume",
             what="volume without its folder",

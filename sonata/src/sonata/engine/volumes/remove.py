@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.volumes.use import is_mounted_for_use
 from sonata.state import objects
-from sonata_core.errors import SonataError
+from sonata_core.errors import InUse, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.trees import remove_tree
 
@@ -40,6 +40,8 @@ def remove(engine: Engine, name: str, *, force: bool = False, timeout: int | Non
 
 def forget(engine: Engine, volume: objects.Volume) -> None:
     """Take a volume's row away, then its folder and layer. Raises InUse."""
+    if is_mounted_for_use(volume):
+        _require_unmounted(engine, volume)
     # The row goes first: a folder without a row is found and removed by `system check`.
     objects.remove_volume(engine.database, volume.name)
     if volume.storage_id:
@@ -48,6 +50,17 @@ def forget(engine: Engine, volume: objects.Volume) -> None:
         storage.delete_container(engine, volume.storage_id)
     if volume.mountpoint:
         remove_tree(volume.mountpoint.removesuffix("/_data"))
+
+
+def _require_unmounted(engine: Engine, volume: objects.Volume) -> None:
+    """What is mounted at a volume's folder is somebody else's content: it must not be removed through the mount."""
+    from sonata.engine import storage
+    from sonata.host import mounts
+
+    if volume.mountpoint and not objects.volume_users(engine.database, volume.name):
+        storage.unmount(engine, volume.mountpoint)
+        if mounts.is_mounted(volume.mountpoint):
+            raise InUse(f"volume {volume.name}: {volume.mountpoint} is mounted and cannot be unmounted")
 
 
 def _give_back(engine: Engine, volume: objects.Volume, *, force: bool) -> SonataError | None:
