@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -401,3 +402,47 @@ def test_a_path_that_is_no_socket_or_has_nobody_behind_it(tmp_path: Path) -> Non
     dead.close()
     with pytest.raises(ExternalFailure, match="connection refused"):
         Driver("f", str(tmp_path / "dead"), 1)
+
+
+@live
+def test_commands_that_are_killed_at_any_moment_leave_no_user_behind(world: DrivenWorld) -> None:
+    """A tmpfs and a driver's volume: whatever was killed, the next commands bring the counts back to nothing."""
+    world.out("volume", "create", "-o", "type=tmpfs", "ram")
+    world.out("volume", "create", "-d", "folders", "outside")
+    words = ("run", "--rm", "--network", "none", "-v", "ram:/r", "-v", "outside:/o", FULL, "true")
+    began = time.monotonic()
+    world.out(*words)
+    whole = time.monotonic() - began
+    for moment in range(1, 11):
+        started = subprocess.Popen([*world.program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole * moment / 11)
+        started.kill()
+        started.wait()
+    world.out(*words)
+    assert eventually(lambda: world.out("ps", "-aq") == "")
+    for name in ("ram", "outside"):
+        assert eventually(lambda name=name: world.row(name)["MountCount"] == 0), name
+    assert not os.path.ismount(world.row("ram")["Mountpoint"])
+    assert world.driver.mounts["outside"] == set()
+    assert world.out("volume", "rm", "ram", "outside").split() == ["ram", "outside"]
+
+
+@live
+def test_creation_that_is_killed_can_be_done_again(world: DrivenWorld) -> None:
+    kinds = (("-d", "image", "-o", f"image={FULL}"), ("-d", "folders"), ("-o", "type=tmpfs"))
+    for number, kind in enumerate(kinds):
+        words = ("volume", "create", *kind, f"again{number}")
+        began = time.monotonic()
+        world.out(*words)
+        whole = time.monotonic() - began
+        world.out("volume", "rm", f"again{number}")
+        for moment in range(1, 6):
+            started = subprocess.Popen([*world.program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(whole * moment / 6)
+            started.kill()
+            started.wait()
+            world("volume", "rm", f"again{number}")
+            world.out("ps", "-q")
+            assert world.out(*words) == f"again{number}"
+            world.out("volume", "rm", f"again{number}")
+    assert "+volume" not in world.out("ps", "-a", "--external")
