@@ -84,12 +84,13 @@ def command(config: ContainerConfig) -> list[str]:
 
 
 def environment(config: ContainerConfig, inputs: SpecInputs, hostname: str) -> dict[str, str]:
-    """The variables in order; HOME, HOSTNAME and systemd's id only where nobody set them."""
-    result = {**config.process.env, **inputs.secret_env}
+    """The variables in order; HOME, HOSTNAME and systemd's id only where nobody set them, secrets last."""
+    result = dict(config.process.env)
     result.setdefault("HOME", inputs.rootfs.home)
     result.setdefault("HOSTNAME", hostname)
     if config.process.systemd:
         result.setdefault("container_uuid", config.id[:32])
+    result.update(inputs.secret_env)
     return result
 
 
