@@ -126,6 +126,14 @@ class TestLive:
         assert (spaces["net"], spaces["user"]) == (["owner"], [])
         assert shown["IDMappings"]["UIDMap"]["Enforced"] == [{"ContainerID": 0, "HostID": 200000, "Size": 5000}]
 
+    def test_groups_in_a_sysctl_are_the_containers_own(self, world: LiveWorld) -> None:
+        for folder, _, _ in os.walk(world.rootfs):
+            os.chown(folder, 200000, 200000)
+        world.start("ping", "--uidmap=0:200000:5000", "--sysctl=net.ipv4.ping_group_range=3 7")
+        assert effective(world, "ping")["Sysctls"] == [
+            {"Name": "net.ipv4.ping_group_range", "Asked": "3 7", "Enforced": "3 7"}
+        ]
+
     def test_one_that_does_not_run_says_what_is_known(self, world: LiveWorld) -> None:
         world.start("over", "--memory=64m")
         world.ok("stop", "-t", "0", "over")
@@ -165,6 +173,8 @@ def test_version_2_says_it_in_its_own_words() -> None:
     assert found["blockIO.8:0.rbps"] == ("io.max", "8:0 rbps=1000")
     assert found["unified.memory.high"] == ("memory.high", "1000")
     assert found["blockIO.weight"] == ("io.bfq.weight", None)
+    newer = {limit.name: limit.also for limit in limits.limits(ASKED, 2)}
+    assert newer["cpu.shares"] == "100"
 
 
 def test_version_1_has_a_file_each() -> None:

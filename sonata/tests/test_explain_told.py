@@ -105,6 +105,10 @@ def test_an_image_that_is_not_there_is_not_pulled(world: LiveWorld) -> None:
     assert told["Policy"]["File"] == env["CONTAINERS_POLICY_JSON"] and told["Policy"]["Asked"]
     open_ = explained(world, "registry.invalid/open:2", **env)["Policy"]["Verdicts"][0]
     assert (open_["Verdict"], open_["Rule"]) == ("accepted", "default")
+    with_image(world)
+    again = explained(world, "--pull=newer", IMAGE, **env)
+    assert (again["Image"]["Local"], again["Image"]["Pull"]) == (True, "if newer")
+    assert any("pulled anew" in notice for notice in again["Notices"])
     never = world.run("create", "--explain", "--pull=never", "registry.invalid/open:2")
     assert never.returncode == 125 and "image not known" in never.stderr
 
@@ -168,6 +172,9 @@ def test_what_would_stop_it_is_said(world: LiveWorld) -> None:
     assert any("/no/where" in notice for notice in notices)
     refused = world.run("create", "--explain", "-v", "/not/there:/x", "--rootfs", world.rootfs, "true")
     assert (refused.returncode, refused.stderr) == (125, "Error: statfs /not/there: no such file or directory\n")
+    for words in (["UPPER/case"], ["--platform=no/such/thing/at", IMAGE]):
+        told, made = world.run("create", "--explain", *words), world.run("create", *words)
+        assert (told.returncode, told.stderr) == (made.returncode, made.stderr), words
     odd = world.run("create", "--explain=xml", "--rootfs", world.rootfs)
     assert odd.returncode == 125 and "is not a valid value" in odd.stderr
 

@@ -11,7 +11,7 @@ _PAGE = 4096
 class Limit(Record):
     """A limit: its name as `linux.resources` has it, the controller, the file, and what was asked; None for nothing.
 
-    `ceiling`: the groups above bound it too.
+    `ceiling`: the groups above bound it too. `also`: what newer runtimes write for the same.
     """
 
     name: str
@@ -19,6 +19,7 @@ class Limit(Record):
     file: str
     asked: str | None = None
     ceiling: bool = False
+    also: str | None = None
 
 
 _V1 = (
@@ -61,7 +62,8 @@ def limits(resources: Any, version: int) -> tuple[Limit, ...]:
     found = []
     for name, controller, file, ceiling in table:
         asked = _asked_v2(name, resources) if version == 2 else _asked(name, resources)
-        found.append(Limit(name=name, controller=controller, file=file, asked=asked, ceiling=ceiling))
+        also = _newer_weight(_value(name, resources)) if version == 2 and name == "cpu.shares" else None
+        found.append(Limit(name=name, controller=controller, file=file, asked=asked, ceiling=ceiling, also=also))
     for page in resources.get("hugepageLimits", ()):
         size, suffix = page["pageSize"], "max" if version == 2 else "limit_in_bytes"
         file = f"hugetlb.{size}.{suffix}"
@@ -112,6 +114,16 @@ def _io_max(block: Any) -> list[Limit]:
         for device, rates in devices.items()
         for key, rate in rates.items()
     ]
+
+
+def _newer_weight(shares: int | None) -> str | None:
+    """`cpu.weight` for shares as crun 1.23 and runc 1.3.2 reckon it, by which 1024 is 100."""
+    if not shares:
+        return None
+    from math import ceil, log2
+
+    power = log2(min(max(shares, 2), 262144))
+    return str(ceil(10 ** ((power * power + 125 * power) / 612 - 7 / 34)))
 
 
 def met(asked: str, enforced: str) -> bool:

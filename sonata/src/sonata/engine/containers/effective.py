@@ -115,7 +115,7 @@ def _limit(report: _Report, limit: limits.Limit, files: list[str]) -> dict[str, 
     why, differs = "", False
     if limit.asked is not None and found is None:
         why, differs = f"the kernel has no {limit.file} for this container", True
-    elif limit.asked is not None and found is not None and not limits.met(limit.asked, found):
+    elif limit.asked is not None and found not in (None, limit.also) and not limits.met(limit.asked, found or ""):
         why, differs = f"{files[0]} says otherwise", True
     pair = report.pair(limit.name, limit.asked, found, why, differs=differs)
     above = _ceiling(files) if limit.ceiling and found is not None else None
@@ -290,7 +290,19 @@ def _sysctls(report: _Report) -> list[dict[str, Any]]:
     shown = []
     for name, wanted in asked.items():
         have = found.get(name)
+        if name == "net.ipv4.ping_group_range" and have is not None:
+            have = _groups_inside(report, have)
         same = have is not None and have.split() == wanted.split()
         pair = report.pair(f"sysctl.{name}", wanted, have, "the kernel has another value", differs=not same)
         shown.append({"Name": name, **pair})
     return shown
+
+
+def _groups_inside(report: _Report, text: str) -> str:
+    """Numbers of groups, which the kernel tells as the reader knows them, as the container knows them."""
+    maps = enforced.id_map(report.pid, "gid_map")
+    words = []
+    for word in text.split():
+        number = int(word) if word.isdigit() else -1
+        words.append(next((str(number - out + own) for own, out, size in maps if out <= number < out + size), word))
+    return " ".join(words)

@@ -93,7 +93,7 @@ def explain(engine: Engine, request: RunRequest, options: Mapping[str, tuple[str
         "Hooks": [_hook(hook) for hook in hooks],
         "Sources": provenance.sources(engine, request, image.facts, materials),
         "Settings": provenance.settings(engine, request, options),
-        "Notices": [*config.notices, *problems],
+        "Notices": [*image.notices, *config.notices, *problems],
     }
     found: dict[str, Any] = drawn.told(told)
     return {**found, "Drawn": signs_in(found)}

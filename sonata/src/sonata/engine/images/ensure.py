@@ -24,7 +24,7 @@ def policy_named(text: str | None, default: str) -> str:
     return name
 
 
-def _require_platform(engine: Engine, options: PullOptions) -> None:
+def require_platform(engine: Engine, options: PullOptions) -> None:
     """Raise UsageError for a platform that is none, or that is said in two ways."""
     from sonata.image.platform import host_platform, parse_platform
 
@@ -54,7 +54,7 @@ def ensure(
     Raises NotFound, UsageError, and what a pull raises.
     """
     if options.platform:
-        _require_platform(engine, options)
+        require_platform(engine, options)
     try:
         found = None if policy == "always" else lookup.find(engine, text)
     except UsageError as error:

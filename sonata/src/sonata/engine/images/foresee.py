@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sonata.engine.images import lookup
-from sonata.engine.images.ensure import fits, policy_named
+from sonata.engine.images.ensure import fits, policy_named, require_platform
 from sonata.engine.images.facts import image_facts
 from sonata.engine.images.pull import policy_for
 from sonata.image import policy as trust
 from sonata.image.reference import drop_tag_of_digest, split_transport
 from sonata.model.materials import ImageFacts
-from sonata_core.errors import NotFound, SonataError
+from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.naming import parse_name
@@ -36,6 +36,7 @@ class Foreseen:
         """`no`, `yes`, or `if newer`."""
         self.candidates: list[str] = []
         self.references: list[ImageReference] = []
+        self.notices: list[str] = []
 
     def shown(self) -> dict[str, Any]:
         """For people and machines."""
@@ -58,7 +59,12 @@ def foresee(engine: Engine, request: RunRequest) -> Foreseen:
     if request.rootfs:
         return found
     found.pull_policy = policy_named(request.pull, engine.config.engine.pull_policy)
-    local = lookup.find(engine, request.image)
+    if request.platform:
+        require_platform(engine, request)
+    try:
+        local = lookup.find(engine, request.image)
+    except UsageError as error:
+        raise lookup.bad_reference(request.image, error) from error
     if local is not None and not fits(engine, local[0], request):
         local = None
     if local is None and found.pull_policy == "never":
@@ -68,6 +74,8 @@ def foresee(engine: Engine, request: RunRequest) -> Foreseen:
         found.facts = image_facts(engine, found.record, name)
     found.pulls = {"always": "yes", "newer": "if newer"}.get(found.pull_policy, "no" if local else "yes")
     found.references = _references(engine, request.image if local is None else local[1] or request.image)
+    if local is not None and found.pulls != "no":
+        found.notices.append("the image may be pulled anew: what is told is of the one in the store")
     found.candidates = [f"{one.transport}:{one.rest}" for one in found.references]
     if local is None and found.references:
         found.facts = found.facts.replace(name=found.references[0].name)
@@ -75,7 +83,7 @@ def foresee(engine: Engine, request: RunRequest) -> Foreseen:
 
 
 def _references(engine: Engine, text: str) -> list[ImageReference]:
-    """Where a pull would look, in order."""
+    """Where a pull would look, in order. Raises UsageError, Denied."""
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     if scheme and scheme != "docker":
         return [] if scheme == "containers-storage" else [engine.transport(scheme).hook.transport_parse(text=rest)]
