@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from volume_world import FULL, VolumeWorld
+from volume_world import FULL, VolumeWorld, entry, packed
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -226,6 +227,30 @@ def test_volumes_from(world: VolumeWorld) -> None:
     assert (code, 'no container with name or ID "nosuch" found: no such container' in text) == (125, True)
     world.out("rm", "-v", "giver")
     assert world.out("volume", "exists", "shared") == ""
+
+
+def test_no_place_of_a_volume_in_an_image_reaches_the_host(world: VolumeWorld) -> None:
+    """Links that lead out, and a VOLUME above the root (CVE-2022-23648): what is copied up is the image's own."""
+    canary = world.base / "canary"
+    canary.mkdir(exist_ok=True)
+    (canary / "secret").write_text("host")
+    entries = [(entry("bin", tarfile.DIRTYPE), b"")]
+    entries += [(entry("out", tarfile.SYMTYPE, linkname=str(canary)), b"")]
+    entries += [(entry("up", tarfile.SYMTYPE, linkname="../../../../../.." + str(canary)), b"")]
+    program = Path(shutil.which("busybox") or "/bin/busybox").read_bytes()
+    entries += [(entry("bin/busybox"), program), (entry("bin/ls", tarfile.SYMTYPE, linkname="busybox"), b"")]
+    volumes = [part for one in ("/out", "/up", f"/../..{canary}") for part in ("-c", f"VOLUME {one}")]
+    world.out("import", *volumes, "-", "localhost/evil:1", stdin=packed(entries))
+    for place in ("/out", "/up", str(canary)):
+        done = world("run", "--rm", "--network", "none", "localhost/evil:1", "/bin/busybox", "ls", place)
+        assert b"secret" not in done.stdout, place
+        assert done.returncode == 0 or b"crun: openat2" in done.stderr  # which refuses links that lead nowhere
+    world.out("create", "--name", "evil", "localhost/evil:1", "/bin/busybox")
+    world("init", "evil")
+    for volume in json.loads(world.out("inspect", "evil"))[0]["Mounts"]:
+        assert "secret" not in os.listdir(volume["Source"])
+    world.out("rm", "-fv", "evil")
+    assert os.listdir(canary) == ["secret"]
 
 
 def test_image_volumes(world: VolumeWorld) -> None:

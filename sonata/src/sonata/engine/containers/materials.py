@@ -9,6 +9,7 @@ import time
 from sonata.model.container import Device
 from sonata.model.materials import Materials
 from sonata.plan import names
+from sonata.plan.volumes import volumes_from
 from sonata.state import containers as rows
 from sonata.store.names import new_id
 from sonata_core.errors import NotFound, UsageError
@@ -131,7 +132,7 @@ def _node(path: str, seen: os.stat_result) -> Device | None:
 
 def _containers(engine: Engine, request: RunRequest) -> dict[str, ContainerConfig]:
     """Configurations of the containers that options name: namespaces to join, volumes to share, requirements."""
-    named = [text.partition(":")[0] for text in request.volumes_from]
+    named = [volumes_from(text)[0] for text in request.volumes_from]
     required = [text for entry in request.requires for text in entry.split(",") if text]
     joins = [("ipc", request.ipc), ("pid", request.pid), ("uts", request.uts), ("user", request.userns)]
     joins += [("cgroup", request.cgroupns), *(("net", text) for text in request.network or ())]
@@ -147,5 +148,6 @@ def _containers(engine: Engine, request: RunRequest) -> dict[str, ContainerConfi
                 told = f'"{name}" is not a valid container, cannot be used as a dependency: '
                 raise NotFound(told + error.message, name=name) from error
             told = f"looking up container to share {shares[name]} namespace with: " if name in shares else ""
+            told = f'looking up container "{name}" for volumes-from: ' if name in named else told
             raise NotFound(told + error.message, hint="`sonata ps -a` lists containers", name=name) from error
     return found
