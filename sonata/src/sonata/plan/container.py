@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonata.model.container import (
     Backends,
     ContainerConfig,
+    Healthcheck,
     MountUse,
     NamespaceKind,
     NetworkConfig,
@@ -101,10 +102,25 @@ def plan_container(
         log=log_config(request, materials, defaults),
         restart=restart.parse(request.restart),
         requires=_requires(request, materials),
-        healthcheck=health.decide(request, image.healthcheck),
+        healthcheck=_healthcheck(request, image),
         notices=tuple(notices),
         **_plain(request, defaults),
     )
+
+
+_NOTIFIERS = ("conmon", "container", "healthy", "ignore")
+
+
+def _healthcheck(request: RunRequest, image: ImageFacts) -> Healthcheck | None:
+    found = health.decide(request, image.healthcheck)
+    if request.sdnotify not in _NOTIFIERS:
+        raise UsageError(
+            f"invalid config provided: invalid argument: invalid sdnotify value {go_quote(request.sdnotify)}: "
+            "must be conmon, container, healthy or ignore"
+        )
+    if request.sdnotify == "healthy" and (found is None or found.test[:1] in ((), ("NONE",))):
+        raise UsageError('invalid argument: sdnotify policy "healthy" requires a healthcheck to be set')
+    return found
 
 
 def _plain(request: RunRequest, defaults: Defaults) -> dict[str, Any]:
@@ -118,7 +134,7 @@ def _plain(request: RunRequest, defaults: Defaults) -> dict[str, Any]:
         "shm_size_systemd": _shm(request.shm_size_systemd) if request.shm_size_systemd else 0,
         "read_only": defaults.read_only if request.read_only is None else request.read_only,
         "read_only_tmpfs": (defaults.read_only_tmpfs if request.read_only_tmpfs is None else request.read_only_tmpfs),
-        "auto_remove": request.rm,
+        "auto_remove": request.rm or request.rmi,
         "auto_remove_image": request.rmi,
         "pid_file": request.pidfile,
         "conmon_pid_file": request.conmon_pidfile,

@@ -20,10 +20,10 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.containers.select import each
 
     engine = call.engine
-    remove, stopped = parsed["rm"], parsed["stopped-only"]
+    remove, image, stopped = parsed["rm"] or parsed["rmi"], parsed["rmi"], parsed["stopped-only"]
 
     def act(ident: str) -> None:
-        cleanup(engine, ident, remove=remove, stopped_only=stopped)
+        cleanup(engine, ident, remove=remove, image=image, stopped_only=stopped)
 
     return outcome(*each(engine, selection(parsed), act, ignore=True))
 

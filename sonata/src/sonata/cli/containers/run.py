@@ -6,6 +6,7 @@ import os
 
 from sonata.cli.containers.create import to_request, working_folder
 from sonata.cli.containers.streams import sides, warn_without_terminal
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def command(parsed: Parsed, call: Call) -> int:
         from sonata.cli.containers.explain import explain
 
         return explain(request, call, parsed["explain"])
+    if request.rmi and parsed.changed("rm") and not request.rm:
+        raise UsageError("the --rmi option does not work without --rm")
     if request.quiet:
         call.silence()
     warn_without_terminal(tty=request.tty, interactive=request.interactive)

@@ -250,7 +250,7 @@ CLEANUP = (
     ("exec", "", "string", "", "", "Clean up the given exec session instead of the container"),
     ("latest", "l", "bool", False, "", "Act on the latest container Sonata is aware of"),
     ("rm", "", "bool", False, "", "After cleanup, remove the container entirely"),
-    ("rmi", "", "bool", False, "", "After cleanup, remove the image entirely", {"later": True}),
+    ("rmi", "", "bool", False, "", "After cleanup, remove the image entirely"),
     ("stopped-only", "", "bool", False, "", "Clean up only containers that have stopped", {"hidden": True}),
     ("unless-gone", "", "string", "", "", "Do nothing once this file is gone", {"hidden": True}),
 )

@@ -104,7 +104,7 @@ COMMON = (
         "container",
         "",
         'Control sd-notify behavior ("container"|"conmon"|"healthy"|"ignore")',
-        {"choices": ("conmon", "container", "healthy", "ignore"), "later": True},
+        {"choices": ("conmon", "container", "healthy", "ignore")},
     ),
 )
 
@@ -145,6 +145,6 @@ RUN = (
     ("passwd", "", "bool", True, "", "Add entries to /etc/passwd and /etc/group"),
     ("preserve-fd", "", "uintSlice", (), "", "Pass a file descriptor into the container"),
     ("preserve-fds", "", "uint", 0, "", "Pass a number of additional file descriptors into the container"),
-    ("rmi", "", "bool", False, "", "Remove image unless used by other containers, implies --rm", {"later": True}),
+    ("rmi", "", "bool", False, "", "Remove image unless used by other containers, implies --rm"),
     ("sig-proxy", "", "bool", True, "", "Proxy received signals to the process"),
 )

@@ -29,10 +29,17 @@ _ENDED = (Phase.STOPPED, Phase.EXITED)
 
 
 def cleanup(
-    engine: Engine, container: str, *, remove: bool = False, stopped_only: bool = False, patient: bool = True
+    engine: Engine,
+    container: str,
+    *,
+    remove: bool = False,
+    image: bool = False,
+    stopped_only: bool = False,
+    patient: bool = True,
 ) -> None:
     """What conmon's exit command does when a container has ended: clean up, then restart or remove.
 
+    With `remove`, and `image`, the image goes too that nothing else uses.
     A container that runs (again), or is gone, is left alone. Not `patient`: another process is started to wait
     until it is time to restart. Raises NotFound only for a name that never was.
     """
@@ -62,10 +69,12 @@ def cleanup(
             restarting.later(engine, ended) if not patient else restarting.when_due(engine, ended)
             return
         if remove or ended.config.auto_remove:
-            from sonata.engine.containers.remove import remove_ended
+            from sonata.engine.containers.remove import remove_ended, remove_image
 
             remove_ended(engine, ended, volumes=True)
             engine.locks.forget(ended.config.id)
+            if image or ended.config.auto_remove_image:
+                remove_image(engine, ended.config)
         held.release()
 
 

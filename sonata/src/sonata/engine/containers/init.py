@@ -223,6 +223,9 @@ def _launch_request(start: Start) -> LaunchRequest:
 
 def _monitor_spec(start: Start) -> MonitorSpec:
     config, engine, paths = start.config, start.engine, start.paths
+    notified = engine.config.environment.get("NOTIFY_SOCKET", "") if config.process.sdnotify == "container" else ""
+    if notified:
+        os.makedirs(f"{paths.bundle}/notify", mode=0o755, exist_ok=True)
     driver = {"json-file": "k8s-file", "passthrough-tty": "passthrough"}.get(config.log.driver, config.log.driver)
     return MonitorSpec(
         conmon=engine.conmon(),
@@ -244,6 +247,7 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         stdin_open=config.process.stdin_open and not config.process.terminal,
         timeout=config.process.timeout,
         exit_command=exit_command(engine, config),
+        sdnotify_socket=notified,
         preserve_fds=start.preserved,
         keep_fds=start.keep,
         env=monitor_env(engine),

@@ -277,6 +277,7 @@ def _process_config(row: ContainerRow) -> dict[str, Any]:
         "StopTimeout": process.stop_timeout,
         "Passwd": process.passwd,
         **({"ChrootDirs": list(config.chroot_dirs)} if config.chroot_dirs else {}),
+        **({"SystemdMode": True} if process.systemd else {}),
         "sdNotifyMode": process.sdnotify,
         **({"ExposedPorts": {port: {} for port in exposed_ports(config)}} if exposed_ports(config) else {}),
     }

@@ -17,6 +17,7 @@ from sonata_core.sdk.trees import remove_tree
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow
 
 _ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, Phase.INITIALISED)
@@ -136,3 +137,13 @@ def remove_volumes(engine: Engine, names: list[str]) -> None:
             continue
         except (NotFound, SonataError) as error:
             engine.log.info("anonymous_volume_stays", volume=name, error=error.message)
+
+
+def remove_image(engine: Engine, config: ContainerConfig) -> None:
+    """`--rmi`: the image of a container that is gone goes too, unless others use it; then that is said."""
+    from sonata.engine.images.remove import remove as remove_one
+
+    try:
+        remove_one(engine, config.image or config.image_id)
+    except SonataError as error:
+        engine.notify(f"Failed to remove image: {error.message}")

@@ -66,6 +66,7 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
             start.start_needed(engine, row)
             with engine.locks.hold(row.config.id):
                 row = start.bring_up(engine, row, preserved)
+            start.await_health(engine, row)
         except BaseException as error:
             _give_up(engine, row, error)
             raise
@@ -149,6 +150,9 @@ def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: t
                 row = start.release(engine, row)
             held.release()
             events.container(engine, row.config, "attach")
+            if row.config.process.sdnotify == "healthy":
+                started = row
+                Background(lambda: start.await_health(engine, started))
             with trace.span("attached"):
                 end = attachment.copy(streams)
     return _wait(engine, row, end, streams)

@@ -109,6 +109,11 @@ def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mount
 def assemble(engine: Engine, config: ContainerConfig, given: SpecInputs) -> tuple[dict[str, Any], list[OciHook]]:
     """The spec with what participants of the hooks group add, and their hooks. Runs and writes nothing."""
     spec = runtime_spec(config, given, engine.facts)
+    if engine.config.environment.get("NOTIFY_SOCKET"):
+        from sonata.engine.containers import notify
+
+        if notify.passed_on(engine, config):
+            spec = notify.inject(engine, config, spec)
     if config.cdi_devices:
         from sonata.engine.containers.cdi import inject
 

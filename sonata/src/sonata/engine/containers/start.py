@@ -37,12 +37,21 @@ def start(engine: Engine, container: str, *, restarts: int = 0) -> str:
         return _start(engine, row, restarts)
 
 
+def await_health(engine: Engine, row: ContainerRow) -> None:
+    """`--sdnotify healthy` waits for the first check that goes well, without any lock. Raises Conflict."""
+    if row.config.process.sdnotify == "healthy":
+        from sonata.engine.containers import notify
+
+        notify.await_health(engine, row)
+
+
 def _start(engine: Engine, row: ContainerRow, restarts: int) -> str:
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
             return row.config.id
-        bring_up(engine, row.replace(state=row.state.replace(restarts=restarts, restart_wait=0)))
+        row = bring_up(engine, row.replace(state=row.state.replace(restarts=restarts, restart_wait=0)))
+    await_health(engine, row)
     return row.config.id
 
 
@@ -112,6 +121,10 @@ def release(engine: Engine, row: ContainerRow) -> ContainerRow:
     with engine.database.transaction(durable=not config.auto_remove):
         rows.put_state(engine.database, config.id, state)
         intents.done(engine.database, config.id, "init")
+    if engine.config.environment.get("NOTIFY_SOCKET"):
+        from sonata.engine.containers import notify
+
+        notify.started(engine, row)
     if config.log.max_files > 1:
         from sonata.engine.containers import log_rotation
 

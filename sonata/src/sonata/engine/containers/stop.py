@@ -117,10 +117,12 @@ def settle(engine: Engine, container: str, event: str = "") -> ContainerRow | No
             events.container(engine, row.config, event)
         if row.state.phase in (Phase.STOPPED, Phase.EXITED, Phase.STOPPING):
             if row.config.auto_remove:
-                from sonata.engine.containers.remove import remove_ended
+                from sonata.engine.containers.remove import remove_ended, remove_image
 
                 remove_ended(engine, row, volumes=True)
                 engine.locks.forget(container)
+                if row.config.auto_remove_image:
+                    remove_image(engine, row.config)
                 return None
             row = cleanup.finish(engine, row)
         return row
