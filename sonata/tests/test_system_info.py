@@ -18,7 +18,16 @@ HOST = (
     *("arch", "buildahVersion", "cgroupManager", "cgroupVersion", "cgroupControllers", "conmon", "cpus"),
     *("cpuUtilization", "databaseBackend", "distribution", "eventLogger", "hostname", "idMappings", "kernel"),
     *("logDriver", "memFree", "memTotal", "networkBackend", "networkBackendInfo", "ociRuntime", "os"),
-    *("rootlessNetworkCmd", "serviceIsRemote", "security", "slirp4netns", "pasta", "swapFree", "swapTotal"),
+    *(
+        "remoteSocket",
+        "rootlessNetworkCmd",
+        "serviceIsRemote",
+        "security",
+        "slirp4netns",
+        "pasta",
+        "swapFree",
+        "swapTotal",
+    ),
     *("uptime", "variant", "linkmode"),
 )
 """Keys of `host`, in order: Podman 6 reference data, without freeLocks and remoteSocket, which have no match here."""
@@ -95,3 +104,59 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
         [sys.executable, "-I", "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
     )
     assert not HEAVY & (set(done.stderr.split()) - set(bare.stdout.split()))
+
+
+PLACEHOLDERS = {
+    "info": (
+        *(".Host.Arch", ".Host.BuildahVersion", ".Host.CgroupManager", ".Host.CgroupsVersion", ".Host.CPUs"),
+        *(".Host.CgroupControllers", ".Host.Conmon.Path", ".Host.Conmon.Version", ".Host.CPUUtilization.UserPercent"),
+        *(".Host.DatabaseBackend", ".Host.Distribution.Distribution", ".Host.Distribution.Variant"),
+        *(".Host.Distribution.Version", ".Host.Distribution.Codename", ".Host.EventLogger", ".Host.FreeLocks"),
+        *(".Host.Hostname", ".Host.IDMappings.UIDMap", ".Host.Kernel", ".Host.LogDriver", ".Host.MemFree"),
+        *(".Host.MemTotal", ".Host.NetworkBackend", ".Host.NetworkBackendInfo.Backend", ".Host.NetworkBackendInfo.DNS"),
+        *(".Host.OCIRuntime.Name", ".Host.OS", ".Host.RemoteSocket.Path", ".Host.RemoteSocket.Exists"),
+        *(".Host.RuntimeInfo", ".Host.RootlessNetworkCmd", ".Host.ServiceIsRemote", ".Host.Security.Rootless"),
+        *(".Host.Security.AppArmorEnabled", ".Host.Security.DefaultCapabilities", ".Host.Security.SECCOMPEnabled"),
+        *(".Host.Security.SECCOMPProfilePath", ".Host.Security.SELinuxEnabled", ".Host.Slirp4NetNS.Version"),
+        *(
+            ".Host.Pasta.Package",
+            ".Host.SwapFree",
+            ".Host.SwapTotal",
+            ".Host.Uptime",
+            ".Host.Variant",
+            ".Host.Linkmode",
+        ),
+        *(
+            ".Host.EmulatedArchitectures",
+            ".Store.VolumePath",
+            ".Store.ContainerStore.Number",
+            ".Store.ImageStore.Number",
+        ),
+        *(".Store.GraphDriverName", ".Store.GraphOptions", ".Store.GraphRoot", ".Store.GraphRootAllocated"),
+        *(".Store.GraphRootUsed", ".Store.GraphStatus", ".Store.ImageCopyTmpDir", ".Store.RunRoot"),
+        *(".Store.TransientStore", ".Registries", ".Plugins.Volume", ".Plugins.Network", ".Plugins.Log"),
+        *(".Plugins.Authorization", ".Version.APIVersion", ".Version.OsArch"),
+    ),
+    "version": (
+        *(".Client.APIVersion", ".Client.Version", ".Client.GoVersion", ".Client.GitCommit", ".Client.BuiltTime"),
+        *(".Client.Built", ".Client.BuildOrigin", ".Client.OsArch", ".Client.Os", ".Server", ".Server.Version"),
+        *(".Server.Os", ".Version", ".OsArch"),
+    ),
+    "system df": (".Type", ".Total", ".Active", ".Size", ".Reclaimable", ".RawSize", ".RawReclaimable"),
+}
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("command", sorted(PLACEHOLDERS))
+def test_every_placeholder_has_a_value(tmp_path: Path, command: str) -> None:
+    names = PLACEHOLDERS[command]
+    # `.Version` and `.Server.Version` belong to different structs: each is asked for alone where it must be.
+    together = names if command != "version" else ()
+    if together:
+        form = "|".join(f"{{{{{name}}}}}" for name in together)
+        assert run(tmp_path, *command.split(), "--format", form).count("|") >= len(together) - 1
+        return
+    shown = {name: run(tmp_path, command, "--format", f"{{{{{name}}}}}").strip() for name in names}
+    assert shown[".Client.Version"] == shown[".Server.Version"] == shown[".Version"] != ""
+    assert shown[".Server"] == "<nil>"

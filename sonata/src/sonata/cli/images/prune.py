@@ -17,5 +17,5 @@ def command(parsed: Parsed, call: Call) -> int:
     which = "all images without at least one container associated with them" if parsed["all"] else "all dangling images"
     if not parsed["force"] and not agreed(f"WARNING! This command removes {which}."):
         return 0
-    lines(prune_images(call.engine, tuple(parsed["filter"]), everything=parsed["all"]))
+    lines(prune_images(call.engine, tuple(parsed["filter"]), everything=parsed["all"], external=parsed["external"]))
     return 0

@@ -26,7 +26,6 @@ IMAGES = (
         False,
         "",
         "Remove images even when they are used by external containers",
-        {"later": True},
     ),
     _FILTER,
     _FORCE,

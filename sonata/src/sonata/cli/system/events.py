@@ -101,10 +101,19 @@ def as_json(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def fields(event: Mapping[str, Any]) -> dict[str, Any]:
     """The members of an event, as templates name them."""
+    from sonata.cli.render.gotemplate.values import Struct
+
+    attributes = dict(event.get("Attributes") or {})
+    details = {
+        "ContainerInspectData": event.get("ContainerInspectData", ""),
+        "PodID": event.get("PodID", ""),
+        "Attributes": attributes,
+    }
     texts = ("ID", "Image", "Name", "Status", "Type", "PodID", "ContainerInspectData")
     return {
         **{name: event.get(name, "") for name in texts},
-        "Attributes": dict(event.get("Attributes") or {}),
+        "Attributes": attributes,
+        "Details": Struct("events.Details", details),
         "ContainerExitCode": event.get("ContainerExitCode"),
         "Error": event.get("error", ""),
         "HealthStatus": event.get("health_status", ""),

@@ -26,14 +26,28 @@ def command(parsed: Parsed, call: Call) -> int:
 
         print(dumps(found, indent=2))
     else:
-        print(render_object("info", templated(found), form), end="")
+        print(render_object("info", templated(complete(found)), form), end="")
     return 0
+
+
+def complete(found: dict[str, Any]) -> dict[str, Any]:
+    """The report with the members that are left out of JSON while they are empty. `freeLocks`: there is no number."""
+    host = found["host"]
+    distribution = {"variant": "", **host["distribution"]}
+    more = {"emulatedArchitectures": [], "freeLocks": Nothing(), "runtimeInfo": {}}
+    return {**found, "host": {**more, **host, "distribution": distribution}}
+
+
+class Nothing:
+    """What Go shows as `<nil>`, where every other null of the report is a list."""
 
 
 def templated(value: Any) -> Any:
     """The report as a template meets it: Go's names have capitals, `OCIRuntime` and their like written out."""
     from sonata.cli.render.gotemplate.values import Struct
 
+    if isinstance(value, Nothing):
+        return None
     if value is None:
         return []  # every null of this report is a list that Go has not made
     if isinstance(value, list):

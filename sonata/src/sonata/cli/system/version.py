@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from sonata._version import VERSION
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,21 +33,33 @@ def client() -> dict[str, object]:
     }
 
 
+def templated(fields: dict[str, object], form: str) -> str:
+    """Through a template. As Podman: one that finds no server means the client, and so does one that names neither."""
+    from sonata.cli.render.gotemplate.values import Struct
+    from sonata.cli.render.report import render_object
+
+    ours = Struct("define.Version", fields)
+    for server in (None, ours):
+        report = Struct("entities.SystemVersionReport", {"Client": ours, "Server": server})
+        try:
+            return render_object("version", report, form)
+        except UsageError:
+            continue
+    return render_object("version", ours, form)
+
+
 def command(parsed: Parsed, _call: Call) -> int:
     """Print the version as a table, as JSON or through a template."""
     fields = client()
     form = parsed["format"]
     if form:
         from sonata.cli.render.json import dumps
-        from sonata.cli.render.report import is_json, render_object
+        from sonata.cli.render.report import is_json
 
         if is_json(form):
             print(dumps({"Client": fields}))
         else:
-            from sonata.cli.render.gotemplate.values import Struct
-
-            report = {"Client": Struct("define.Version", fields), "Server": None}
-            print(render_object("version", Struct("entities.SystemVersionReport", report), form), end="")
+            print(templated(fields, form), end="")
         return 0
     print(f"Client:          Sonata Engine\nVersion:         {fields['Version']}")
     print(f"API Version:     {fields['APIVersion']}\nPython Version:  {str(fields['GoVersion'])[6:]}")

@@ -22,11 +22,11 @@ def command(parsed: Parsed, call: Call) -> int:
     if not parsed["force"]:
         which = "all" if parsed["all"] else "all anonymous"
         text = f"WARNING! This will remove {which} volumes not used by at least one container."
+        text += " The following volumes will be removed:"
         if not names:
-            print("No dangling volumes found")
+            lines((text, "No dangling volumes found"))
             return 0
-        listed = "\n".join([f"{text} The following volumes will be removed:", *names])
-        if not agreed(listed):
+        if not agreed("\n".join([text, *names])):
             return 0
     lines(prune_volumes(engine, names))
     return 0

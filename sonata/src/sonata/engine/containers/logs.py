@@ -11,7 +11,7 @@ from sonata.monitor.logs import LogOptions, Reader, read
 from sonata.monitor.watch import FileWatch, wait_any
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
-from sonata_core.errors import NotFound, Unsupported
+from sonata_core.errors import NotFound, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def logs(engine: Engine, request: LogsRequest, *, merged: bool = False) -> Itera
         _require_kept(row)
     options = LogOptions(
         tail=request.tail,
-        since=filters.moment(request.since) if request.since else 0,
-        until=filters.moment(request.until, ahead=True) if request.until else 0,
+        since=_moment("since", request.since) if request.since else 0,
+        until=_moment("until", request.until, ahead=True) if request.until else 0,
         follow=request.follow,
         merged=merged,
         stamped=merged and request.timestamps,
@@ -157,3 +157,10 @@ def _together(engine: Engine, found: list[ContainerRow], options: LogOptions) ->
     finally:
         for one in followed:
             one.close()
+
+
+def _moment(option: str, text: str, *, ahead: bool = False) -> int:
+    try:
+        return filters.moment(text, ahead=ahead)
+    except UsageError as error:
+        raise UsageError(f'parsing --{option} "{text}": unable to interpret time value') from error

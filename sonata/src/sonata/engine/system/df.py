@@ -182,7 +182,11 @@ def _kinds(
             total=len(containers),
             active=len(running),
             size=for_containers,
-            reclaimable=sum(one.size for one in containers if one not in running),
+            reclaimable=sum(
+                one.size + tree_usage(f"{graph}/{driver}-containers/{one.id}")[0]
+                for one in containers
+                if one not in running
+            ),
         ),
         Usage(
             type="Local Volumes",

@@ -60,6 +60,7 @@ def host(engine: Engine) -> dict[str, Any]:
         "networkBackendInfo": _network(engine, backend),
         "ociRuntime": _runtime(engine),
         "os": "linux",
+        "remoteSocket": {"exists": False, "path": ""},
         "rootlessNetworkCmd": engine.config.network.default_rootless_network_cmd,
         "serviceIsRemote": False,
         "security": _security(engine),
@@ -71,7 +72,21 @@ def host(engine: Engine) -> dict[str, Any]:
         "variant": "v8" if facts.machine == "aarch64" else "",
         "linkmode": "dynamic",
     }
-    return report
+    emulated = emulated_architectures()
+    return {**report, "emulatedArchitectures": emulated} if emulated else report
+
+
+_BINFMT = "/proc/sys/fs/binfmt_misc"
+_QEMU = {"aarch64": "linux/arm64", "arm": "linux/arm", "i386": "linux/386", "x86_64": "linux/amd64"}
+
+
+def emulated_architectures() -> list[str]:
+    """Platforms whose programs the kernel hands to an emulator, sorted."""
+    try:
+        names = [name.removeprefix("qemu-") for name in os.listdir(_BINFMT) if name.startswith("qemu-")]
+    except OSError:
+        return []
+    return sorted(_QEMU.get(name, f"linux/{name}") for name in names)
 
 
 def store(engine: Engine) -> dict[str, Any]:

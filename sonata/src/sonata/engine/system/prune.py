@@ -17,6 +17,7 @@ from sonata.engine.system import leftovers
 from sonata.engine.system.check import GRACE
 from sonata.engine.volumes.listing import listing as list_volumes
 from sonata.engine.volumes.remove import remove as remove_volume
+from sonata.host import mounts
 from sonata.image.partial import PartialUse
 from sonata.image.transfer import partial_folder
 from sonata.state import containers as rows
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sonata.engine.engine import Engine
+    from sonata.store.records import ContainerRecord
 
 _ENDED = ("created", "exited", "stopped", "configured")
 _EVERYWHERE = ("label", "until")
@@ -116,13 +118,20 @@ def prune_containers(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]
     return _containers(engine, filters)
 
 
-def prune_images(engine: Engine, filters: tuple[str, ...] = (), *, everything: bool) -> list[str]:
-    """Remove dangling images, or all that no container uses; their ids. Raises UsageError."""
+def prune_images(
+    engine: Engine, filters: tuple[str, ...] = (), *, everything: bool, external: bool = False
+) -> list[str]:
+    """Remove dangling images, or all that no container uses; their ids. Raises UsageError.
+
+    `external`: containers that another engine keeps in the store are no use, and go with the images.
+    """
     for key in _keys(filters):
         if key in ("name", "!"):
             text = 'must be in the format "filter=value or filter!=value"'
             raise UsageError(f'invalid image filter "{key.rstrip("!")}": {text}')
     present.recover(engine)
+    if external:
+        _free_images(engine, filters, everything=everything)
     return _images(engine, filters, everything=everything)
 
 
@@ -191,13 +200,30 @@ def _containers(engine: Engine, filters: tuple[str, ...]) -> list[str]:
     return _each(reversed(names), lambda ident: remove_container(engine, ident, volumes=False))
 
 
+def _foreign(engine: Engine) -> list[ContainerRecord]:
+    """Records of containers that another engine keeps in the store and has not mounted: no process is in them."""
+    own = set(rows.ids(engine.database))
+    found = [one for one in engine.store.containers() if str(one.id) not in own]
+    used = {mount.target for mount in mounts.mount_table()} if found else set()
+    roots = [os.path.realpath(root) for root in engine.store.place.writable]
+    return [one for one in found if not used & {f"{root}/{engine.driver}/{one.layer}/merged" for root in roots}]
+
+
 def _build_containers(engine: Engine) -> list[str]:
     """Buildah's working containers, known by the file that it keeps beside each."""
-    own = set(rows.ids(engine.database))
     folder = f"{engine.config.storage.graph_root}/{engine.driver}-containers"
-    found = [str(one.id) for one in engine.store.containers() if str(one.id) not in own]
+    found = [str(one.id) for one in _foreign(engine)]
     built = [ident for ident in found if os.path.exists(f"{folder}/{ident}/userdata/buildah.json")]
     return _each(built, lambda ident: delete_container(engine, ident))
+
+
+def _free_images(engine: Engine, filters: tuple[str, ...], *, everything: bool) -> None:
+    """Remove other engines' containers from the images that would go if nothing used them."""
+    wanted = filters if everything else (*filters, "dangling=true")
+    images = {str(one.id) for one in list_images(engine, (), wanted) if not one.read_only}
+    own = {row.config.image_id for row in rows.listed(engine.database)}
+    users = [str(one.id) for one in _foreign(engine) if one.image in images - own]
+    _each(users, lambda ident: delete_container(engine, ident))
 
 
 def _networks(engine: Engine, filters: tuple[str, ...]) -> list[str]:
