@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import shutil
 import stat
 import subprocess
@@ -126,6 +127,39 @@ def test_the_network_is_planned_and_nothing_taken(world: LiveWorld) -> None:
     assert free["Networks"][0]["Addresses"] == ["‹address›"]
     assert any("--to-destination ‹address›:80" in rule for rule in free["Rules"])
     world.ok("network", "rm", "planned")
+
+
+KINDS = {
+    "plain": ("--disable-dns", "--subnet=10.213.78.0/24"),
+    "named": ("--subnet=10.213.79.0/24",),
+    "internal": ("--internal", "--subnet=10.213.80.0/24"),
+    "both": ("--ipv6", "--subnet=10.213.81.0/24", "--subnet=fd00:213:81::/64"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rules_that_are_told_are_the_ones_that_stand(world: LiveWorld, kind: str) -> None:
+    name = f"told-{kind}"
+    made = world.run("network", "create", *KINDS[kind], name)
+    if "netavark not found" in made.stderr:
+        pytest.skip("needs netavark")
+    assert made.returncode == 0, made.stderr
+    words = (f"--network={name}", "-p", "18090:80/tcp", "--name=stands", "--cgroup-parent=/sonata_test", "--rootfs")
+    told = explained(world, *words, world.rootfs, "sleep", "1000")["Network"]
+    ident = world.ok("run", "-d", *words, world.rootfs, "sleep", "1000")
+    networks = world.inspect("stands")["NetworkSettings"]["Networks"][name]
+    own = {"iptables": networks["IPAddress"], "ip6tables": networks["GlobalIPv6Address"]}
+    try:
+        assert bool(told["Rules"]) is (kind != "internal")
+        for rule in told["Rules"]:
+            tool, *rest = shlex.split(rule.replace("‹container id›", ident))
+            rest = [word.replace("‹address›", own[tool]) for word in rest]
+            rest[rest.index("-A") if "-A" in rest else rest.index("-N")] = "-C" if "-A" in rest else "-L"
+            done = subprocess.run([tool, "-w", *rest], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, (rule, done.stderr)
+    finally:
+        world.ok("rm", "-f", "-t", "0", "stands")
+        world.ok("network", "rm", name)
 
 
 def test_hooks_are_listed_and_not_run_and_see_the_spec_that_was_told(world: LiveWorld) -> None:

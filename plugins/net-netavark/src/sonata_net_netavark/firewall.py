@@ -58,13 +58,11 @@ def explained(request: AttachRequest) -> tuple[str, ...]:
     found: list[str] = []
     for each in request.attachments:
         network = each.network
-        if network.driver != "bridge":
-            continue
+        if network.driver != "bridge" or network.internal:
+            continue  # netavark gives these no rules, also where ports are published
         for subnet, address in zip(network.subnets, each.addresses, strict=False):
             tool = "ip6tables" if ":" in subnet.subnet else "iptables"
             filters, nat = network_rules(network.name, subnet.subnet)
-            if network.internal:
-                filters, nat = [], []
             ports = [port for port in sorted_ports(request.ports) if _reaches(port, address)]
             if ports:
                 nat.append(f"-N {rules.chain_names(network.name)[1]}")
