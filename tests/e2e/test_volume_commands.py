@@ -418,6 +418,20 @@ def test_export_and_import(world: VolumeWorld, tmp_path: Path) -> None:
     assert world.raw("volume", "export", "tm") != tar.read_bytes()  # what was in memory is gone
 
 
+def test_an_export_that_is_killed_holds_nothing(world: VolumeWorld) -> None:
+    world.out("volume", "create", "-o", "type=tmpfs", "stuck")
+    world.out("volume", "mount", "stuck")
+    place = folder(world, "stuck")
+    (place / "large").write_bytes(bytes(1 << 20))
+    stuck = subprocess.Popen([*world.program, "volume", "export", "stuck"], stdout=subprocess.PIPE)
+    assert settled(lambda: shown(world, "stuck")["MountCount"] == 2)  # it waits for its reader
+    stuck.kill()
+    stuck.communicate()
+    assert shown(world, "stuck")["MountCount"] == 1
+    world.out("volume", "unmount", "stuck")
+    assert (shown(world, "stuck")["MountCount"], os.path.ismount(place)) == (0, False)
+
+
 def test_archives_that_are_refused(world: VolumeWorld) -> None:
     world.out("volume", "create", "arch")
     assert world.refused("volume", "import", "arch", "/none").startswith("Error: unable open input file: open /none")

@@ -28,9 +28,11 @@ def listing(engine: Engine, filters: tuple[str, ...] = ()) -> list[objects.Volum
 
 def mount_count(engine: Engine, volume: objects.Volume) -> int:
     """How many uses keep a volume mounted; 0 for one that is a plain folder."""
-    if volume.boot != engine.facts.boot_id:
+    if not volume.holders:
         return 0
-    return sum(volume.holders.values())
+    from sonata.engine.volumes.mounting import current
+
+    return sum(current(engine, volume).holders.values())
 
 
 def status(engine: Engine, volume: objects.Volume) -> dict[str, Any]:

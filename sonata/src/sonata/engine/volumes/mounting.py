@@ -10,7 +10,7 @@ import os
 
 from sonata.engine import storage
 from sonata.engine.volumes.use import is_mounted_for_use
-from sonata.host import mounts
+from sonata.host import mounts, process
 from sonata.plan.volume_options import IMAGE, LOCAL, mount_words
 from sonata.state import objects
 from sonata_core.errors import ExternalFailure, HostLacks, NotFound, SonataError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BY_HAND = ""
 """The holder that stands for `volume mount`."""
+_COMMAND = "command"
+"""What the name of a command that holds a volume begins with: its pid and start time follow."""
 _PATIENCE = 60.0
 """Seconds for mount(8): a server that does not answer is no reason to wait for ever."""
 
@@ -63,19 +65,34 @@ def release(engine: Engine, name: str, holder: str) -> None:
         volume = objects.volume_named(engine.database, name)
         if volume is None:
             return
+        had = volume.boot == engine.facts.boot_id and bool(volume.holders)
         volume = current(engine, volume)
         left = {key: count for key, count in volume.holders.items() if key != holder}
-        if not left and volume.holders:
+        if not left and had:
             _unmount(engine, volume)
         place = volume.mounted_at if left else ""
         objects.put_volume(engine.database, volume.replace(holders=left, mounted_at=place), durable=False)
 
 
 def current(engine: Engine, volume: objects.Volume) -> objects.Volume:
-    """The volume without what was true before the last reboot."""
-    if volume.boot in ("", engine.facts.boot_id):
+    """The volume with the holders that there still are: none of before the last reboot, none that has ended."""
+    if volume.boot not in ("", engine.facts.boot_id):
+        return volume.replace(holders={}, mounted_at="", boot="")
+    if not volume.holders:
         return volume
-    return volume.replace(holders={}, mounted_at="", boot="")
+    users = objects.volume_users(engine.database, volume.name)
+    left = {key: count for key, count in volume.holders.items() if key in users or _is_there(key)}
+    return volume if left == volume.holders else volume.replace(holders=left)
+
+
+def _is_there(holder: str) -> bool:
+    """Whether a holder that is no container is still to be counted."""
+    if holder == BY_HAND:
+        return True
+    word, _, rest = holder.partition(" ")
+    pid, _, rest = rest.partition(" ")
+    started = rest.partition(" ")[0]
+    return word == _COMMAND and pid.isdigit() and started.isdigit() and process.alive(int(pid), int(started))
 
 
 def mount(engine: Engine, name: str) -> str:
@@ -103,7 +120,8 @@ class Mounted:
 
     def __init__(self, engine: Engine, volume: objects.Volume) -> None:
         self._engine, self._volume = engine, volume
-        self._holder = f"command-{os.getpid()}-{os.urandom(4).hex()}"
+        pid = os.getpid()
+        self._holder = f"{_COMMAND} {pid} {process.start_time(pid)} {os.urandom(4).hex()}"
 
     def __enter__(self) -> str:
         if not is_mounted_for_use(self._volume):
@@ -117,7 +135,7 @@ class Mounted:
 
 def drop(engine: Engine, volume: objects.Volume) -> None:
     """Unmount a volume that goes, whoever may hold it by hand. Under its lock."""
-    if current(engine, volume).holders:
+    if volume.holders and volume.boot == engine.facts.boot_id:
         _unmount(engine, volume)
 
 
