@@ -172,3 +172,29 @@ def test_it_ends_with_the_target(store: PlainStore, bare: str) -> None:
     while containers(store) != ["bare"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert containers(store) == ["bare"]
+
+
+def test_in_the_user_namespace_of_the_target(store: PlainStore) -> None:
+    maps = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
+    store.out("run", "-d", "--network=none", "--name=mapped", *maps, BARE)
+    try:
+        script = "cat /proc/self/uid_map; readlink /proc/self/ns/user; ls $SONATA_TARGET_ROOT"
+        found = store.out("debug", *TOOLS, "mapped", "--", "sh", "-c", script).split()
+        assert found[:3] == ["0", "100000", "65536"]
+        assert found[3] == os.readlink(f"/proc/{pid_of(store, 'mapped')}/ns/user")
+        assert "sleep" in found[4:]
+    finally:
+        store.out("rm", "-f", "-t0", "mapped")
+
+
+@pytest.mark.parametrize("ipc", ["private", "none", "shareable"])
+def test_a_target_beside_the_hosts_processes_and_its_own_ipc(store: PlainStore, ipc: str) -> None:
+    store.out("run", "-d", "--network=host", "--pid=host", f"--ipc={ipc}", "--name=open", BARE)
+    try:
+        pid = pid_of(store, "open")
+        script = "echo $SONATA_TARGET_ROOT; readlink /proc/self/ns/ipc; ls $SONATA_TARGET_ROOT"
+        found = store.out("debug", *TOOLS, "open", "--", "sh", "-c", script).split()
+        assert found[:2] == [f"/proc/{pid}/root", os.readlink(f"/proc/{pid}/ns/ipc")]
+        assert "sleep" in found[2:]
+    finally:
+        store.out("rm", "-f", "-t0", "open")

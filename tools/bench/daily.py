@@ -92,26 +92,37 @@ def logs(world: World) -> Iterator[Row]:
 
 
 def copying(world: World) -> Iterator[Row]:
-    """`cp` of one large file, and of many small ones, in and out."""
-    large, many, out = world.work / "large", world.work / "many", world.work / "out"
+    """`cp` of one large file, in and out."""
+    large = world.work / "large"
+    block = os.urandom(1 << 20)
     with open(large, "wb") as file:
-        block = os.urandom(1 << 20)
         for _ in range(GIGA >> 20):
             file.write(block)
+    yield from _copied(world, large, "1 GB")
+
+
+def copying_many(world: World) -> Iterator[Row]:
+    """`cp` of many small files, in and out."""
+    many = world.work / "many"
+    block = os.urandom(4096)
     for number in range(FILES):
         path = many / str(number % 100) / str(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(block[: number % 4096])
-    out.mkdir()
+    yield from _copied(world, many, "20,000 files")
+
+
+def _copied(world: World, source: Path, name: str) -> Iterator[Row]:
+    out = world.work / "out"
+    out.mkdir(exist_ok=True)
     for one in world.programs:
         _sleeper(one)
-    for source, name in ((large, "1 GB"), (many, "20,000 files")):
-        acts = [_timed(one, ("cp", str(source), "one:/tmp"), after=_emptied(source.name)) for one in world.programs]
-        yield _few(world, f"`cp` of {name} into a container", acts, memory=True)
-        for one in world.programs:
-            one.do("cp", str(source), "one:/tmp")
-        acts = [_timed(one, ("cp", f"one:/tmp/{source.name}", str(out)), after=_cleared(out)) for one in world.programs]
-        yield _few(world, f"`cp` of {name} out of a container", acts, memory=True)
+    acts = [_timed(one, ("cp", str(source), "one:/tmp"), after=_emptied(source.name)) for one in world.programs]
+    yield _few(world, f"`cp` of {name} into a container", acts, memory=True)
+    for one in world.programs:
+        one.do("cp", str(source), "one:/tmp")
+    acts = [_timed(one, ("cp", f"one:/tmp/{source.name}", str(out)), after=_cleared(out)) for one in world.programs]
+    yield _few(world, f"`cp` of {name} out of a container", acts, memory=True)
     for one in world.programs:
         _gone(one)
 

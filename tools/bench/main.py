@@ -37,6 +37,7 @@ PARTS: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
     "filters": daily.filters,
     "logs": daily.logs,
     "copying": daily.copying,
+    "copying-many": daily.copying_many,
     "committing": daily.committing,
     "fifty": daily.fifty,
 }

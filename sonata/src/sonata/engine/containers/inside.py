@@ -114,8 +114,13 @@ def link_mtab(config: ContainerConfig, root: int) -> None:
 
     What cannot be made is left out: an image whose `/etc` is no folder, a root on a read-only file system.
     """
+
+    def own(made: int) -> None:
+        # Opened without the right to read: owned by way of /proc. The runtime makes files in it as the mapped root.
+        os.chown(f"/proc/self/fd/{made}", *on_host(config, 0, 0))
+
     try:
-        etc = make_folders(root, "etc")
+        etc = make_folders(root, "etc", 0o755, own if config.id_mapping is not None else None)
     except OSError:
         return
     try:
