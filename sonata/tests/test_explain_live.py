@@ -72,6 +72,7 @@ class World(LiveWorld):
         Path(base, "labels").write_text("of=file\n")
         for folder in ("bound", "other"):
             os.mkdir(f"{base}/{folder}")
+        self.start("donor", "-v", "/from-donor")
 
     def engine(self, *, looks_only: bool = False) -> Engine:
         settings = {
@@ -171,6 +172,26 @@ CHOICES = [
     ["--image-volume=ignore"],
     ["--cgroup-parent=/sonata_test"],
     ["--health-cmd=true"],
+    ["--publish=81", "--publish=18070:82/udp"],
+    ["--sdnotify=conmon"],
+    ["--sdnotify=ignore"],
+    ["--tz=UTC"],
+    ["--personality=LINUX32"],
+    ["--env-host"],
+    ["--chrootdirs=/bin"],
+    ["--hosts-file=none"],
+    ["--security-opt=proc-opts=hidepid=2"],
+    ["--volumes-from=donor:ro"],
+    ["--ipc=container:donor"],
+    ["--hostuser=root"],
+    ["--log-driver=none"],
+    ["--cap-add=ALL"],
+    ["--pids-limit=-1"],
+    ["--memory=64m", "--memory-swap=128m", "--memory-swappiness=10"],
+    ["--device-cgroup-rule=c 1:3 mr"],
+    ["--no-healthcheck"],
+    ["--cgroups=disabled"],
+    ["--volume=BASE/other:/given:U"],
 ]
 """What a combination draws from; BASE is the world's folder."""
 
