@@ -501,6 +501,40 @@ def test_podman_and_we_draw_from_the_same_ranges(world: World) -> None:
     assert world("system", "check") == ""
 
 
+def test_owners_are_copied_where_mounts_cannot_shift_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_CONTAINERS_OVERLAY_DISABLE_IDMAP", "yes")
+    world("import", "-q", "-", "mine", stdin=image())
+    maps = "--uidmap=0:100:3000"  # its host's ids are ids of the container too: shifted twice, they would be others
+    show = ("stat", "-c", "%u:%g", "/", "/data/x", "/home/u/f", "/bin/busybox")
+    wanted = ["0:0", "33:8", "1000:1000", "0:0"]
+    assert world.run(maps, "mine", *show).split() == wanted
+    world("run", "--name=a", "--network=none", maps, "mine", "sh", "-c", "touch /tmp/u; chown 1000:8 /tmp/u")
+    assert set(world("diff", "a").splitlines()) >= {"A /tmp/u"}
+    assert "C /data/x" not in world("diff", "a")
+    world("commit", "-q", "a", "made")
+    layers = json.loads(Path(world.host.graph, "overlay-layers/layers.json").read_text())
+    mapped = [one for one in layers if one.get("uidmap") and one.get("diff-digest")]
+    assert [one["uidmap"] for one in mapped] == [[{"container_id": 0, "host_id": 100, "size": 3000}]]
+    kept = json.loads(Path(world.host.graph, "overlay-images/images.json").read_text())
+    assert [one.get("mapped-layers") for one in kept if "localhost/mine:latest" in one["names"]] == [[mapped[0]["id"]]]
+    assert world("system", "check") == ""
+    monkeypatch.delenv("_CONTAINERS_OVERLAY_DISABLE_IDMAP")
+    root = world("mount", "a")
+    assert [world.outside(f"{root}/{name}").st_uid - 100 for name in ("data/x", "tmp/u", "home/u/f")] == [
+        33,
+        1000,
+        1000,
+    ]
+    world("unmount", "a")
+    assert world.run("made", "stat", "-c", "%u:%g", "/tmp/u", "/data/x").split() == ["1000:8", "33:8"]
+    assert world("image", "inspect", "made", "--format", "{{len .RootFS.Layers}}") == "2"
+    world("rm", "a")
+    world("rmi", "made")
+    world("rmi", "mine")
+    left = json.loads(Path(world.host.graph, "overlay-layers/layers.json").read_text())
+    assert [one["id"] for one in left if one.get("uidmap")] == []
+
+
 def test_devices(world: World) -> None:
     seen = world.run("--userns=auto", "--device=/dev/null:/dev/other", "i", "sh", "-c", "echo x > /dev/other; ls /dev")
     assert {"other", "null", "zero", "pts"} <= set(seen.split())

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from sonata_core.models.process import IdMap, IdMapping
     from sonata_core.models.storage import Change, LayerOptions, MountOptions, StorageFinding, StoreRoot
 
+_MAPPABLE = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs"))
+"""File systems that take id-mapped mounts (mount_setattr(2)); on others owners are shifted by copying."""
+
 
 class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
     """Layers as folders of differences, shown together by the kernel's overlay file system."""
@@ -79,7 +82,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         release = _release(self._context.facts.kernel)
         return StorageFacts(
             format=self._format,
-            id_mapping=release >= (5, 19) and not self._context.facts.rootless,
+            id_mapping=not self._context.facts.rootless and _maps_owners(release, backing),
             rootless=release >= (5, 11),
             reflink=backing in ("btrfs", "xfs"),
             max_layers=MAX_LOWERS,
@@ -303,6 +306,13 @@ def _release(kernel: str) -> tuple[int, int]:
     major, _, rest = kernel.partition(".")
     minor = rest.partition(".")[0].partition("-")[0]
     return int(major) if major.isdigit() else 0, int(minor) if minor.isdigit() else 0
+
+
+def _maps_owners(release: tuple[int, int], backing: str) -> bool:
+    """Whether lower layers can be mounted with shifted owners (5.19); the variable is containers/storage's own."""
+    if os.environ.get("_CONTAINERS_OVERLAY_DISABLE_IDMAP") == "yes":
+        return False
+    return release >= (5, 19) and (backing in _MAPPABLE or (backing == "tmpfs" and release >= (6, 3)))
 
 
 def _file_system(path: str) -> str:

@@ -111,6 +111,9 @@ def delete_container(engine: Engine, container: str) -> None:
 
 
 def _mount(engine: Engine, layer: LayerRecord, options: MountOptions) -> str:
+    if options.id_mapping is not None and layer.parent and engine.store.layer(layer.parent).data.get("uidmap"):
+        # What it stands on was copied with shifted owners: they are not to be shifted twice.
+        options = options.replace(id_mapping=None)
     plan = engine.storage.hook.storage_mounts(layer=LayerRef(store=layer.store, id=layer.id), options=options)
     mounts.make(engine.kernel, plan, engine.run_command)
     return plan.root

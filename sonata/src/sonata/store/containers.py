@@ -66,7 +66,8 @@ class Containers:
         """
         self._check_free(new)
         parent = layers.get(new.image_layer) if new.image_layer is not None else None
-        options = LayerOptions(writable=True, id_mapping=new.id_mapping, size_limit=new.size_limit)
+        shift = None if new.shifted else new.id_mapping
+        options = LayerOptions(writable=True, id_mapping=shift, size_limit=new.size_limit)
         name = f"{new.name}-layer"
         layer = LayerId(new_id())
         row = container_layer_row(

@@ -205,4 +205,6 @@ class NewContainer(Record):
     mount_options: tuple[str, ...] = ()
     volatile: bool = False
     id_mapping: IdMapping | None = None
+    shifted: bool = False
+    """`image_layer` has the owners of `id_mapping` already."""
     size_limit: int = 0

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from sonata.store.records import ContainerRecord, ImageRecord, LayerRecord, NewContainer, NewImage, NewLayer
     from sonata.store.repair import CheckResult
     from sonata.store.usage_models import StoreUsage
-    from sonata_core.models.ids import ContainerId
+    from sonata_core.models.ids import ContainerId, ImageId
+    from sonata_core.models.process import IdMapping
     from sonata_core.models.storage import UnpackTarget
 
 
@@ -242,6 +243,13 @@ class Store:
         """The files that say what there is of a kind."""
         folders = [self.place.folder(kind, root) for root in self.place.roots]
         return [f"{folder}/{name}.json" for folder in folders for name in (kind, f"volatile-{kind}")]
+
+    def shifted_layer(self, image: ImageId, mapping: IdMapping, shift: Callable[[LayerRecord], None]) -> LayerId:
+        """The image's top layer with the owners of a user namespace (`store.shifted`). Raises NotFound."""
+        from sonata.store.shifted import Shifted
+
+        with Locks(self.place, "layers", "images") as locks:
+            return Shifted(self.place, locks, self._driver).layer(image, mapping, shift)
 
     def create_container(self, new: NewContainer) -> ContainerRecord:
         """Record a container with a new writable layer. Raises AlreadyExists, NotFound (image's layer)"""

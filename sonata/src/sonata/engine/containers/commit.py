@@ -106,6 +106,10 @@ class _Base:
         own = engine.store.layer(record.layer)
         pieces = self._whole() if self._squash else self._changes(own)
         parent = None if self._squash else own.parent
+        if self._row.config.id_mapping is not None:
+            from sonata.engine.containers.shifting import unmapped
+
+            parent = unmapped(engine, parent)
         layer = making.add_layer(engine, Pieces(pieces), parent)  # type: ignore[arg-type]
         self.layers = [*self._chain(parent), layer]
         return layer

@@ -268,15 +268,21 @@ def _joined(config: ContainerConfig) -> list[str]:
 def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> None:
     paths = ContainerPaths(engine, config.backends.storage, config.id)
     if image is not None:
+        maps, layer, shifted = storage_maps(config), image.layer, False
+        if maps is not None:
+            from sonata.engine.containers import shifting
+
+            layer, shifted = shifting.base(engine, image, maps)
         engine.store.create_container(
             NewContainer(
                 id=ContainerId(config.id),
                 name=config.name,
                 image=ImageId(image.id),
-                image_layer=image.layer,
+                image_layer=layer,
                 metadata=_metadata(config),
                 volatile=config.auto_remove,
-                id_mapping=storage_maps(config),
+                id_mapping=maps,
+                shifted=shifted,
             )
         )
     for folder in (paths.bundle, paths.run_dir):
