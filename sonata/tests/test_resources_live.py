@@ -414,9 +414,21 @@ def test_options_that_are_refused_say_why(world: LiveWorld) -> None:
     assert "link-local" in refused(world, "--link-local-ip=169.254.1.1")
 
 
+def test_the_policy_that_is_named_decides_about_imports(world: LiveWorld, tmp_path: Path) -> None:
+    tar, policy = tmp_path / "root.tar", tmp_path / "policy.json"
+    subprocess.run(["tar", "-C", world.rootfs, "-cf", tar, "bin/busybox"], check=True)
+    policy.write_text('{"default": [{"type": "reject"}]}')
+    done = world.run("import", "-q", f"--signature-policy={policy}", str(tar), "localhost/imported:1")
+    assert done.returncode == 125
+    assert f"Source image rejected: Running image tarball:{tar} is rejected by policy." in done.stderr
+    assert "open /nosuch" in world.run("import", "--signature-policy=/nosuch", str(tar)).stderr
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    world.ok("import", "-q", f"--signature-policy={policy}", str(tar), "localhost/imported:1")
+    world.ok("rmi", "localhost/imported:1")
+
+
 def test_the_policy_that_is_named_decides_about_pulls(world: LiveWorld, tmp_path: Path) -> None:
     layout = tmp_path / "layout"
-    subprocess.run(["skopeo", "--version"], check=False, capture_output=True)
     policy = tmp_path / "policy.json"
     policy.write_text('{"default": [{"type": "reject"}]}')
     for words in (["pull"], ["run", "--rm", "--pull=always"], ["create", "--pull=always"]):

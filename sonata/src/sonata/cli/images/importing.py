@@ -22,7 +22,7 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.images.imported import ImportRequest, import_tar
 
     path = parsed.args[0]
-    request = fill(ImportRequest, parsed, name=parsed.args[1] if len(parsed.args) > 1 else "")
+    request = fill(ImportRequest, parsed, name=parsed.args[1] if len(parsed.args) > 1 else "", source=path)
     if path == "-" and os.isatty(0):
         raise UsageError("cannot read from terminal, use command-line redirection")
     with opened(path) as tar:

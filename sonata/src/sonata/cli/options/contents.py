@@ -65,7 +65,7 @@ IMPORT = (
     ("message", "m", "string", "", "", "Set commit message for imported image"),
     ("os", "", "string", "", "", "Set the OS of the imported image"),
     ("quiet", "q", "bool", False, "", "Suppress output"),
-    ("signature-policy", "", "string", "", "", "Path to a signature-policy file", {"hidden": True, "later": True}),
+    ("signature-policy", "", "string", "", "", "Path to a signature-policy file", {"hidden": True}),
     ("variant", "", "string", "", "", "Set the variant of the imported image"),
 )
 

@@ -30,10 +30,18 @@ class ImportRequest(Record):
     os: str = ""
     arch: str = ""
     variant: str = ""
+    source: str = ""
+    """Path or address of the tar, as it was given."""
+    signature_policy: str = ""
 
 
 def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
-    """Make an image of a tar, compressed or not; its id. Raises UsageError, Damaged for what is no tar."""
+    """Make an image of a tar, compressed or not; its id.
+
+    Raises UsageError, Damaged for what is no tar, Denied where the policy that is named rejects it.
+    """
+    if request.signature_policy:
+        _require_trust(engine, request)
     inner = apply_changes({}, request.change, single=True)
     name = str(local_name(request.name)) if request.name else ""
     layer = making.add_layer(engine, Decompressor(tar), None)  # type: ignore[arg-type]
@@ -57,3 +65,13 @@ def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
     if name:
         events.thing(engine, "image", "tag", name, image.id)
     return str(image.id)
+
+
+def _require_trust(engine: Engine, request: ImportRequest) -> None:
+    from sonata.engine.images.pull import policy_for
+    from sonata.image.policy import require
+    from sonata.model.image_request import PullOptions
+    from sonata_core.models.image import ImageReference
+
+    policy = policy_for(engine, PullOptions(signature_policy=request.signature_policy))[0]
+    require(policy, ImageReference(transport="tarball", rest=request.source))
