@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from sonata.host.cgroups import ROOT, of_process
+from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.host import CAPABILITIES
 from sonata_core.sdk import syscalls
-from sonata_core.sdk.safepath import open_in_root
+from sonata_core.sdk.safepath import open_in_root, read_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,11 +164,13 @@ def sysctls(pid: int, names: Iterable[str]) -> dict[str, str | None]:
 def _sysctl(name: str) -> str | None:
     # A dot in an interface's name is written as a slash, and the other way round (sysctl(8)).
     path = name if "/" in name else name.replace(".", "/")
+    top = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with open(f"/proc/sys/{path}", encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 16).strip()
-    except OSError:
+        return read_in_root(top, path, 1 << 16).decode(errors="replace").strip()
+    except (OSError, Damaged):
         return None
+    finally:
+        os.close(top)
 
 
 class Group:
