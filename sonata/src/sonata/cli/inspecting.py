@@ -94,7 +94,7 @@ _TYPES = {
 }
 
 _LEFT_OUT: dict[str, dict[str, Any]] = {
-    "define.InspectContainerData": {"OCIConfigPath": "", "OCIRuntime": "", "SizeRw": None, "SizeRootFs": 0},
+    "interface {}": {"OCIConfigPath": "", "OCIRuntime": "", "SizeRw": None, "SizeRootFs": 0},
     "*define.InspectContainerConfig": {
         **dict.fromkeys(("StartupHealthCheck", "Healthcheck", "Passwd")),
         **dict.fromkeys(("HealthcheckOnFailureAction", "HealthLogDestination", "Timezone", "Umask"), ""),
@@ -131,7 +131,7 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
 """Members that JSON leaves out where they are empty, and that a template may name all the same."""
 
 
-def templated(value: dict[str, Any], type_name: str = "define.InspectContainerData") -> Any:
+def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
     """The object as a template meets it: structs with Go's names, maps, times."""
     from sonata.cli.render.gotemplate.values import Struct
 

@@ -94,6 +94,8 @@ _REFUSALS: dict[Verb, str] = {
     Verb.RESIZE: "cannot resize container {id} in state {shown}",
     Verb.TOP: "top can only be used on running containers",
 }
+_PAUSED = "container {id} is running or paused, refusing to clean up"
+"""What Podman says of a paused container that is to be stopped."""
 _SHOWN = {Phase.CONFIGURED: "created", Phase.CREATING: "creating"}
 
 
@@ -110,7 +112,8 @@ def allows(phase: Phase, verb: Verb) -> bool:
 def require(phase: Phase, verb: Verb, container_id: str) -> None:
     """Raises Conflict, in Podman's words, unless the verb may be done in this phase."""
     if not allows(phase, verb):
-        text = _REFUSALS[verb].format(id=container_id, shown=shown(phase))
+        words = _PAUSED if verb is Verb.STOP and phase is Phase.PAUSED else _REFUSALS[verb]
+        text = words.format(id=container_id, shown=shown(phase))
         if verb is Verb.PAUSE and phase is Phase.PAUSED:
             text = f'"{container_id}" is already paused'
         raise Conflict(f"{text}: {_IMPROPER}", object=container_id)

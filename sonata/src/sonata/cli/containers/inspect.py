@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.cli.inspecting import inspect_all
-from sonata_core.errors import UsageError
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ def command(parsed: Parsed, call: Call) -> int:
     show = shower(engine, parsed)
     if parsed["latest"]:
         return inspect_all(parsed, [""], lambda _: show(one(engine, "", latest=True)))
-    return inspect_all(parsed, parsed.args, lambda name: show(one(engine, name)))
+
+    def find(name: str) -> dict[str, Any]:
+        try:
+            return show(one(engine, name))
+        except NotFound as error:
+            raise NotFound(f'no such container "{name}"', name=name) from error
+
+    return inspect_all(parsed, parsed.args, find)
 
 
 def shower(engine: Engine, parsed: Parsed) -> Callable[[ContainerRow], dict[str, Any]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
 
-KINDS = ("all", "container", "image", "network", "volume")
+KINDS = ("all", "container", "image", "network", "volume", "pod", "artifact")
 
 
 def command(parsed: Parsed, call: Call) -> int:
@@ -20,10 +20,10 @@ def command(parsed: Parsed, call: Call) -> int:
     kind = parsed["type"]
     if kind not in KINDS:
         raise UsageError(
-            f'invalid type "{kind}": must be one of {", ".join(KINDS)}', hint="pods and artifacts are to come"
+            f'invalid type "{kind}": must be "image", "container", "pod", "network", "volume", "artifact", or "all"'
         )
     if parsed["latest"] and kind not in ("all", "container"):
-        raise UsageError("latest is only supported for containers and pods")
+        raise UsageError(f'latest is not supported for type "{kind}"')
     if parsed["size"] and kind not in ("all", "container"):
         raise UsageError(f'size is not supported for type "{kind}"')
     if parsed["latest"] or parsed["effective"]:
@@ -33,6 +33,7 @@ def command(parsed: Parsed, call: Call) -> int:
 
         return of_containers(parsed, call)
     finders = _finders(call, size=parsed["size"])
+    finders |= {"pod": _no_pod, "artifact": _no_artifact} if kind != "all" else {}
     if kind != "all":
         return inspect_all(parsed, parsed.args, finders[kind])
     return inspect_all(parsed, parsed.args, lambda name: _first(finders, name))
@@ -67,7 +68,10 @@ def _finders(call: Call, *, size: bool) -> dict[str, Callable[[str], dict[str, A
         from sonata.cli.volumes.inspect import shown
         from sonata.engine.volumes.create import get
 
-        return shown(call.engine, get(call.engine, name))
+        try:
+            return shown(call.engine, get(call.engine, name))
+        except NotFound as error:
+            raise NotFound(f"no such volume {name}", name=name) from error
 
     def network(name: str) -> dict[str, Any]:
         from sonata.cli.networks.inspect import find
@@ -75,3 +79,11 @@ def _finders(call: Call, *, size: bool) -> dict[str, Callable[[str], dict[str, A
         return find(call.engine, name)
 
     return {"container": container, "image": image, "volume": volume, "network": network}
+
+
+def _no_pod(name: str) -> dict[str, Any]:
+    raise NotFound(f"no such pod {name}", name=name)
+
+
+def _no_artifact(name: str) -> dict[str, Any]:
+    raise NotFound(f"{name}: artifact does not exist", name=name)
