@@ -143,7 +143,7 @@ def test_pause_and_unpause_reach_those_that_are_meant(three: LiveWorld, words: t
 @pytest.mark.parametrize(
     ("words", "again"),
     [
-        (("a",), "a"), (("--latest",), "c"), (("--all",), "abc"), (("--running",), "ac"),
+        (("a",), "a"), (("--latest",), "c"), (("--all",), "abc"), (("--all", "--running"), "ac"),
         (("--cidfile", "CID"), "a"), (("--filter", "label=of=a"), "a"), (("--time=0", "b"), "b"),
     ],
 )  # fmt: skip

@@ -51,8 +51,7 @@ def _names(_path: str, parsed: Parsed) -> None:
         raise UsageError("no arguments are needed with --latest or --cidfile")
     if parsed.args and parsed.changed("filter"):
         raise UsageError("--filter takes no arguments")
-    chosen = every or latest or files or parsed.changed("filter") or _flag(parsed, "running")
-    if not (parsed.args or chosen):
+    if not (parsed.args or every or latest or files or parsed.changed("filter")):
         raise UsageError("you must provide at least one name or id")
 
 
