@@ -55,7 +55,7 @@ EMITTED = {
 
 TO_COME = {
     "container": {"checkpoint", "restore", "sync"},
-    "image": {"mount", "unmount", "build"},
+    "image": {"build"},
     "system": {"auto-update"},
 }
 """Names of events that belong to commands, or options of `ps`, which are still to come."""
@@ -84,6 +84,8 @@ WALK: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tag localhost/one:1 localhost/two:1", ("image tag",)),
     ("untag localhost/two:1 localhost/two:1", ("image untag",)),
     ("create --name=c localhost/one:1 true", ("container create",)),
+    ("image mount localhost/one:1", ("image mount",)),
+    ("image umount localhost/one:1", ("image unmount",)),
     ("mount c", ("container mount",)),
     ("umount c", ("container unmount",)),
     ("commit -q c localhost/made:1", ("container commit",)),

@@ -120,6 +120,7 @@ class Registry(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self.now = self.most = 0
+        self.login = ""
         self.lock = threading.Lock()
         layers, diffs = [], []
         for number in range(5):
@@ -151,6 +152,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Registry
 
     def do_GET(self) -> None:
+        if self.server.login and self.headers.get("Authorization") != f"Basic {self.server.login}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         name = self.path.rpartition("/")[2]
         if "/manifests/" in self.path:
             self.answer(self.server.manifest, "application/vnd.oci.image.manifest.v1+json")
@@ -245,3 +252,118 @@ def test_dockers_words_mean_this_host(world: LiveWorld) -> None:
         done = world.run(*words, "volume", "ls")
         assert done.returncode == 125
         assert "is not supported: there is no remote service yet" in done.stderr
+
+
+def test_folders_are_the_ones_that_are_named(world: LiveWorld) -> None:
+    base = world.base
+    with tarfile.open(f"{base}/image.tar", "w") as tar:
+        tar.add(world.rootfs, arcname=".")
+    world.ok(f"--volumepath={base}/volumes", "volume", "create", "v")
+    assert os.path.isdir(f"{base}/volumes/v/_data")
+    assert os.path.exists(f"{base}/tmp/sonata/events/events.log")
+    assert os.path.exists(f"{base}/graph/sonata/state.db")
+    world.ok(f"--imagestore={base}/store", "import", "-q", f"{base}/image.tar", "localhost/box:1")
+    assert "localhost/box:1" in Path(base, "store/overlay-images/images.json").read_text()
+    run = ("run", "--rm", "--network=none", "localhost/box:1", "/bin/cat", "/etc/hostname")
+    assert world.ok(f"--imagestore={base}/store", *run) != ""
+    assert world.run("run", "--pull=never", *run[1:]).returncode == 125
+    own = [f"--root={base}/vfs", f"--runroot={base}/vfsrun", "--storage-driver=vfs"]
+    world.ok(*own, "import", "-q", f"{base}/image.tar", "localhost/box:1")
+    assert os.path.isdir(f"{base}/vfs/vfs-images")
+    world.start("a")
+    assert os.path.isdir(f"{base}/run/overlay-containers")
+    Path(base, "networks").mkdir()
+    definition = {"name": "theirs", "id": "ab" * 32, "driver": "bridge", "network_interface": "podman77"}
+    definition |= {
+        "created": "2026-01-01T00:00:00Z",
+        "subnets": [{"subnet": "10.213.55.0/24", "gateway": "10.213.55.1"}],
+    }
+    definition |= {
+        "ipv6_enabled": False,
+        "internal": False,
+        "dns_enabled": False,
+        "ipam_options": {"driver": "host-local"},
+    }
+    Path(base, "networks/theirs.json").write_text(json.dumps(definition))
+    assert "theirs" in world.ok(f"--network-config-dir={base}/networks", "network", "ls", "-q").split()
+    assert "theirs" not in world.ok("network", "ls", "-q").split()
+
+
+def test_mount_options_of_the_store_are_the_ones_that_are_named(world: LiveWorld) -> None:
+    with tarfile.open(f"{world.base}/image.tar", "w") as tar:
+        tar.add(world.rootfs, arcname=".")
+    world.ok("import", "-q", f"{world.base}/image.tar", "localhost/box:1")
+
+    def options() -> list[str]:
+        lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+        (found,) = (line[3] for line in lines if line[1].startswith(f"{world.base}/graph/overlay/"))
+        return found.split(",")
+
+    words = ("run", "-d", "--name=a", "--network=none", "localhost/box:1", "/bin/sleep", "1000")
+    world.ok(*words)
+    assert "nodev" not in options()
+    world.ok("rm", "-f", "-t0", "a")
+    world.ok("--storage-opt=overlay.mountopt=nodev", *words)
+    assert "nodev" in options()
+
+
+def wrapper(world: LiveWorld, name: str) -> str:
+    """A program that writes down its arguments and becomes the real one."""
+    folder = Path(world.base, "programs")
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f'#!/bin/sh\necho "$@" >>{world.base}/called-{name}\nexec {shutil.which(name)} "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.skipif(shutil.which("crun") is None, reason="needs crun")
+def test_programs_are_the_ones_that_are_named(world: LiveWorld) -> None:
+    conmon, crun = wrapper(world, "conmon"), wrapper(world, "crun")
+    run = ("run", "--rm", "--network=none", "--rootfs", world.rootfs, "true")
+    world.ok(f"--conmon={conmon}", f"--runtime={crun}", "--runtime-flag=debug", *run)
+    assert "--exit-command" in Path(world.base, "called-conmon").read_text()
+    lines = Path(world.base, "called-crun").read_text().splitlines()
+    assert any(" create " in line for line in lines)
+    assert all("--debug" in line.split() for line in lines if " create " in line)
+    hooks = Path(world.base, "hooks")
+    hooks.mkdir()
+    hook = {"version": "1.0.0", "when": {"always": True}, "stages": ["prestart"]}
+    hook["hook"] = {"path": "/bin/touch", "args": ["touch", f"{world.base}/hooked"]}
+    (hooks / "one.json").write_text(json.dumps(hook))
+    world.ok(*run)
+    assert not os.path.exists(f"{world.base}/hooked")
+    world.ok(f"--hooks-dir={hooks}", *run)
+    assert os.path.exists(f"{world.base}/hooked")
+    assert world.ok("--cgroup-manager=cgroupfs", "info", "--format={{.Host.CgroupManager}}") == "cgroupfs"
+    assert world.ok("--cgroup-manager=systemd", "info", "--format={{.Host.CgroupManager}}") == "systemd"
+
+
+def test_output_goes_where_it_is_sent(world: LiveWorld) -> None:
+    world.ok("volume", "create", "v")
+    out, trace = f"{world.base}/out", f"{world.base}/trace"
+    assert world.ok(f"--out={out}", "volume", "ls", "-q") == ""
+    assert Path(out).read_text() == "v\n"
+    assert world.ok("--noout", "volume", "ls", "-q") == ""
+    world.ok(f"--trace={trace}", "volume", "ls")
+    assert "volume ls" in Path(trace).read_text()
+    assert (
+        world.ok("--version")
+        == world.ok("-v")
+        == f"sonata version {world.ok('version', '--format={{.Client.Version}}')}"
+    )
+    assert "Usage:" in world.ok("--help")
+    assert world.ok("--help") == world.ok("help")
+    assert "compiler: cpython" in world.ok("info", "--debug")
+    assert "compiler" not in world.ok("info")
+
+
+def test_credentials_are_those_of_the_folder(world: LiveWorld, registry: Registry, tmp_path: Path) -> None:
+    registry.login = "dXNlcjpwYXNz"
+    host = f"127.0.0.1:{registry.server_port}"
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": registry.login}}}))
+    words = ("pull", "-q", "--retry=0", "--tls-verify=false", f"{host}/image:1")
+    assert world.run(*words).returncode == 125
+    world.ok(f"--config={folder}", *words)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,16 +189,33 @@ def test_what_cannot_be_is_refused_before_anything_is_made(world: LiveWorld) -> 
 @pytest.mark.parametrize("running", [True, False])
 def test_nobody_else_ever_sees_it(world: LiveWorld, running: bool) -> None:
     world.ok("secret", "create", "s", "-", input=CANARY)
-    world.start("a", "--secret", "s", "--secret", "s,target=/root/x", "--secret", "s,type=env,target=WORD")
+    with tarfile.open(f"{world.base}/image.tar", "w") as packed:
+        packed.add(world.rootfs, arcname=".")
+    world.ok("import", "-q", f"{world.base}/image.tar", "localhost/box:1")
+    uses = ("--secret=s", "--secret=s,target=/root/x", "--secret=s,type=env,target=WORD")
+    world.ok("run", "-d", "--name=a", "--network=none", *uses, "localhost/box:1", "sleep", "1000")
     assert world.ok("exec", "a", "cat", "/run/secrets/s") == CANARY
     world.ok("exec", "a", "true")
     world.ok("exec", "-d", "a", "sleep", "100")
     seen = world.ok("inspect", "a") + world.ok("events", "--stream=false") + world.ok("logs", "a")
     seen += world.ok("system", "state")
+    world.ok("commit", "-q", "--pause=false", "a", "localhost/made:1")
+    seen += world.ok("history", "--no-trunc", "localhost/made:1") + world.ok("image", "inspect", "localhost/made:1")
+    seen += world.ok("secret", "inspect", "s") + world.ok("secret", "ls") + world.ok("diff", "a")
+    with tarfile.open(
+        fileobj=io.BytesIO(subprocess.run(world.argv("export", "a"), capture_output=True, check=True).stdout)
+    ) as tar:
+        members = [tar.extractfile(one) for one in tar.getmembers() if one.isfile()]
+        assert all(CANARY.encode() not in one.read() for one in members if one is not None)
     assert CANARY not in seen
     if not running:
         world.ok("stop", "-t", "0", "a")
     assert [path for path in every_file(world.base) if CANARY.encode() in contents(path)] == []
+    for folder, _, names in os.walk(f"{world.base}/graph/secrets"):
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+        assert all(
+            stat.S_IMODE(os.stat(f"{folder}/{name}").st_mode) & 0o077 == 0 for name in names if name.endswith("json")
+        )
     for pid in filter(str.isdigit, os.listdir("/proc")):
         assert CANARY.encode() not in contents(f"/proc/{pid}/cmdline")
 

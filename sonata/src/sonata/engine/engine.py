@@ -161,11 +161,12 @@ class Engine:
         )
 
     def stores(self) -> tuple[StoreRoot, ...]:
-        """The image stores: the writable one first."""
+        """The image stores: the graph root, the image store where it is split off, then the read-only ones."""
         storage = self.config.storage
-        own = StoreRoot(path=storage.graph_root, run=storage.run_root)
+        writable = dict.fromkeys(path for path in (storage.graph_root, storage.image_store) if path)
+        own = (StoreRoot(path=path, run=storage.run_root) for path in writable)
         more = (StoreRoot(path=path, run=storage.run_root, read_only=True) for path in storage.additional_stores)
-        return (own, *more)
+        return (*own, *more)
 
     def find_program(self, name: str) -> str | None:
         """A helper program's absolute path: in the helper folders, then in PATH."""

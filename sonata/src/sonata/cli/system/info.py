@@ -16,6 +16,10 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.system.info import info
 
     found = {**info(call.engine), "version": client()}
+    if parsed["debug"]:
+        import sys
+
+        found["debug"] = {"compiler": sys.implementation.name, "files": list(call.engine.config.files)}
     form = parsed.get("format")
     if form is None:
         from sonata.cli.render.yaml import dump
