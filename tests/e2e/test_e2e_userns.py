@@ -535,6 +535,21 @@ def test_owners_are_copied_where_mounts_cannot_shift_them(world: World, monkeypa
     assert [one["id"] for one in left if one.get("uidmap")] == []
 
 
+def test_a_root_that_was_left_is_found(world: World) -> None:
+    world.sleeper("a", "--userns=auto")
+    (mine,) = world.host.listed("/run/sonata-roots")
+    world("rm", "-f", "-t0", "a")
+    lost = f"/run/sonata-roots/{mine[:9]}{'ab' * 32}"
+    world.host.lines("mkdir", "-p", f"{lost}/root", "/run/sonata-roots/someone-elses")
+    world.host.lines("mount", "--bind", "/tmp", f"{lost}/root")
+    told = world.host("system", "check")
+    assert told.code != 0
+    assert "root filesystem shown for a container that is no more" in told.out
+    world("system", "check", "--repair")
+    assert world.host.listed("/run/sonata-roots") == ["someone-elses"]
+    world.host.lines("rmdir", "/run/sonata-roots/someone-elses")
+
+
 def test_devices(world: World) -> None:
     seen = world.run("--userns=auto", "--device=/dev/null:/dev/other", "i", "sh", "-c", "echo x > /dev/other; ls /dev")
     assert {"other", "null", "zero", "pts"} <= set(seen.split())

@@ -65,7 +65,7 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
     if config.namespaces.user.kind is not NamespaceKind.HOST:
         from sonata.engine.containers import userns
 
-        mounted.entry = userns.entry(config, root)
+        mounted.entry = userns.entry(engine, config, root)
     mounted.shm = _shm(engine, config, paths)
     for number, use in enumerate(config.mounts):
         if use.kind is MountKind.BIND:
@@ -104,7 +104,7 @@ def unmount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> N
     if config.namespaces.user.kind is not NamespaceKind.HOST:
         from sonata.engine.containers import userns
 
-        userns.let_go(engine, config)
+        userns.let_go(engine, config.id)
     mounts.unmount_below(engine.kernel, paths.bundle)
     if not config.rootfs:
         storage.unmount_container(engine, config.id, force=True)

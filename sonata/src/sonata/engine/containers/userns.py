@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine import storage
+from sonata.engine.paths import store_tag
 from sonata.host import mounts
 from sonata.model.container import MountKind, NamespaceKind
 from sonata.plan import usermode
@@ -199,7 +200,7 @@ def own_files(config: ContainerConfig, files: RuntimeFiles) -> None:
             os.chown(path, uid, gid, follow_symlinks=False)
 
 
-def entry(config: ContainerConfig, root: str) -> str:
+def entry(engine: Engine, config: ContainerConfig, root: str) -> str:
     """Where the container's own root finds its root filesystem: the runtime enters it as that user.
 
     The root itself, or a second place where folders on the way are closed to it, as a graph root of mode 0700 is.
@@ -207,13 +208,13 @@ def entry(config: ContainerConfig, root: str) -> str:
     mapping = config.id_mapping
     uid = plan.on_host(mapping.uids, 0) if mapping else None
     gid = plan.on_host(mapping.gids, 0) if mapping else None
-    return root if _open_to(root, uid, gid) else f"{ROOTS}/{config.id}/root"
+    return root if _open_to(root, uid, gid) else f"{_home(engine, config.id)}/root"
 
 
 def open_way(engine: Engine, config: ContainerConfig, root: str) -> None:
     """Bind the root filesystem to where `entry` says, below a folder that is open to the container's root alone."""
     uid, gid = host_ids(config, 0, 0)
-    target = entry(config, root)
+    target = entry(engine, config, root)
     home = os.path.dirname(target)
     os.makedirs(ROOTS, 0o711, exist_ok=True)
     os.makedirs(target, 0o755, exist_ok=True)
@@ -242,9 +243,24 @@ def _open_to(path: str, uid: int | None, gid: int | None) -> bool:
         path = os.path.dirname(path)
 
 
-def let_go(engine: Engine, config: ContainerConfig) -> None:
-    """Take away what `open_way` made. Idempotent."""
-    home = f"{ROOTS}/{config.id}"
+def _home(engine: Engine, container: str) -> str:
+    """The store's tag comes first, so that a lost one is known as ours."""
+    return f"{ROOTS}/{store_tag(engine.config.storage.graph_root)}-{container}"
+
+
+def lost(engine: Engine, known: set[str]) -> list[str]:
+    """Containers of this store that are no more, and whose root filesystems still show in their second place."""
+    start = f"{store_tag(engine.config.storage.graph_root)}-"
+    try:
+        names = os.listdir(ROOTS)
+    except OSError:
+        return []
+    return [name[len(start) :] for name in names if name.startswith(start) and name[len(start) :] not in known]
+
+
+def let_go(engine: Engine, container: str) -> None:
+    """Take away what `open_way` made for a container, by its id. Idempotent."""
+    home = _home(engine, container)
     if not os.path.isdir(home):
         return
     storage.unmount(engine, f"{home}/root")

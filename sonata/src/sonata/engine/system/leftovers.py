@@ -37,6 +37,7 @@ def find_live(engine: Engine) -> Found:
     ids = set(rows.ids(engine.database))
     yield from _monitors(engine, ids)
     yield from _namespaces(engine, ids)
+    yield from _roots(engine, ids)
     yield from _mounts(engine, ids)
 
 
@@ -116,6 +117,23 @@ def _namespaces(engine: Engine, ids: set[str]) -> Found:
                 repair="let it go",
             )
             yield finding, partial(netns.remove, engine.kernel, path)
+
+
+def _roots(engine: Engine, ids: set[str]) -> Found:
+    """Root filesystems that were shown to the root of a user namespace, of containers that no record names."""
+    from sonata.engine.containers import userns
+
+    for ident in userns.lost(engine, ids):
+        if not _free(engine, ident):
+            continue
+        finding = Finding(
+            kind="mount",
+            what="root filesystem shown for a container that is no more",
+            subject=f"{userns.ROOTS}: {ident}",
+            evidence="it carries this store's tag, and no container has it",
+            repair="unmount it",
+        )
+        yield finding, partial(userns.let_go, engine, ident)
 
 
 def _mounts(engine: Engine, ids: set[str]) -> Found:
