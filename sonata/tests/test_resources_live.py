@@ -409,6 +409,23 @@ def test_what_is_no_device_is_refused(world: LiveWorld) -> None:
     assert "invalid device mode" in refused(world, "--device=/dev/null:/dev/x:q")
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--device-write-iops=/dev/nosuch:10", "could not parse device /dev/nosuch: no such file or directory"),
+        ("--device-read-bps=/etc/passwd:1mb", "bad format for device path: /etc/passwd:1mb"),
+        ("--device-read-bps=/dev/null:x", "<device-path>:<number>[<unit>]. Number must be a positive integer."),
+        ("--device-read-iops=/dev/null:x", "<device-path>:<number>. Number must be a positive integer\n"),
+        ("--blkio-weight-device=/dev/nosuch:100", "failed to inspect '/dev/nosuch' in --blkio-weight-device: no such"),
+        ("--gpus=bogus!", "stat nvidia.com/gpu=bogus!: no such file or directory"),
+        ("--device=vendor.com/class=", "stat vendor.com/class=: no such file or directory"),
+        ("--device-cgroup-rule=bogus", 'requires type, major:Minor, and access rules: "bogus"'),
+    ],
+)
+def test_wrong_devices_are_refused_in_podmans_words(world: LiveWorld, option: str, said: str) -> None:
+    assert said in refused(world, option)
+
+
 def test_options_that_are_refused_say_why(world: LiveWorld) -> None:
     assert "encrypted images" in refused(world, "--decryption-key=/k")
     assert "link-local" in refused(world, "--link-local-ip=169.254.1.1")

@@ -49,9 +49,16 @@ def is_cdi(text: str) -> bool:
 
 
 def cdi_names(request: RunRequest, defaults: Defaults) -> tuple[str, ...]:
-    """The CDI devices that are asked for; `--gpus X` is `nvidia.com/gpu=X`, as in Podman."""
+    """The CDI devices that are asked for; `--gpus X` is `nvidia.com/gpu=X`, as in Podman.
+
+    Raises UsageError for what cannot be a name.
+    """
     named = [text for text in (*defaults.devices, *request.device) if is_cdi(text)]
-    return tuple(dict.fromkeys([*named, *(f"nvidia.com/gpu={name}" for name in request.gpus)]))
+    for text in (f"nvidia.com/gpu={name}" for name in request.gpus):
+        if not is_cdi(text):
+            raise UsageError(f"stat {text}: no such file or directory")
+        named.append(text)
+    return tuple(dict.fromkeys(named))
 
 
 def decide(

@@ -152,10 +152,10 @@ def _block_io(given: ResourceOptions, materials: Materials, notices: list[str]) 
     return result
 
 
-def _numbers(path: str, materials: Materials) -> dict[str, Any]:
+def _numbers(path: str, materials: Materials, asked: str) -> dict[str, Any]:
     nodes: Sequence[Any] = materials.devices.get(path, ())
     if not nodes:
-        raise UsageError(f"stat {path}: no such file or directory")
+        raise UsageError(f"{asked}: no such file or directory")
     return {"major": nodes[0].major, "minor": nodes[0].minor}
 
 
@@ -166,10 +166,12 @@ def _rate(text: str, materials: Materials, *, in_bytes: bool) -> dict[str, Any]:
     try:
         value = size(rate) if in_bytes else atoi(rate, "ParseUint")
     except UsageError:
-        unit = "number[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb"
-        wanted = unit if in_bytes else "number. Number must be a positive integer"
-        raise UsageError(f"invalid rate for device: {text}. The correct format is <device-path>:<{wanted}>") from None
-    return {**_numbers(path, materials), "rate": value}
+        unit = "[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb"
+        wanted = unit if in_bytes else ". Number must be a positive integer"
+        raise UsageError(
+            f"invalid rate for device: {text}. The correct format is <device-path>:<number>{wanted}"
+        ) from None
+    return {**_numbers(path, materials, f"could not parse device {path}"), "rate": value}
 
 
 def _weight(text: str, materials: Materials) -> dict[str, Any]:
@@ -178,7 +180,8 @@ def _weight(text: str, materials: Materials) -> dict[str, Any]:
         raise UsageError(f"bad format for device path: {text}")
     if not is_digits(weight) or not (10 <= int(weight[:5]) <= 1000 or int(weight[:5]) == 0):
         raise UsageError(f"invalid weight for device: {text}")
-    return {**_numbers(path, materials), "weight": int(weight)}
+    asked = f"failed to inspect '{path}' in --blkio-weight-device"
+    return {**_numbers(path, materials, asked), "weight": int(weight)}
 
 
 def _unified(given: ResourceOptions, facts: HostFacts, defaults: Defaults) -> dict[str, str]:

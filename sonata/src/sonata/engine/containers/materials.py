@@ -66,9 +66,13 @@ def _read(path: str, doing: str) -> str:
 
 def _devices(request: RunRequest) -> dict[str, tuple[Device, ...]]:
     found = {}
-    for text in (*request.device, *_rated(request)):
+    for text in request.device:
         path = text.partition(":")[0]
         if path.startswith("/") and path not in found:
+            found[path] = nodes_at(path)
+    for text in _rated(request):
+        path = text.rpartition(":")[0]
+        if path.startswith("/dev/") and path not in found and os.path.lexists(path):
             found[path] = nodes_at(path)
     return found
 
