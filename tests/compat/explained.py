@@ -86,4 +86,31 @@ EXPLAINED: dict[str, str] = {
     # secrets
     "secret create -d nosuchdriver x secret": "Sonata names the secret and the driver as well",
     "secret ls --format '{{.Name}} {{.Driver}}'": "order: a map's in Podman",
+    # chosen
+    "init --all": "Sonata names those that it has initialised",
+    "diff b": "Podman compares with nothing where all is in one layer",
+    # wide
+    "run --rm --network none --pull always localhost/box:1 echo here": "Podman says what it tries as well",
+    "inspect localhost/com:5 --format '{{json .Config.Env}} {{json .Config.Cmd}}'": "Podman adds its own variable",
+    "rm -f -t 0 ex pub": "order: of threads in Podman",
+    # places
+    "volume ls -q --filter dangling=true": "order: a map's in Podman",
+    "volume ls -q": "order: a map's in Podman",
+    "volume inspect -a --format '{{.Name}}'": "order: a map's in Podman",
+    "volume rm -a": "order: a map's in Podman",
+    "run --rm --network none -v ./nosuch:/f localhost/box:1 true": "Sonata shows the whole path",
+    "run --rm --network none --mount type=tmpfs,dst=/etc,notmpcopyup localhost/rich:1 ls /etc": (
+        "Sonata finds the user in the image, whatever covers it"
+    ),
+    "run --rm --network none --mount type=image,src=nosuchimage,dst=/i localhost/box:1 true": (
+        "Sonata refuses before anything is made"
+    ),
+    "run --rm --network none --mount type=glob,src=./nosuch*,dst=/g localhost/box:1 ls /g": (
+        "Sonata shows the whole path"
+    ),
+    # renewed
+    "inspect c --format '{{json .Config.Env}}'": "order: a map's in Podman",
+    "host: tar tf v.tar": "Sonata keeps owner and mode of the volume's own folder",
+    "volume prune -f": "Podman 5 takes volumes with a name as well, Podman 6 does not",
+    "generate spec nosuch": "Sonata says what was looked for",
 }

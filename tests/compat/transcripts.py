@@ -28,14 +28,18 @@ SESSIONS = {path.stem: path.read_text() for path in sorted((HERE / "sessions").g
 `host:`, and then is the shell's, to look at what the program has done."""
 
 BOX, RICH = "localhost/box:1", "localhost/rich:1"
+_PROFILE = '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}'
 FILES = {
     "env.list": "# a comment\nONE=1\nTWO=two words\n\nHOME_OF\nEMPTY=\n  LEAD=x\n",
     "bad.list": "GOOD=1\n=nothing\n",
     "labels.list": "# a comment\na=from-file\nb\n",
     "secret": "hush",
     "empty": "",
+    "init": '#!/bin/sh\necho own init\nshift\nexec "$@"\n',
+    "config.json": '{"Env":["PATH=/bin","FROM=file"],"Cmd":["id"]}',
+    "strict.json": json.dumps({"Labels": {"io.containers.seccomp.profile": _PROFILE}}),
     "hosts": "10.9.8.7 base.example\n",
-    "seccomp.json": '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}',
+    "seccomp.json": _PROFILE,
 }
 """What lies in the folder in which a session is played."""
 
@@ -161,7 +165,7 @@ def play(program: list[str], session: str, folder: Path) -> list[str]:
     entries = []
     here = folder / "here"
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environ["HOME_OF"] = "the host"
+    environ |= {"HOME_OF": "the host", "http_proxy": "http://proxy.example:3128"}
     for line in filter(None, SESSIONS[session].splitlines()):
         source, words = os.devnull, line.replace("{here}", str(here))
         if line.startswith("< "):

@@ -262,7 +262,7 @@ def _finish(draft: _Draft, caller_dir: str, name_for: str) -> MountUse:
     if kind in (MountKind.BIND, MountKind.GLOB):
         source = source or draft.target
         source = source if source.startswith("/") else f"{caller_dir}/{source}"
-        source = clean(source) if kind == MountKind.BIND else source
+        source = clean(source)
     elif kind == MountKind.TMPFS:
         require_memory_options([option for option in draft.options if option.split("=")[0] != "idmap"])
     if kind not in (MountKind.BIND, MountKind.GLOB, MountKind.ARTIFACT):

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
     from sonata_core.models.host import HostFacts
 
 
+_POLICIES = ("default", "image")
+
+
 def decide(given: SecurityOptions, user: str, facts: HostFacts, defaults: Defaults) -> SecurityConfig:
     """What the process may do. Raises UsageError with Podman's texts."""
     privileged = defaults.privileged if given.privileged is None else given.privileged
+    if given.seccomp_policy not in _POLICIES:
+        raise UsageError(
+            f'invalid seccomp policy {go_quote(given.seccomp_policy)}: valid policies are ["default" "image"]'
+        )
     fields = _options(given.security_opt)
     if not fields["seccomp"]:
         fields["seccomp"] = "unconfined" if privileged else defaults.seccomp_profile

@@ -117,6 +117,10 @@ def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: M
     from sonata.engine.choose import runtime_name
 
     config = plan_container(_from_here(request), facts, materials, engine.facts, engine.defaults)
+    if config.security.seccomp_policy == "image":
+        from sonata.engine.containers.seccomp_image import profile_of
+
+        profile_of(config)
     _require_profile(config.security.seccomp)
     if any(use.kind in _TO_SETTLE for use in config.mounts):
         from sonata.engine.containers.layered_mounts import settle

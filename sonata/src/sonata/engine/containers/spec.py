@@ -164,6 +164,10 @@ def _seccomp(engine: Engine, config: ContainerConfig) -> Mapping[str, Any] | Non
     wanted = config.security.seccomp
     if wanted == "unconfined" or config.security.privileged:
         return None
+    if config.security.seccomp_policy == "image":
+        from sonata.engine.containers.seccomp_image import profile_of
+
+        return profile_of(config)
     path = wanted or engine.config.paths.seccomp_profile or DEFAULT_PROFILE
     try:
         with open(path, encoding="utf-8") as file:
