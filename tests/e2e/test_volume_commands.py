@@ -314,6 +314,8 @@ def test_ls_and_its_filters(world: VolumeWorld) -> None:
     assert shown_row == "ls1|local|map[type:tmpfs]|0|true|true|false"
     form = "{{.StorageID}}|{{.Timeout}}|{{.Status}}|{{.Scope}}|{{.UID}}{{.GID}}|{{.Mountpoint}}"
     assert world.out("volume", "inspect", "ls1", "--format", form) == f"|0|map[]|local|00|{folder(world, 'ls1')}"
+    for form in ("{{.VolumeConfigResponse.Name}}", "{{.InspectVolumeData.Name}}"):
+        assert world.out("volume", "ls", "--filter", "name=^ls1$", "--format", form) == "ls1"
     assert "quiet and format flags cannot be used together" in world.refused("volume", "ls", "-q", "--format", "json")
     assert 'is not a valid value for the "anonymous" filter' in world.refused("volume", "ls", "--filter", "anonymous=x")
     world.out("rm", "-v", "lsc")

@@ -46,10 +46,11 @@ def shown(parsed: Parsed, engine: Engine, volumes: list[Volume]) -> str:
 
 
 def fields(engine: Engine, volume: Volume) -> Mapping[str, Any]:
-    """The members of a row, as templates name them."""
+    """The members of a row, as templates name them: its own, and the structs that Go embeds them from."""
+    from sonata.cli.render.gotemplate.values import Struct
     from sonata.engine.volumes.listing import mount_count
 
-    return {
+    own: dict[str, Any] = {
         "Anonymous": volume.anonymous,
         "CreatedAt": lambda: _time(volume.created),
         "Driver": volume.driver,
@@ -68,6 +69,18 @@ def fields(engine: Engine, volume: Volume) -> Mapping[str, Any]:
         "Timeout": volume.timeout,
         "UID": volume.uid,
     }
+    order = {"CreatedAt": _time(volume.created)}
+    shown_order = tuple(name for name in _IN_GO if name in own)
+    inner = Struct("define.InspectVolumeData", own | order, shown_order)
+    outer = Struct("types.VolumeConfigResponse", {**own, "InspectVolumeData": inner}, ("InspectVolumeData",))
+    return {**own, "InspectVolumeData": lambda: inner, "VolumeConfigResponse": lambda: outer}
+
+
+_IN_GO = (
+    *("Name", "Driver", "Mountpoint", "CreatedAt", "Status", "Labels", "Scope", "Options", "UID", "GID"),
+    *("Anonymous", "MountCount", "NeedsCopyUp", "NeedsChown", "Timeout", "StorageID", "LockNumber"),
+)
+"""Members in the order in which Go prints them."""
 
 
 def _time(moment: int) -> Any:

@@ -26,7 +26,7 @@ def _pieces(engine: Engine, volume: objects.Volume) -> Iterator[bytes]:
     from sonata.image.layers.diff import tree_tar
 
     with Mounted(engine, volume) as path:
-        yield from tree_tar(path)
+        yield from tree_tar(path, root=False)
 
 
 def import_tar(engine: Engine, name: str, tar: BinaryIO) -> None:

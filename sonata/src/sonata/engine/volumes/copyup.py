@@ -6,6 +6,7 @@ import os
 import stat
 
 from sonata.state import objects
+from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import open_in_root
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from sonata.model.container import ContainerConfig, MountUse
 
 _CHUNK = 1 << 20
+_DEEPEST = 200
+_MOST_LINKS = 256
+"""Files with several names that are held open at most; further names become files of their own."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -92,7 +96,12 @@ def copy_up(root: str, target: str, volume: str, *, adopt: bool = True) -> bool:
         if not os.listdir(source):
             return False
         before = os.fstat(into)
-        _copy_folder(source, into, {})
+        links: dict[tuple[int, int], int] = {}
+        try:
+            _copy_folder(source, into, links)
+        finally:
+            for held in links.values():
+                os.close(held)
         if not adopt:
             _like(before, into)
     finally:
@@ -101,43 +110,53 @@ def copy_up(root: str, target: str, volume: str, *, adopt: bool = True) -> bool:
     return True
 
 
-def _copy_folder(source: int, into: int, links: dict[tuple[int, int], tuple[int, str]]) -> None:
+def _copy_folder(source: int, into: int, links: dict[tuple[int, int], int], depth: int = 0) -> None:
+    """`links` holds copies of files that have more names: by the original, a descriptor. Raises Damaged."""
+    if depth > _DEEPEST:
+        raise Damaged(f"filling a volume: the image's folders are nested more than {_DEEPEST} deep")
     with os.scandir(source) as entries:
         names = sorted(entry.name for entry in entries)
     for name in names:
-        _copy_entry(source, into, name, links)
+        _copy_entry(source, into, name, links, depth)
     _like(os.fstat(source), into)
 
 
-def _copy_entry(source: int, into: int, name: str, links: dict[tuple[int, int], tuple[int, str]]) -> None:
+def _copy_entry(source: int, into: int, name: str, links: dict[tuple[int, int], int], depth: int) -> None:
     seen = os.stat(name, dir_fd=source, follow_symlinks=False)
     if stat.S_ISLNK(seen.st_mode):
         os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=into)
         os.chown(name, seen.st_uid, seen.st_gid, dir_fd=into, follow_symlinks=False)
+        os.utime(name, ns=(seen.st_atime_ns, seen.st_mtime_ns), dir_fd=into, follow_symlinks=False)
     elif stat.S_ISDIR(seen.st_mode):
         os.mkdir(name, 0o700, dir_fd=into)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         inner, made = os.open(name, flags, dir_fd=source), os.open(name, flags, dir_fd=into)
         try:
-            _copy_folder(inner, made, links)
+            _copy_folder(inner, made, links, depth + 1)
         finally:
             os.close(inner)
             os.close(made)
     elif stat.S_ISREG(seen.st_mode):
-        _copy_file(source, into, name)
+        first = links.get((seen.st_dev, seen.st_ino))
+        if first is None:
+            _copy_file(source, into, name, links)
+        else:
+            os.link(f"/proc/self/fd/{first}", name, dst_dir_fd=into, follow_symlinks=True)
 
 
-def _copy_file(source: int, into: int, name: str) -> None:
+def _copy_file(source: int, into: int, name: str, links: dict[tuple[int, int], int]) -> None:
     old = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source)
     new = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=into)
     try:
         seen = os.fstat(old)
         while os.sendfile(new, old, None, _CHUNK):
             pass
-        for key in os.listxattr(old):
+        _like(seen, new)
+        for key in os.listxattr(old):  # after the owner, whose change takes capabilities away
             if key.startswith(("user.", "security.capability")):
                 os.setxattr(new, key, os.getxattr(old, key))
-        _like(seen, new)
+        if seen.st_nlink > 1 and len(links) < _MOST_LINKS:
+            links[seen.st_dev, seen.st_ino] = os.dup(new)
     finally:
         os.close(old)
         os.close(new)
