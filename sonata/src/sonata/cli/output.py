@@ -33,6 +33,29 @@ def write_whole(handle: int, data: bytes) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
+def pour(pieces: Iterable[bytes], path: str, trouble: str = "") -> None:
+    """Write pieces to a file, or to standard output where `path` is empty.
+
+    Raises UsageError for a file that cannot be made, after the words `trouble`.
+    """
+    import os
+
+    from sonata_core.errors import UsageError
+
+    handle = 1
+    if path:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(f"{trouble}open {path}: {(error.strerror or '').lower()}") from error
+    try:
+        for piece in pieces:
+            write_whole(handle, piece)
+    finally:
+        if path:
+            os.close(handle)
+
+
 def outcome(done: Iterable[str], failed: Sequence[SonataError]) -> int:
     """Print what went well; raise what did not: one error as itself, several as a group."""
     lines(done)

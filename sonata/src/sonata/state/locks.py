@@ -8,6 +8,7 @@ import os
 from sonata_core import interrupts
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.locks import is_flocked
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,17 +72,7 @@ class Locks:
             return []
 
     def _taken(self, name: str) -> bool:
-        try:
-            handle = os.open(self._path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return is_flocked(self._path(name))
 
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}"

@@ -88,3 +88,21 @@ def _open(path: str, mode: int) -> int:
             return os.open(path, flags, mode)
     except OSError as error:
         raise Denied(f"open lock file {path}: {error.strerror}", "check the owner and mode of its folder") from error
+
+
+def is_flocked(path: str, flags: int = os.O_RDWR) -> bool:
+    """Whether somebody holds the `flock` of a file or folder; what is not there is not locked. Raises OSError.
+
+    These are locks of ours alone. Asking takes the lock for a moment where it is free.
+    """
+    try:
+        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

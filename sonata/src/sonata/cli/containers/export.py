@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.cli.output import write_whole
+from sonata.cli.output import pour
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -20,18 +20,5 @@ def command(parsed: Parsed, call: Call) -> int:
     path = parsed["output"]
     if not path and os.isatty(1):
         raise UsageError("refusing to export to terminal. Use -o flag or redirect")
-    pieces = export(call.engine, parsed.args[0])
-    if not path:
-        for piece in pieces:
-            write_whole(1, piece)
-        return 0
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or '').lower()}") from error
-    try:
-        for piece in pieces:
-            write_whole(handle, piece)
-    finally:
-        os.close(handle)
+    pour(export(call.engine, parsed.args[0]), path)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.cli.output import write_whole
+from sonata.cli.output import pour
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -22,19 +22,5 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError("must provide valid path for file to write to")
     if not path and os.isatty(1):
         raise UsageError("cannot write to terminal, use command-line redirection or the --output flag")
-    pieces = export(call.engine, parsed.args[0])
-    if not path:
-        for piece in pieces:
-            write_whole(1, piece)
-        return 0
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        text = (error.strerror or "").lower()
-        raise UsageError(f'unable to create target file path "{path}": open {path}: {text}') from error
-    try:
-        for piece in pieces:
-            write_whole(handle, piece)
-    finally:
-        os.close(handle)
+    pour(export(call.engine, parsed.args[0]), path, f'unable to create target file path "{path}": ')
     return 0

@@ -11,6 +11,7 @@ from sonata.engine.paths import ContainerPaths
 from sonata.host import process
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk.locks import is_flocked
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -104,17 +105,7 @@ def status(engine: Engine, row: ContainerRow) -> str:
 
 def has_clock(engine: Engine, config: ContainerConfig) -> bool:
     """Whether the process runs that has the checks run; it may have been killed."""
-    try:
-        handle = os.open(f"{folder(engine, config)}/{LOCK}", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return is_flocked(f"{folder(engine, config)}/{LOCK}")
 
 
 def end_clock(engine: Engine, config: ContainerConfig) -> None:

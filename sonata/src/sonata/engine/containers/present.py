@@ -11,6 +11,7 @@ from sonata.state import containers as rows
 from sonata.state import intents
 from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.locks import is_flocked
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -89,20 +90,8 @@ def settle_owner(engine: Engine, name: str) -> None:
 
 def _attended(engine: Engine, row: ContainerRow) -> bool:
     """Whether a living command has said that it cleans up after this container (`ending.Attended`)."""
-    import fcntl
-
     folder = ContainerPaths(engine, row.config.backends.storage, row.config.id).run_dir
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return is_flocked(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def corrected(engine: Engine, row: ContainerRow) -> ContainerRow:
