@@ -448,10 +448,12 @@ def test_copies(world: World, driver: str) -> None:
         assert [(one.name, one.uid, one.gid) for one in tar] == [("data", 33, 8), ("data/x", 33, 8)]
     world("stop", "-t0", "a")
     world("cp", "-a=false", file, "a:/home/u/three")
+    world("cp", "-a=false", file, "a:/m/d/four")
+    assert os.stat(f"{world.source}/d/four").st_uid == 5
     world("start", "a")
     assert world("exec", "a", "stat", "-c", "%u:%g", "/home/u/three") == "5:6"
     os.unlink(file)
-    for name in ("one", "two"):
+    for name in ("one", "two", "four"):
         os.unlink(f"{world.source}/d/{name}")
 
 

@@ -166,6 +166,7 @@ class ContainerSide(Side):
         clean = os.path.normpath(path)
         best: tuple[str, str] | None = None
         length = 0
+        self.mapping = self._row.config.id_mapping
         for use in self._row.config.mounts:
             target = os.path.normpath(use.target)
             inner = clean == target or clean.startswith(target.rstrip("/") + "/")
@@ -177,6 +178,8 @@ class ContainerSide(Side):
                     hint=f"sonata start {self._row.config.name}",
                 )
             length, rest = len(target), clean[len(target) :] or "/"
+            # With `idmap` the container's ids are those on the disk.
+            self.mapping = None if use.id_map == "" else self._row.config.id_mapping
             if use.kind is MountKind.VOLUME:
                 best = (self._volume(use.source), f"/{use.subpath}{rest}" if use.subpath else rest)
             else:
