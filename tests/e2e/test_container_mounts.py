@@ -298,6 +298,6 @@ def test_hosts(world: VolumeWorld) -> None:
     assert "hosts" not in world.inside("--no-hosts", "ls /etc").split()
     assert "hostname" not in world.inside("--no-hostname", "ls /etc")
     code, text = world.run_refused("--hosts-file", "/none")
-    assert (code, text) == (127, "Error: failed to create new hosts file: open /none: no such file or directory")
+    assert (code, text) == (125, "Error: failed to create new hosts file: open /none: no such file or directory")
     code, text = world.run_refused("--no-hosts", "--hosts-file", str(base))
     assert (code, text) == (125, "Error: --no-hosts and --hosts-file cannot be set together")
