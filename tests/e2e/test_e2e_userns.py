@@ -545,6 +545,8 @@ def test_owners_are_copied_where_mounts_cannot_shift_them(world: World, monkeypa
 def test_a_root_that_was_left_is_found(world: World) -> None:
     world.sleeper("a", "--userns=auto")
     (mine,) = world.host.listed("/run/sonata-roots")
+    seen = world.outside(f"/run/sonata-roots/{mine}")
+    assert (seen.st_mode & 0o7777, seen.st_uid, seen.st_gid) == (0o710, 0, BASE)
     world("rm", "-f", "-t0", "a")
     lost = f"/run/sonata-roots/{mine[:9]}{'ab' * 32}"
     world.host.lines("mkdir", "-p", f"{lost}/root", "/run/sonata-roots/someone-elses")

@@ -212,14 +212,17 @@ def entry(engine: Engine, config: ContainerConfig, root: str) -> str:
 
 
 def open_way(engine: Engine, config: ContainerConfig, root: str) -> None:
-    """Bind the root filesystem to where `entry` says, below a folder that is open to the container's root alone."""
-    uid, gid = host_ids(config, 0, 0)
+    """Bind the root filesystem to where `entry` says, below a folder that its root's group alone may enter."""
+    _, gid = host_ids(config, 0, 0)
     target = entry(engine, config, root)
     home = os.path.dirname(target)
     os.makedirs(ROOTS, 0o711, exist_ok=True)
+    os.chmod(ROOTS, 0o711)  # noqa: S103 - whatever the umask; what lies in it is closed
     os.makedirs(target, 0o755, exist_ok=True)
-    os.chown(home, uid, gid)
-    os.chmod(home, 0o700)
+    # To be gone through by its group, and changed by root alone: who could put a link here would choose what is mounted
+    # over.
+    os.chown(home, 0, gid)
+    os.chmod(home, 0o710)  # noqa: S103 - its group is the container's root
     storage.unmount(engine, target)
     bound = Mount(type="bind", source=root, target=target, options=("rbind", "rslave"))
     mounts.make_one(engine.kernel, bound, engine.run_command)
