@@ -252,6 +252,16 @@ def test_trouble_with_a_driver_leaves_nothing_half_made(world: DrivenWorld) -> N
 
 
 @live
+def test_prune_goes_on_past_a_driver_that_refuses(world: DrivenWorld) -> None:
+    world.out("volume", "create", "-d", "folders", "a-stays")
+    world.out("volume", "create", "b-goes")
+    world.driver.broken = lambda verb: {"Err": "busy"} if verb == "Remove" else None
+    assert world.out("volume", "prune", "-f", "--all") == "b-goes"
+    world.driver.broken = lambda verb: None
+    assert world.out("volume", "prune", "-f", "--all") == "a-stays"
+
+
+@live
 def test_a_volume_whose_driver_is_gone_can_be_removed(world: DrivenWorld) -> None:
     world.out("volume", "create", "-d", "folders", "orphan")
     kept = world.conf.read_text()

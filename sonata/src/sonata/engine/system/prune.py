@@ -22,7 +22,7 @@ from sonata.image.partial import PartialUse
 from sonata.image.transfer import partial_folder
 from sonata.state import containers as rows
 from sonata.state import objects
-from sonata_core.errors import Conflict, Denied, InUse, NotFound, UsageError
+from sonata_core.errors import Conflict, Denied, ExternalFailure, InUse, NotFound, Unavailable, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 from sonata_core.sdk.trees import tree_usage
@@ -185,7 +185,7 @@ def _each(names: Iterable[str], act: Callable[[str], object]) -> list[str]:
     for name in names:
         try:
             act(name)
-        except (InUse, NotFound, Conflict, Denied):
+        except (InUse, NotFound, Conflict, Denied, ExternalFailure, Unavailable):
             continue
         done.append(name)
     return done
