@@ -113,4 +113,7 @@ EXPLAINED: dict[str, str] = {
     "host: tar tf v.tar": "Sonata keeps owner and mode of the volume's own folder",
     "volume prune -f": "Podman 5 takes volumes with a name as well, Podman 6 does not",
     "generate spec nosuch": "Sonata says what was looked for",
+    # containers
+    "inspect c1 --format '{{.Name}} {{.State.Status}} {{.Config.Cmd}} {{.Config.Env}} {{.Path}} {{.Args}} "
+    "{{.ImageName}}'": ("order: a map's in Podman"),
 }
