@@ -367,3 +367,34 @@ def test_credentials_are_those_of_the_folder(world: LiveWorld, registry: Registr
     words = ("pull", "-q", "--retry=0", "--tls-verify=false", f"{host}/image:1")
     assert world.run(*words).returncode == 125
     world.ok(f"--config={folder}", *words)
+
+
+def test_a_transient_container_is_gone_after_a_boot(world: LiveWorld, tmp_path: Path) -> None:
+    with tarfile.open(f"{world.base}/image.tar", "w") as tar:
+        tar.add(world.rootfs, arcname=".")
+    world.ok("--transient-store", "import", "-q", f"{world.base}/image.tar", "localhost/box:1")
+    assert not os.path.exists(f"{world.base}/graph/sonata")
+    create = ("create", "--name=a", "--network=none", "localhost/box:1", "true")
+    first = world.ok("--transient-store", *create)
+    assert world.ok("--transient-store", "ps", "-aq", "--no-trunc") == first
+    assert world.ok("--transient-store", "start", "-a", "a") == ""
+    assert world.ok("--transient-store", "ps", "-a", "--format={{.Status}}").startswith("Exited (0)")
+    folder = Path(world.base, "graph/overlay-containers")
+    for gone in ("tmp", "run"):
+        shutil.rmtree(f"{world.base}/{gone}")
+    assert world.ok("--transient-store", "ps", "-aq") == ""
+    assert (folder / first).exists()
+    second = world.ok("--transient-store", *create)
+    assert not (folder / first).exists()
+    assert (folder / second).exists()
+    for gone in ("tmp", "run"):
+        shutil.rmtree(f"{world.base}/{gone}")
+    assert world.ok("system", "prune", "--external") == ""
+    assert not (folder / second).exists()
+    conf = tmp_path / "storage.conf"
+    conf.write_text("[storage]\ntransient_store = true\n")
+    env = {**os.environ, "CONTAINERS_STORAGE_CONF": str(conf)}
+    world.ok(*create, env=env)
+    assert world.ok("--transient-store", "ps", "-a", "--format={{.Names}}") == "a"
+    assert world.ok("info", "--format={{.Store.TransientStore}}", env=env) == "true"
+    world.ok("--transient-store", "rm", "a")

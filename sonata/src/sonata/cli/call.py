@@ -30,6 +30,7 @@ SETTINGS = {
     "storage-driver": "storage.driver",
     "storage-opt": "storage.options",
     "tmpdir": "engine.tmp_dir",
+    "transient-store": "storage.transient_store",
     "volumepath": "engine.volume_path",
 }
 """Global options that stand for a setting of the configuration files."""

@@ -276,7 +276,8 @@ def _paths(
     networks = "/etc/containers/networks" if places.uid == 0 else f"{storage.graph_root}/networks"
     usual_networks = network.network_config_dir in ("", "/etc/containers/networks") and places.uid == 0
     return EnginePaths(
-        static_dir=f"{engine.static_dir or storage.graph_root}/sonata",
+        # State that does not outlive a boot lies with what no boot outlives.
+        static_dir=f"{run}/transient" if storage.transient else f"{engine.static_dir or storage.graph_root}/sonata",
         run_dir=run,
         cache_dir=f"{places.cache}/sonata",
         volume_path=engine.volume_path or f"{storage.graph_root}/volumes",

@@ -144,6 +144,8 @@ def _container_row(new: NewContainer, layer: LayerId) -> Row:
     flags["ProcessLabel"] = new.process_label
     if new.volatile:
         flags["Volatile"] = True
+    if new.transient:
+        flags["SonataTransient"] = True
     row["flags"] = flags
     return row
 

@@ -147,6 +147,10 @@ class ContainerRecord(_Stored):
         return self.flags.get("Volatile") is True
 
     @property
+    def transient(self) -> bool:
+        return self.flags.get("SonataTransient") is True
+
+    @property
     def id_mapping(self) -> IdMapping | None:
         maps = IdMapping(uids=_maps(self.data.get("uidmap")), gids=_maps(self.data.get("gidmap")))
         return maps if maps.uids or maps.gids else None
@@ -204,6 +208,8 @@ class NewContainer(Record):
     process_label: str = ""
     mount_options: tuple[str, ...] = ()
     volatile: bool = False
+    transient: bool = False
+    """Its engine forgets it at the next boot."""
     id_mapping: IdMapping | None = None
     shifted: bool = False
     """`image_layer` has the owners of `id_mapping` already."""

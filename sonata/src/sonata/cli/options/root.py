@@ -156,7 +156,14 @@ PERSISTENT = (
     ("syslog", "", "bool", False, "", "Log to syslog as well as to standard error"),
     ("tmpdir", "", "string", "", "", "Folder for the state of running containers"),
     ("trace", "", "string", "", "FILE", "Write a timeline of this command to FILE (Perfetto JSON)"),
-    ("transient-store", "", "bool", False, "", "Keep containers in the run folder only", {"later": True}),
+    (
+        "transient-store",
+        "",
+        "bool",
+        False,
+        "",
+        "Keep the state of containers in the run folder only, until the next boot",
+    ),
     ("volumepath", "", "string", "", "", "Folder in which volumes are kept"),
 )
 

@@ -277,6 +277,11 @@ def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | No
             from sonata.engine.containers import shifting
 
             layer, shifted = shifting.base(engine, image, maps)
+        transient = engine.config.storage.transient
+        if transient:
+            from sonata.engine.containers.transient import forget_dead
+
+            forget_dead(engine)
         engine.store.create_container(
             NewContainer(
                 id=ContainerId(config.id),
@@ -284,7 +289,8 @@ def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | No
                 image=ImageId(image.id),
                 image_layer=layer,
                 metadata=_metadata(config),
-                volatile=config.auto_remove,
+                volatile=config.auto_remove or transient,
+                transient=transient,
                 id_mapping=maps,
                 shifted=shifted,
             )

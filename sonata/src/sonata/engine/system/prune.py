@@ -8,6 +8,7 @@ from sonata.engine import events
 from sonata.engine.containers import filters as container_filters
 from sonata.engine.containers import present
 from sonata.engine.containers.remove import remove as remove_container
+from sonata.engine.containers.transient import forget_dead
 from sonata.engine.images.listing import listing as list_images
 from sonata.engine.images.remove import remove as remove_image
 from sonata.engine.networks.list import listed as list_networks
@@ -89,6 +90,7 @@ def prune_external(engine: Engine) -> None:
     A layer that nothing needs is left for a day, as `system check` does: a pull may be under way.
     """
     present.recover(engine)
+    forget_dead(engine)
     repaired = engine.store.check(
         quick=True, repair=True, grace=GRACE, own=rows.ids(engine.database), only=_LEFT_BEHIND
     )
