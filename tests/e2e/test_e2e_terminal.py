@@ -232,3 +232,130 @@ def test_signals_stay_where_they_are_not_passed_on(host: PrivateHost) -> None:
     deadline = time.monotonic() + 10
     while host("container", "exists", "p").code == 0:
         assert time.monotonic() < deadline
+
+
+def program_of(person: Person) -> int:
+    """The process of ours that a person's words became, behind what leads into the private host."""
+    pid = person.pid
+    while True:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            leads = b"nsenter" in file.read().split(b"\0")[0]
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+        if not leads or not children:
+            return pid
+        pid = children[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_terminal_is_restored_whatever_ends_us(host: PrivateHost, number: signal.Signals) -> None:
+    """The container goes on, and can be attached to again."""
+    with Person(host, "run", "-it", "--name", "w", "--network=none", host.image, "sh") as person:
+        person.type("X=7; echo rea''dy\n")
+        person.until("ready")
+        assert not person.restored()
+        os.kill(program_of(person), number)
+        assert person.code() in (128 + number, -number)
+        assert person.restored()
+    with Person(host, "attach", "w") as person:
+        person.type("exit $X\n")
+        assert person.code() == 7
+    host.ok("rm", "w")
+
+
+def test_a_terminal_is_restored_when_the_monitor_dies(host: PrivateHost) -> None:
+    with Person(host, "run", "-it", "--name", "m", "--network=none", host.image, "sh") as person:
+        person.type("echo rea''dy\n")
+        person.until("ready")
+        # These are numbers of the private host, where alone they may be killed.
+        pids = host.ok("inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", "m").split()
+        host.program(host.inside("sh", "-c", 'kill -9 "$@"', "sh", *pids))
+        assert person.code() != 0
+        assert person.restored()
+    host.ok("rm", "-f", "-t", "0", "m")
+
+
+def test_keys_detach_from_what_was_started_and_from_a_session(host: PrivateHost) -> None:
+    host.ok("create", "-it", "--name", "y", "--network=none", host.image, "sh")
+    with Person(host, "start", "-ai", "--detach-keys", "ctrl-a,a", "y") as person:
+        person.type("echo rea''dy\n")
+        person.until("ready")
+        person.type("\x01a")
+        assert person.code() == 0
+        assert person.restored()
+    with Person(host, "exec", "-it", "--detach-keys", "ctrl-a,a", "y", "sh") as person:
+        person.type("echo rea''dy; sleep 2; exit\n")
+        person.until("ready")
+        assert len(host.ok("inspect", "--format", "{{range .ExecIDs}}x{{end}}", "y")) == 1
+        person.type("\x01a")
+        assert person.code() == 0
+        assert person.restored()
+    assert len(host.ok("inspect", "--format", "{{range .ExecIDs}}x{{end}}", "y")) == 1, "the session goes on"
+    bundle = host.ok("inspect", "--format", "{{.StaticDir}}", "y")
+    deadline = time.monotonic() + 20
+    while [name for name in os.listdir(bundle) if len(name) == 64]:
+        assert time.monotonic() < deadline, "what it left is cleaned up when it ends"
+        time.sleep(0.1)
+    assert host.ok("inspect", "--format", "{{range .ExecIDs}}x{{end}}", "y") == ""
+    host.ok("rm", "-f", "-t", "0", "y")
+
+
+def test_no_keys_detach_where_there_are_none(host: PrivateHost) -> None:
+    with Person(host, "run", "--rm", "-it", "--detach-keys", "", "--network=none", host.image, "sh") as person:
+        person.type("stty raw; echo rea''dy; head -c 2 | od -An -tx1; exit 4\n")
+        person.until("ready")
+        time.sleep(0.5)
+        person.type("\x10\x11")
+        person.until("10 11")
+        assert person.code() == 4
+
+
+def test_attach_with_and_without_input(host: PrivateHost) -> None:
+    host.ok("run", "-di", "--name", "n", "--network=none", host.image, "sh", "-c",
+            "while read line; do echo got $line; done; echo end")  # fmt: skip
+    with subprocess.Popen(host.argv("attach", "--no-stdin", "n"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as on:
+        assert on.stdin is not None
+        assert on.stdout is not None
+        on.stdin.write(b"unheard\n")
+        on.stdin.close()
+        time.sleep(0.7)
+        ended = host.program(host.argv("attach", "n"), stdin=b"one\ntwo\n")
+        assert (ended.code, ended.raw) == (0, b"got one\ngot two\nend\n")
+        assert on.stdout.read() == b"got one\ngot two\nend\n"
+        assert on.wait(20) == 0
+    host.ok("rm", "n")
+
+
+@pytest.mark.parametrize(("script", "code"), [("kill -9 $$", 137), ("kill -TERM $$", 143), ("exit 255", 255)])
+def test_exit_codes_of_signals(host: PrivateHost, script: str, code: int) -> None:
+    assert host("run", "--rm", "--init", "--network=none", host.image, "sh", "-c", script).code == code
+
+
+def test_signals_reach_what_has_closed_its_output(host: PrivateHost) -> None:
+    script = "trap 'exit 9' TERM; echo ready; exec >&- 2>&-; while :; do sleep 0.05; done"
+    words = host.argv("run", "--rm", "--network=none", host.image, "sh", "-c", script)
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stdout.readline() == b"ready\n"
+        time.sleep(0.5)
+        os.kill(first_child(started), signal.SIGTERM)
+        assert started.wait(20) == 9
+
+
+@pytest.mark.parametrize("verb", ["exec", "attach", "start"])
+def test_signals_go_through_the_other_commands_too(host: PrivateHost, verb: str) -> None:
+    if verb == "start":
+        host.ok("create", "--name", "v", "--network=none", host.image, "sh", "-c", TRAP)
+        words = ("start", "-a", "v")
+    else:
+        keeps = "trap 'echo got; exit 9' TERM; while :; do echo ready; sleep 0.1; done"
+        command = ("sleep", "1000") if verb == "exec" else ("sh", "-c", keeps)
+        host.ok("run", "-d", "--name", "v", "--network=none", host.image, *command)
+        words = ("exec", "v", "sh", "-c", TRAP) if verb == "exec" else ("attach", "--no-stdin", "v")
+    with subprocess.Popen(host.argv(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stdout.readline() == b"ready\n"
+        os.kill(first_child(started), signal.SIGTERM)
+        assert started.stdout.read().splitlines()[-1] == b"got"
+        assert started.wait(20) == 9
+    host.ok("rm", "-f", "-t", "0", "v")
