@@ -223,3 +223,18 @@ def test_in_a_container_that_is_dying(world: LiveWorld) -> None:
     done = world.run("exec", "dying", "true")
     assert done.returncode == 255
     world.ok("rm", "-f", "-t0", "dying")
+
+
+def test_which_container_and_which_variables(world: LiveWorld) -> None:
+    """The latest one, one that a file names, and variables from a file, which those of `-e` come after."""
+    variables, named = f"{world.base}/variables", f"{world.base}/named"
+    with open(variables, "w", encoding="ascii") as file:
+        file.write("# a remark\nA=file\nB=also\n")
+    ident = world.start("latest", f"--cidfile={named}", command=("sh", "-c", "echo said; trap 'exit 6' TERM; sleep 2"))
+    told = world.ok("exec", f"--env-file={variables}", "-e", "A=option", "--cidfile", named, "sh", "-c", "echo $A $B")
+    assert told == "option also"
+    assert world.ok("exec", "--latest", "sh", "-c", "echo $HOSTNAME") == ident[:12]
+    assert eventually(lambda: world.ok("logs", "--latest") == "said")
+    done = world.run("attach", "--latest", "--no-stdin")
+    assert done.returncode == 0, done
+    world.ok("rm", "-f", "-t0", "latest")
