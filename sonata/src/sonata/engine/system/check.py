@@ -90,7 +90,7 @@ def half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
         "create": "container that was being made",
         "init": "container that was being started",
         "remove": "container that was being removed",
-        "volume": "volume that was being made",
+        "volume": "volume that was being made or removed",
     }
     for intent in intents.pending(engine.database):
         held = engine.locks.try_hold(intent.id)

@@ -132,7 +132,7 @@ def _finish_removal(engine: Engine, ident: str, intent: intents.Intent | None) -
 
 
 def _forget_volume(engine: Engine, intent: intents.Intent) -> None:
-    """A volume that was being made: its folder goes unless its row says that it is whole."""
+    """A volume that was being made or removed: its folder goes unless its row says that it is whole."""
     from sonata.state import objects
     from sonata_core.sdk.trees import remove_tree
 

@@ -6,6 +6,7 @@ import os
 import time
 
 from sonata.engine import events
+from sonata.engine.containers import present
 from sonata.engine.volumes.use import make
 from sonata.plan import volume_options
 from sonata.plan.volume_options import IMAGE, LOCAL, pairs
@@ -25,6 +26,7 @@ _MOST_ID = 2**32 - 2
 
 def create(engine: Engine, request: VolumeCreateRequest) -> objects.Volume:
     """Create a volume. Raises AlreadyExists, UsageError, NotFound (its image), and what drivers raise."""
+    present.recover(engine)
     name = request.name or os.urandom(32).hex()
     try:
         require_volume_name(name)

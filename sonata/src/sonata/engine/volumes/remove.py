@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.volumes.use import is_mounted_for_use
-from sonata.state import objects
+from sonata.state import intents, objects
 from sonata_core.errors import InUse, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.trees import remove_tree
@@ -42,14 +42,22 @@ def forget(engine: Engine, volume: objects.Volume) -> None:
     """Take a volume's row away, then its folder and layer. Raises InUse."""
     if is_mounted_for_use(volume):
         _require_unmounted(engine, volume)
-    # The row goes first: a folder without a row is found and removed by `system check`.
-    objects.remove_volume(engine.database, volume.name)
-    if volume.storage_id:
-        from sonata.engine import storage
+    # The row goes first; that the folder without a row is ours, and to go too, is told by the note.
+    detail = {"name": volume.name, "storage": volume.storage_id}
+    note = intents.Intent(id=f"volume-{volume.name}", kind="volume", detail=detail)
+    intents.put(engine.database, note)
+    try:
+        objects.remove_volume(engine.database, volume.name)
+        if volume.storage_id:
+            from sonata.engine import storage
 
-        storage.delete_container(engine, volume.storage_id)
-    if volume.mountpoint:
-        remove_tree(volume.mountpoint.removesuffix("/_data"))
+            storage.delete_container(engine, volume.storage_id)
+        if volume.mountpoint:
+            remove_tree(volume.mountpoint.removesuffix("/_data"))
+    except InUse:
+        intents.forget(engine.database, note.id)
+        raise
+    intents.forget(engine.database, note.id)
 
 
 def _require_unmounted(engine: Engine, volume: objects.Volume) -> None:
