@@ -20,7 +20,8 @@ _SPEC.loader.exec_module(gencompat)
 
 FOUND, WRONG = gencompat.read()
 
-BEING_FILLED = gencompat.BEING_FILLED
+UNSEEN = ("image", "network", "history", "images", "load", "pull", "push", "rmi", "save")
+"""Groups whose commands may be there and yet to do: their tests are of parts, and none of the whole program."""
 
 
 def is_there(command, option):
@@ -84,7 +85,7 @@ def test_lines_are_well_written_and_each_thing_has_one():
 def test_each_command_and_option_of_podman_has_a_row():
     missing = [f"{command} {one}" for command, names in gencompat.wanted().items() for one in names]
     missing = [name for name in missing if tuple(name.rsplit(" ", 1)) not in FOUND]
-    assert BEING_FILLED or not missing, "\n".join(missing)
+    assert not missing, "\n".join(missing)
 
 
 def test_what_works_is_there_and_its_test_too():
@@ -102,23 +103,13 @@ def test_what_is_to_do_is_not_there():
     wrong = [
         f"{row.place}: `{command} {option}` is there"
         for (command, option), row in FOUND.items()
-        if row.state == "to do" and is_there(command, option)
-    ]
-    assert BEING_FILLED or not wrong, "\n".join(wrong)
-
-
-def test_what_is_not_there_is_to_do_or_refused():
-    wrong = [
-        f"{command} {option}"
-        for command, names in gencompat.wanted().items()
-        for option in names
-        if not is_there(command, option) and (command, option) not in FOUND
+        if row.state == "to do" and is_there(command, option) and command.split()[0] not in UNSEEN
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_page_is_current():
-    assert BEING_FILLED or not gencompat.stale(), "run tools/gencompat.py"
+    assert not gencompat.stale(), "run tools/gencompat.py"
 
 
 @pytest.mark.needs_root
