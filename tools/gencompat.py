@@ -84,7 +84,8 @@ def page() -> str:
     parts = [
         "# Compatibility",
         "What every command and every option of Podman 6 does in Sonata. *Works*: the test that is named sees the "
-        "effect. *Refused*: Sonata ends with 125 and says why. *To do*: refused as not supported yet, or not yet seen by a test. "
+        "effect. *Refused*: Sonata ends with 125 and says why. *To do*: refused as not supported yet, or not yet "
+        "seen by a test. "
         "Made by `tools/gencompat.py` from `tests/scoreboard`, which a test holds against the program.",
         "| | Commands | Options | Together |\n|---|---:|---:|---:|\n"
         + "\n".join(

@@ -76,3 +76,18 @@ def test_import_names_the_system(store: PlainStore) -> None:
     store.out("create", "--network", "none", "--name", "c", IMAGE)
     store.out("import", "-q", "--os", "freebsd", "-", "localhost/other:1", stdin=store.raw("export", "c"))
     assert store.out("image", "inspect", "localhost/other:1", "--format", "{{.Os}}") == "freebsd"
+
+
+def test_a_clones_block_weight_is_kept_or_refused(store: PlainStore) -> None:
+    store.out("create", "--network", "none", "--name", "c", IMAGE)
+    disks = [entry for entry in Path("/dev").iterdir() if entry.is_block_device()]
+    if not disks:
+        pytest.skip("needs a block device")
+    words = ("--blkio-weight", "200", "--blkio-weight-device", f"{disks[0]}:300")
+    done = store("container", "clone", *words, "c", "d")
+    if done.returncode:
+        assert b"does not support Block I/O weight" in done.stderr
+        assert store("container", "exists", "d").returncode == 1
+        return
+    kept = store.out("inspect", "d", "--format", "{{.HostConfig.BlkioWeight}} {{len .HostConfig.BlkioWeightDevice}}")
+    assert kept == "200 1"
