@@ -44,24 +44,37 @@ def log_files(path: str) -> list[str]:
     return sorted(name for name in os.listdir(folder) if name.startswith(os.path.basename(path)))
 
 
-def test_rotation_keeps_what_it_should_and_loses_nothing_of_it(again: LiveWorld) -> None:
-    path = f"{again.base}/rotated.log"
-    options = ("--log-opt=max-size=64k", "--log-opt=max-file=3", f"--log-opt=path={path}")
-    gate = f"{again.base}/gate"
+def rotated(world: LiveWorld, files: int) -> tuple[str, str]:
+    """A container that wrote its lines into so many files at most; the log's path, and what `logs -f` saw."""
+    path, gate = f"{world.base}/rotated{files}.log", f"{world.base}/gate{files}"
     os.mkdir(gate)
-    again.start("r", *options, f"-v={gate}:/gate", command=("sh", "-c",
-                f"until test -e /gate/go; do sleep 0.05; done; {WRITER}"))  # fmt: skip
-    with subprocess.Popen(again.argv("logs", "-f", "r"), stdout=subprocess.PIPE, text=True) as following:
+    options = ("--log-opt=max-size=64k", f"--log-opt=max-file={files}", f"--log-opt=path={path}", f"-v={gate}:/gate")
+    world.start("r", *options, command=("sh", "-c", f"until test -e /gate/go; do sleep 0.05; done; {WRITER}"))
+    with subprocess.Popen(world.argv("logs", "-f", "r"), stdout=subprocess.PIPE, text=True) as following:
         time.sleep(0.5)
         open(f"{gate}/go", "w", encoding="ascii").close()
         followed, _ = following.communicate(timeout=60)
-    assert numbers(followed) == list(range(COUNT)), "who follows sees every line once"
-    assert eventually(lambda: log_files(path)[-1] == "rotated.log.2")
-    kept = numbers(again.ok("logs", "r"))
+    assert eventually(lambda: not [line for line in processes() if path in line])
+    return path, followed
+
+
+def test_rotation_keeps_what_it_should_and_loses_nothing_of_it(again: LiveWorld) -> None:
+    """Where there is room for all files, who follows and who reads later see every line once."""
+    path, followed = rotated(again, 60)
+    assert numbers(followed) == list(range(COUNT))
+    assert len(log_files(path)) > 3
+    assert numbers(again.ok("logs", "r")) == list(range(COUNT))
+    for count in (1, 700, 5000):
+        assert numbers(again.ok("logs", "--tail", str(count), "r")) == list(range(COUNT - count, COUNT))
+
+
+def test_rotation_forgets_the_oldest_files(again: LiveWorld) -> None:
+    path, _ = rotated(again, 3)
+    assert set(log_files(path)) <= {"rotated3.log", "rotated3.log.1", "rotated3.log.2"}
+    # The first line may have begun in a file that is gone.
+    kept = numbers(again.ok("logs", "r").partition("\n")[2])
     assert kept == list(range(kept[0], COUNT)), "what is kept has no gap"
     assert 0 < len(kept) < COUNT
-    assert numbers(again.ok("logs", "--tail", str(len(kept) - 5), "r")) == kept[5:]
-    assert eventually(lambda: not [line for line in processes() if path in line])
 
 
 def processes() -> list[str]:

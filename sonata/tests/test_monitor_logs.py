@@ -52,6 +52,16 @@ def test_tail(tmp_path: Path, count: int, tail_partial: bool) -> None:
     assert texts(log, tail=count) == wanted
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 99])
+def test_tail_over_a_rotation_within_a_line(tmp_path: Path, count: int) -> None:
+    (tmp_path / "ctr.log.2").write_text(line("a"))
+    (tmp_path / "ctr.log.1").write_text(line("b") + line("c1", "P"))
+    (tmp_path / "ctr.log").write_text(line("c2") + line("d"))
+    lines = [[b"a\n"], [b"b\n"], [b"c1", b"c2\n"], [b"d\n"]]
+    wanted = [text for group in (lines[-count:] if count else []) for text in group]
+    assert texts(tmp_path / "ctr.log", tail=count, files=3) == wanted
+
+
 def test_tail_over_blocks(tmp_path: Path) -> None:
     log = tmp_path / "ctr.log"
     log.write_text("".join(line(f"{number} " + "x" * (number % 3000)) for number in range(2000)))

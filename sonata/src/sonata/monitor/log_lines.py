@@ -133,17 +133,18 @@ def stamp_ns(stamp: str) -> int:
         raise Damaged(f"{stamp!r} in the log is no time") from error
 
 
-def tail_offset(descriptor: int, lines: int) -> tuple[int, int]:
+def tail_offset(descriptor: int, lines: int, *, continued: bool = False) -> tuple[int, int]:
     """Where the last `lines` lines of a file begin, and how many are still missing where it has fewer.
 
-    Lines are those that a record marked F ends, and one at the very end without an end yet.
+    Lines are those that a record marked F ends, and one at the very end without an end yet; in a file that is
+    `continued` by a newer one that end has been counted there.
     """
     end = os.lseek(descriptor, 0, os.SEEK_END)
-    if lines == 0 or end == 0:
+    if (lines == 0 and not continued) or end == 0:
         return end, lines
     wanted = lines
     position, rest = end, b""
-    first = True
+    first = not continued
     while position > 0:
         size = min(_CHUNK, position)
         position -= size

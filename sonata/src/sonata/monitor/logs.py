@@ -85,8 +85,9 @@ class Reader:
     def _to_tail(self) -> None:
         missing = self._options.tail
         for index in range(len(self._files) - 1, -1, -1):
-            self._position, missing = tail_offset(self._files[index], missing)
-            if missing == 0:
+            newest = index == len(self._files) - 1
+            self._position, missing = tail_offset(self._files[index], missing, continued=not newest)
+            if missing == 0 and self._position > 0:
                 for older in self._files[:index]:
                     os.close(older)
                 del self._files[:index]
