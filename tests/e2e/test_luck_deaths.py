@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -278,3 +279,17 @@ def test_removing_one_container_many_times_at_once(world: World) -> None:
             assert one.returncode in (0, 1), err
             assert "Traceback" not in err
         assert world.ok("ps", "-aq") == ""
+
+
+def test_what_a_killed_run_did_not_come_to_remove_goes(world: World) -> None:
+    """As if `run --rm` and the monitor's exit command had been killed between the end and the removal."""
+    world.ok("run", "--network=none", "--name", "x", IMAGE, "true")
+    with world.database() as database:
+        (text,) = database.execute("SELECT config FROM container").fetchone()
+        config = json.loads(text)
+        config["auto_remove"] = True
+        database.execute("UPDATE container SET config = ?", (json.dumps(config),))
+    database.close()
+    world.ok("run", "--network=none", "--name", "y", IMAGE, "true")
+    assert world.ok("ps", "-a", "--format={{.Names}}") == "y"
+    world.ok("run", "--network=none", "--name", "x", IMAGE, "true")

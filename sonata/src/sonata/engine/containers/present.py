@@ -56,7 +56,10 @@ def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
         from sonata.engine.containers import restarting
 
         restarting.resume(engine, now)
-    if now.state.phase != Phase.STOPPED or row.state.phase not in _LIVE:
+    ended = now.state.phase == Phase.STOPPED and row.state.phase in _LIVE
+    # Killed between the end of `run --rm` and the removal, or by a reboot.
+    kept = now.state.phase == Phase.EXITED and row.config.auto_remove and not now.state.restart_at
+    if not (ended or kept):
         return now
     ident = row.config.id
     if process.alive(row.state.conmon_pid, row.state.conmon_start) or _attended(engine, row):
