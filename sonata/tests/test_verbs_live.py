@@ -296,3 +296,35 @@ def test_inspect_of_all_kinds(three: LiveWorld) -> None:
 def test_what_inspect_does_not_find(world: LiveWorld, words: tuple[str, ...], told: str) -> None:
     done = world.run("inspect", *words)
     assert (done.returncode, told in done.stderr) == (125, True), done.stderr
+
+
+PODMANS = (
+    "args capamb capbnd capeff capinh capprm comm etime group groups hgroup hgroups hpid huid huser label nice pcpu "
+    "pgid pid ppid rgroup rss ruser seccomp state stime time tty uid user vsz"
+)
+
+
+def test_every_descriptor_of_top(world: LiveWorld) -> None:
+    world.start("a")
+    known = world.ok("top", "--list-descriptors").split()
+    assert known == PODMANS.split()
+    for name in known:
+        head, *values = world.ok("top", "a", name).splitlines()
+        assert head == head.upper()
+        assert values or name in ("groups", "hgroups")  # a process of root need not be in any
+    pid = world.inspect("a")["State"]["Pid"]
+    row = world.ok("top", "--latest", "hpid", "pid", "uid", "huid", "huser", "comm", "args").splitlines()[1].split()
+    assert row == [str(pid), "1", "0", "0", "root", "sleep", "sleep", "1000"]
+    assert world.ok("top", "a", "hpid,pid").splitlines()[1].split() == [str(pid), "1"]
+    bounding = world.ok("top", "a", "capbnd").splitlines()[1].split(",")
+    assert bounding == sorted(bounding)
+
+
+def test_port_of_one_of_the_latest_and_of_all(world: LiveWorld) -> None:
+    for name, port in (("a", "18091"), ("b", "18092")):
+        world.ok("create", "--name", name, "-p", f"{port}:80", "--rootfs", world.rootfs, "sleep", "1000")
+    world.ok("start", "a", "b")
+    assert world.ok("port", "a") == "80/tcp -> 0.0.0.0:18091"
+    assert world.ok("port", "a", "80") == "0.0.0.0:18091"
+    assert world.ok("port", "--latest") == "80/tcp -> 0.0.0.0:18092"
+    assert sorted(line.rpartition(":")[2] for line in world.ok("port", "--all").splitlines()) == ["18091", "18092"]

@@ -58,3 +58,12 @@ def test_refusals_are_podmans(store: PlainStore) -> None:
     assert store.refused("image", "diff", "nosuch") == "Error: nosuch not found: nosuch: image not known"
     assert store.refused("container", "diff", IMAGE) == f"Error: {IMAGE} not found: container not known"
     assert store.refused("diff", "--format", "{{.}}", IMAGE) == "Error: only supported value for '--format' is 'json'"
+
+
+def test_users_of_the_container_that_it_changed_itself_are_shown(store: PlainStore) -> None:
+    script = "rm /etc/group; echo more:x:9:9::/: >>/etc/passwd; echo x >/etc/own"
+    store.out("run", "--name=root", "--network=none", IMAGE, "sh", "-c", f"mkdir -p /etc; touch /etc/group; {script}")
+    shown = store.out("diff", "root").splitlines()
+    assert any(line[2:] == "/etc/passwd" for line in shown)
+    store.out("run", "--name=other", "--network=none", "--user=4321", IMAGE, "true")
+    assert not any(line.endswith(("/etc/passwd", "/etc/group")) for line in store.out("diff", "other").splitlines())

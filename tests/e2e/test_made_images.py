@@ -158,3 +158,15 @@ def test_export_and_import(store: PlainStore, tmp_path: Path) -> None:
     assert packed["Architecture"] == "arm64"
     assert packed["RootFS"]["Layers"] == found["RootFS"]["Layers"]  # the same tar, uncompressed
     assert store.out("system", "check") == ""
+
+
+def test_a_config_file_adds_to_what_the_container_has(store: PlainStore) -> None:
+    store.out("create", "--name=c", "--network=none", "-e", "Q=1", "-e", "R=2", "-l", "base=1", IMAGE, "true")
+    path = store.base / "over.json"
+    path.write_text('{"Cmd": ["x"], "Env": ["R=3", "E=1"], "Labels": {"c": "d"}, "User": "9"}')
+    store.out("commit", "-q", "--config", str(path), "c", "localhost/over:1")
+    inner = config_of(store, "localhost/over:1")["Config"]
+    assert (inner["Cmd"], inner["User"]) == (["x"], "9")
+    assert {"Q=1", "R=3", "E=1"} <= set(inner["Env"])
+    assert "R=2" not in inner["Env"]
+    assert (inner["Labels"]["base"], inner["Labels"]["c"]) == ("1", "d")

@@ -6,7 +6,7 @@ from sonata.engine import storage
 from sonata.engine.images import lookup
 from sonata.image.layers.compare import in_order, tree_changes
 from sonata.state import containers as rows
-from sonata_core.errors import NotFound
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.hookspecs.storage import StorageChanges
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import LayerId
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 LEFT_OUT = frozenset(
     (
-        *("/dev", "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/mtab", "/etc/passwd", "/etc/resolv.conf"),
+        *("/dev", "/etc/hostname", "/etc/hosts", "/etc/mtab", "/etc/resolv.conf"),
         *("/proc", "/run", "/run/.containerenv", "/run/notify", "/run/podman-init", "/run/secrets", "/sys"),
     )
 )
 """Paths that every container gets: no change of its own."""
+_USERS = frozenset(("/etc/group", "/etc/passwd"))
+"""Files that get a line for a user whom the image does not know."""
 
 
 def changes(engine: Engine, name: str, base: str = "", *, kind: str = "all") -> list[Change]:
@@ -34,7 +36,17 @@ def changes(engine: Engine, name: str, base: str = "", *, kind: str = "all") -> 
     layer = _layer(engine, name, kind)
     other = _layer(engine, base, kind) if base else layer.parent and engine.store.layer(layer.parent)
     found = layer_changes(engine, layer, other or None)
-    return [one for one in found if one.path not in LEFT_OUT]
+    hidden = LEFT_OUT | _USERS if _adds_users(engine, name) else LEFT_OUT
+    return [one for one in found if one.path not in hidden]
+
+
+def _adds_users(engine: Engine, name: str) -> bool:
+    """Whether the engine may have written to a container's passwd and group: never for root."""
+    try:
+        process = rows.find(engine.database, name).config.process
+    except (NotFound, UsageError):
+        return False
+    return bool(process.host_users) or process.user.partition(":")[0] not in ("", "0", "root") or ":" in process.user
 
 
 def layer_changes(engine: Engine, layer: LayerRecord, base: LayerRecord | None) -> list[Change]:

@@ -84,7 +84,7 @@ def inspect(image: ImageView, graph_driver: Mapping[str, object] | None) -> dict
         "RepoTags": list(image.repo_tags),
         "RepoDigests": list(image.repo_digests),
         "Parent": config.parent.removeprefix("sha256:"),
-        "Comment": config.comment or _last_comment(image),
+        "Comment": config.comment or _first_comment(image),
         "Created": config.created or None,
         "Config": container_config(config),
         "Version": config.docker_version,
@@ -148,10 +148,10 @@ def _history_item(item: HistoryItem) -> dict[str, object]:
     return {key: value for key, value in values if value}
 
 
-def _last_comment(image: ImageView) -> str:
-    """OCI configs have no comment of their own: Podman shows that of the newest step."""
+def _first_comment(image: ImageView) -> str:
+    """OCI configs have no comment of their own: Podman shows that of the oldest step."""
     history = image.config.history
-    return history[-1].comment if history and ".oci." in image.media_type else ""
+    return history[0].comment if history and ".oci." in image.media_type else ""
 
 
 class LayerUse(Record):

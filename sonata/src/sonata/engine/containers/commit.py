@@ -197,7 +197,7 @@ def _own(config: ContainerConfig, request: CommitRequest) -> dict[str, Any]:
 
 
 def _overridden(inner: dict[str, Any], text: str) -> dict[str, Any]:
-    """With what a config file says. Raises Damaged."""
+    """With what a config file says: lists of names are added to, the rest is replaced. Raises Damaged."""
     if not text:
         return inner
     try:
@@ -206,4 +206,13 @@ def _overridden(inner: dict[str, Any], text: str) -> dict[str, Any]:
         raise Damaged(f"parsing override configuration: {error}") from error
     if not isinstance(found, dict):
         raise Damaged("parsing override configuration: it is no JSON object")
-    return {**inner, **{key: value for key, value in found.items() if value}}
+    merged = {**inner, **{key: value for key, value in found.items() if value}}
+    for key in ("Labels", "Volumes", "ExposedPorts"):
+        if isinstance(inner.get(key), dict) and isinstance(found.get(key), dict):
+            merged[key] = dict(sorted({**inner[key], **found[key]}.items()))
+    env = [*(inner.get("Env") or ()), *(found.get("Env") or ())]
+    if all(isinstance(one, str) for one in env):
+        merged["Env"] = [
+            f"{name}={value}" for name, value in dict(one.split("=", 1) for one in env if "=" in one).items()
+        ]
+    return merged

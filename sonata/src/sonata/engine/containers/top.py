@@ -84,7 +84,7 @@ def _capabilities(one: Process, key: str) -> str:
     from sonata.plan.caps import ALL
 
     mask = int(one.status.get(key, "0"), 16)
-    names = [name.removeprefix("CAP_") for number, name in enumerate(_by_number(ALL)) if mask >> number & 1]
+    names = sorted(name.removeprefix("CAP_") for number, name in enumerate(_by_number(ALL)) if mask >> number & 1)
     if not names:
         return "none"
     return "full" if len(names) >= len(ALL) else ",".join(names)
@@ -137,6 +137,29 @@ def _name_in(path: str, one: Process, number: str) -> str:
     return number
 
 
+def _host_name(path: str, number: str) -> str:
+    """A name by its number, as the host has it; the number itself where it has none."""
+    try:
+        text = _read(path)
+    except OSError:
+        return number
+    return next((line.split(":")[0] for line in text.splitlines() if line.split(":")[2:3] == [number]), number)
+
+
+def _label(one: Process) -> str:
+    """The label that a security module gave the process; `?` where there is none."""
+    try:
+        return _read(f"/proc/{one.pid}/attr/current").strip("\0\n") or "?"
+    except OSError:
+        return "?"
+
+
+def _started(one: Process) -> str:
+    """When it began, as Go prints a time."""
+    moment = time.localtime(time.time() - one.elapsed())
+    return time.strftime("%Y-%m-%d %H:%M:%S %z ", moment) + (moment.tm_zone or "")
+
+
 def _tty(one: Process) -> str:
     number = int(one.field(7))
     if not number:
@@ -179,9 +202,12 @@ DESCRIPTORS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "etime": ("ELAPSED", lambda one: go_seconds(one.elapsed())),
     "group": ("GROUP", lambda one: _group(one, "Gid", 1)),
     "groups": ("GROUPS", _groups),
-    "hgroup": ("HGROUP", lambda one: one.status["Gid"].split()[1]),
+    "hgroup": ("HGROUP", lambda one: _host_name("/etc/group", one.status["Gid"].split()[1])),
+    "hgroups": ("HGROUPS", lambda one: ",".join(_host_name("/etc/group", gid) for gid in one.status["Groups"].split())),
     "hpid": ("HPID", lambda one: str(one.pid)),
-    "huser": ("HUSER", lambda one: one.status["Uid"].split()[1]),
+    "huid": ("HUID", lambda one: one.status["Uid"].split()[1]),
+    "huser": ("HUSER", lambda one: _host_name("/etc/passwd", one.status["Uid"].split()[1])),
+    "label": ("LABEL", _label),
     "nice": ("NI", lambda one: one.field(19)),
     "pcpu": ("%CPU", _pcpu),
     "pgid": ("PGID", lambda one: one.inner("NSpgid")),
@@ -192,9 +218,10 @@ DESCRIPTORS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "ruser": ("RUSER", lambda one: _user(one, "Uid", 0)),
     "seccomp": ("SECCOMP", _seccomp),
     "state": ("STATE", lambda one: one.field(3)),
-    "stime": ("STIME", lambda one: time.strftime("%H:%M", time.localtime(time.time() - one.elapsed()))),
+    "stime": ("STIME", _started),
     "time": ("TIME", lambda one: go_seconds(int(one.cpu()))),
     "tty": ("TTY", _tty),
+    "uid": ("UID", lambda one: one.own_id(one.status["Uid"].split()[1], "Uid")),
     "user": ("USER", lambda one: _user(one, "Uid", 1)),
     "vsz": ("VSZ", lambda one: str(int(one.field(23)) // 1024)),
 }

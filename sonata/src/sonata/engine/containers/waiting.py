@@ -85,7 +85,7 @@ def _reached(engine: Engine, row: ContainerRow, wanted: tuple[str, ...]) -> int 
     if _by_health(wanted) and _health(engine, row) in wanted:
         return -1
     if state == "created":
-        if "stopped" in wanted or "exited" in wanted:
+        if all(one in _ENDED for one in wanted):
             return 0  # as Podman has it: what never ran is not waited for
         return -1 if "configured" in wanted or "created" in wanted else None
     if state in wanted or (state in _ENDED and ("stopped" in wanted or "exited" in wanted)):
