@@ -172,9 +172,12 @@ def play(program: list[str], session: str, folder: Path) -> list[str]:
             _, source, words = words.split(" ", 2)
         argv = ["sh", "-c", line[5:]] if line.startswith("host:") else [*program, *shlex.split(words)]
         with (here / source).open("rb") as stdin:
-            done = subprocess.run(
-                argv, capture_output=True, text=True, check=False, stdin=stdin, cwd=here, env=environ, timeout=60
-            )
+            try:
+                done = subprocess.run(
+                    argv, capture_output=True, text=True, check=False, stdin=stdin, cwd=here, env=environ, timeout=60
+                )
+            except subprocess.TimeoutExpired:  # a peer that hangs is a peer that differs
+                done = subprocess.CompletedProcess(argv, 124, "", "")
         said = [text.replace(str(folder), "<folder>") for text in (done.stdout, done.stderr)]
         entries.append(entry(line, done.returncode, *said))
     return entries
