@@ -204,7 +204,8 @@ BROKEN = [
     ),
     (
         "malformed ids",
-        "mkdir -p $B/sub; echo 'root:x' > $B/subuid; mount --bind $B/subuid /etc/subuid",
+        "mkdir $B/up $B/work; mount -t overlay -o lowerdir=/etc,upperdir=$B/up,workdir=$B/work none /etc; "
+        "echo 'root:x' > /etc/subuid",
         "subid-malformed",
         0,
         "root:x",

@@ -92,15 +92,19 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
     with PrivateHost(base) as made:
         ranges = Path(base, "subid")
         ranges.write_text("small:500000:3000\ncontainers:1000000:200000\nfew:7:8\n")
-        for name in ("subuid", "subgid"):
-            subprocess.run(made.inside("touch", f"/etc/{name}"), check=True)
-            subprocess.run(made.inside("mount", "--bind", str(ranges), f"/etc/{name}"), check=True)
+        places = [Path("/etc", name) for name in ("subuid", "subgid")]
+        absent = [path for path in places if not path.exists()]
+        for path in places:
+            path.touch()
+            subprocess.run(made.inside("mount", "--bind", str(ranges), str(path)), check=True)
         os.makedirs(f"{base}/source/d")
         Path(f"{base}/source/f").write_text("f\n")
         os.chown(f"{base}/source/f", 33, 8)
         made.ok("import", "-q", "-", "i", stdin=image())
         made.ok("run", "--rm", "i", "true")  # the state, the default network
         yield made
+    for path in absent:
+        path.unlink()
 
 
 @pytest.fixture
