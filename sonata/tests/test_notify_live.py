@@ -138,8 +138,8 @@ def test_pid_and_id_files(again: LiveWorld) -> None:
 
 def test_time_runs_out(again: LiveWorld) -> None:
     began = time.monotonic()
-    done = again.run("run", "--rm", "--timeout=1", "--network=none", "--rootfs", again.rootfs, "sleep", "100")
-    assert 0.9 < time.monotonic() - began < 30
+    done = again.run("run", "--rm", "--timeout=2", "--network=none", "--rootfs", again.rootfs, "sleep", "100")
+    assert 1 < time.monotonic() - began < 30  # conmon counts whole seconds of the clock
     assert done.returncode == 255
 
 

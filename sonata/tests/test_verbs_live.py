@@ -238,11 +238,13 @@ def test_init_makes_ready_and_no_more(three: LiveWorld) -> None:
 
 def test_rename_exists_and_replace(three: LiveWorld) -> None:
     ident = three.inspect("b")["Id"]
-    three.ok("rename", "b", "d")
+    three.ok("rename", "b", "zoo")  # a name that no id begins with
+    assert three.run("container", "exists", "zoo").returncode == 0
+    three.ok("rename", "zoo", "d")
     assert three.inspect("d")["Id"] == ident
     assert three.run("container", "exists", "d").returncode == 0
-    assert three.run("container", "exists", "b").returncode == 1
-    assert three.run("container", "exists", "--external", "b").returncode == 1
+    assert three.run("container", "exists", "zoo").returncode == 1
+    assert three.run("container", "exists", "--external", "zoo").returncode == 1
     assert "is already in use" in three.run("rename", "d", "a").stderr
     assert "names must match" in three.run("rename", "d", "bad name").stderr
     second = three.ok("create", "--replace", "--name=a", "--rootfs", three.rootfs, "true")

@@ -107,8 +107,13 @@ def begin(argv: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_engines_at_work_at_once_lose_nothing(host: PrivateHost) -> None:
-    """Sonata, Podman, Skopeo and Buildah pull at once, and make and remove containers meanwhile."""
+    """Sonata, Podman, Skopeo and Buildah pull at once, and make and remove containers meanwhile.
+
+    In the long check: in some runs a process of Podman 4.3 stands still while it holds its own locks (POSIX, on
+    layers.lock), and everybody waits for it. Why is not known yet.
+    """
     host.ok("pull", "-q", "--tls-verify=false", host.image)
     store = ["--root", host.graph, "--runroot", host.run_root, "--storage-driver", "overlay"]
     images = [f"{host.registry}/m{number}:1" for number in range(5)]
