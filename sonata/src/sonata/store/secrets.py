@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from sonata.store.names import parse_time
 from sonata.store.table import write_file
 from sonata_core.errors import AlreadyExists, Damaged, NotFound, Unsupported, UsageError
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING, Any, Protocol
 from sonata_core.record import Record
 from sonata_core.sdk.locks import FileLock, lock_file
 
@@ -45,20 +45,17 @@ class Secret(Record):
         return parse_time(self.updated)
 
 
-class SecretDriver:
+class SecretDriver(Protocol):
     """What holds the data of secrets, by their ids."""
 
     def lookup(self, ident: str) -> bytes:
         """The data. Raises NotFound."""
-        raise NotImplementedError
 
     def keep(self, ident: str, data: bytes) -> None:
         """Hold the data of a new secret."""
-        raise NotImplementedError
 
     def forget(self, ident: str) -> None:
         """Let the data go. Absent is success."""
-        raise NotImplementedError
 
 
 class FileDriver(SecretDriver):
