@@ -216,6 +216,27 @@ def test_locks_exclude_and_a_removed_lock_file_is_not_believed(tmp_path) -> None
         assert locks.try_hold("a") is None
 
 
+def test_a_lock_tried_for_what_is_no_more_leaves_no_file(tmp_path) -> None:
+    locks = Locks(str(tmp_path / "locks"))
+    held = locks.try_hold("gone")
+    assert held is not None
+    assert locks.names() == ["gone"]
+    held.release()
+    assert locks.names() == []
+    with locks.hold("kept"):
+        pass
+    held = locks.try_hold("kept")
+    assert held is not None
+    held.release()
+    assert locks.names() == ["kept"]
+    held = locks.try_hold("gone")
+    assert held is not None
+    locks.forget("gone")
+    with locks.hold("gone"):
+        held.release()
+        assert locks.try_hold("gone") is None, "the file of a newcomer stays"
+
+
 def test_only_what_is_to_be_durable_waits_for_the_disk(database) -> None:
     for durable, mode in ((False, 1), (True, 2), (False, 1)):
         with database.transaction(durable=durable):

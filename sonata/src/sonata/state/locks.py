@@ -25,18 +25,23 @@ class Locks:
         return Held(self, sorted(set(names)))
 
     def try_hold(self, name: str) -> Held | None:
-        """This one if nobody has it, already taken; else None."""
+        """This one if nobody has it, already taken; else None.
+
+        Where it had no file, what it is for may be gone, and its file with it: then the one made here goes at the end.
+        """
+        fresh = not os.path.lexists(self._path(name))
         handle = self._open(name)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
             return None
-        if not self._current(handle, name):
+        if not self.is_current(handle, name):
             os.close(handle)
             return None
         held = Held(self, [name])
         held.handles.append(handle)
+        held.fresh = fresh
         return held
 
     def acquire(self, name: str) -> int:
@@ -49,16 +54,17 @@ class Locks:
             except BaseException:
                 os.close(handle)
                 raise
-            if self._current(handle, name):
+            if self.is_current(handle, name):
                 return handle
             os.close(handle)
 
-    def forget(self, name: str) -> None:
-        """Remove a lock file, while holding it."""
-        try:
-            os.unlink(self._path(name))
-        except FileNotFoundError:
-            pass
+    def forget(self, *names: str) -> None:
+        """Remove lock files, while holding them."""
+        for name in names:
+            try:
+                os.unlink(self._path(name))
+            except FileNotFoundError:
+                pass
 
     def taken(self) -> list[str]:
         """Names of the locks that somebody has at this moment, sorted."""
@@ -85,7 +91,8 @@ class Locks:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             return os.open(self._path(name), flags, 0o600)
 
-    def _current(self, handle: int, name: str) -> bool:
+    def is_current(self, handle: int, name: str) -> bool:
+        """Whether what was locked is still the file of that name."""
         # Whoever held the lock before may have removed the file: then a newcomer locks another one.
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self._path(name)))
@@ -100,6 +107,7 @@ class Held:
         self.locks = locks
         self.names = names
         self.handles: list[int] = []
+        self.fresh = False
 
     def __enter__(self) -> Held:
         if not self.handles:
@@ -112,11 +120,12 @@ class Held:
     ) -> None:
         if kind is not None and issubclass(kind, NotFound):
             # Whoever had the lock before removed what it is for, and its file: the one that we made has no use.
-            for name in self.names[: len(self.handles)]:
-                self.locks.forget(name)
+            self.locks.forget(*self.names[: len(self.handles)])
         self.release()
 
     def release(self) -> None:
         """Let go, before the end of the block if need be."""
+        if self.fresh and self.handles and self.locks.is_current(self.handles[0], self.names[0]):
+            self.locks.forget(*self.names)
         while self.handles:
             os.close(self.handles.pop())
