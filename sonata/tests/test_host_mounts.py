@@ -242,7 +242,7 @@ class TestReal:
 
     def test_netns_is_another_and_outlives_its_thread(self, tmp_path: Any) -> None:
         kernel = LinuxKernel()
-        path = netns.new_path()
+        path = netns.new_path("/run/netns")
         netns.create(kernel, path)
         try:
             assert netns.exists(path)

@@ -72,7 +72,7 @@ def make_mess(store: Store, engine: Engine) -> None:
     from sonata.image.transfer import partial_folder
 
     write(f"{partial_folder(graph)}/rubbish")
-    netns.create(LinuxKernel(), netns.new_path(store_tag(graph)))
+    netns.create(LinuxKernel(), netns.new_path("/run/netns", store_tag(graph)))
     with engine.database.transaction():
         leases.hold(engine.database, leases.Lease(network="n", address="10.1.1.1", container=GONE), "boot", "")
         engine.database.execute("INSERT INTO name VALUES ('lost', 'container', ?)", (GONE,))
@@ -104,7 +104,7 @@ def test_what_runs_and_what_others_own_stays(store: Store) -> None:
     made = store.run("run", "-d", "--network=none", "--rootfs", store.rootfs(), "sleep", "100")
     assert made.returncode == 0, made.stderr
     os.makedirs(f"{store.base}/graph/volumes/theirs/_data")
-    stranger = netns.new_path()
+    stranger = netns.new_path("/run/netns")
     netns.create(LinuxKernel(), stranger)
     try:
         done = store.run("system", "check", "--repair")

@@ -67,6 +67,8 @@ class Ended:
 class PrivateHost:
     """`with PrivateHost(folder) as host: host("run", …)`; `host.world()` is all that a command can leave behind."""
 
+    init_words: tuple[str, ...] = ()
+
     def __init__(self, base: str) -> None:
         self.base = base
         self.graph, self.run_root = f"{base}/graph", "/run/store"  # Podman refuses a long name for the second
@@ -82,7 +84,7 @@ class PrivateHost:
         unshare = ["unshare", "-m", "-n", "-p", "-i", "-u", "--fork", "--mount-proc", "--kill-child"]
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._outer = subprocess.Popen(
-            [*unshare, sys.executable, str(INIT), self.base], env=environ, stderr=subprocess.DEVNULL
+            [*unshare, sys.executable, str(INIT), self.base, *self.init_words], env=environ, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 20
         while not os.path.exists(f"{self.base}/registry"):

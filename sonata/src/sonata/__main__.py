@@ -84,6 +84,10 @@ def _carry_out(made: Invocation, *, leaving: bool) -> int:
 
         check(given, os.environ)
     _redirect(made)
+    if os.geteuid() and table.TABLE[made.path][2] == "userns":
+        from sonata.engine.rootless import enter
+
+        enter(os.environ)
     if made.globals.get("trace"):
         trace.start(made.globals["trace"])
     call = Call(made.path, tuple(made.words), made.globals)

@@ -7,7 +7,7 @@ import sys
 
 from sonata.config.load import load_config
 from sonata.engine.engine import Engine, Overrides
-from sonata.host.facts import probe
+from sonata.host.facts import probe, user_of
 from sonata.host.linux import LinuxKernel
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.log import Logger
@@ -35,7 +35,7 @@ def open_engine(
     if not chosen.program:
         chosen = chosen.replace(program=own_program())
     environ = os.environ if environ is None else environ
-    config = load_config(environ, os.geteuid(), settings, modules=chosen.modules)
+    config = load_config(environ, user_of(environ), settings, modules=chosen.modules)
     facts = probe().replace(helper_dirs=config.engine.helper_binaries_dir)
     return Engine(
         config, facts, log or Logger(chosen.log_level, syslog=chosen.syslog), LinuxKernel(), chosen, notify or _quiet

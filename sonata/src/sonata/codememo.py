@@ -160,7 +160,7 @@ def _command(words: list[str]) -> str:
 
 
 def _path(here: str) -> str:
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not os.environ.get("_CONTAINERS_USERNS_CONFIGURED"):
         cache = "/var/cache"
     else:
         home = os.environ.get("HOME", "")

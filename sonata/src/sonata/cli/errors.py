@@ -57,6 +57,7 @@ BY_VERB: dict[str, dict[type[errors.SonataError], int]] = {
     "image exists": {errors.NotFound: 1},
     "network exists": {errors.NotFound: 1},
     "volume exists": {errors.NotFound: 1},
+    "unshare": {errors.NotFound: 127, errors.Denied: 126},
     "create": {errors.ProcessRefused: FAILURE},
     "container create": {errors.ProcessRefused: FAILURE},
     "start": {errors.ProcessRefused: FAILURE},

@@ -420,6 +420,15 @@ TABLE: dict[str, Row] = {
     "top": _TOP,
     "unmount": _UNMOUNT,
     "unpause": _UNPAUSE,
+    "unshare": (
+        f"{_S}unshare:command",
+        "Run a command in a modified user namespace",
+        "userns",
+        "system",
+        "system:UNSHARE",
+        "any",
+        "[COMMAND [ARG...]]",
+    ),
     "untag": _UNTAG,
     "update": _UPDATE,
     "version": (
@@ -467,7 +476,7 @@ ALIASES: dict[str, str] = {
 }
 
 STOPS_AT_FIRST_ARGUMENT = frozenset(
-    ("create", "exec", "run", "top", "container create", "container exec", "container run", "container top")
+    ("create", "exec", "run", "top", "unshare", "container create", "container exec", "container run", "container top")
 )
 """Commands whose options end at the first argument: what follows is the container's."""
 
@@ -476,7 +485,6 @@ TO_COME = frozenset(
         *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
         *("machine", "manifest", "play", "pod", "quadlet"),
-        *("unshare",),
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),

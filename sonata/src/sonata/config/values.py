@@ -160,6 +160,8 @@ class EnginePaths(Record):
     volume_path: str
     network_config_dir: str
     network_run_dir: str
+    netns_dir: str
+    """Where network namespaces are pinned."""
     tmp_dir: str
     """Where large temporary files go."""
     events_log: str

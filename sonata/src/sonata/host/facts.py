@@ -6,8 +6,12 @@ import os
 import resource
 
 from sonata.host import cgroups
+from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.host import CAPABILITIES, HostFacts
 from sonata_core.models.process import IdMap, IdMapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _WHOLE = (IdMap(container_id=0, host_id=0, size=4294967295),)
 
@@ -38,6 +42,12 @@ def probe(rootless: bool | None = None) -> HostFacts:
         apparmor=_read("/sys/module/apparmor/parameters/enabled") == "Y",
         path=os.environ.get("PATH") or HostFacts._defaults["path"],
     )
+
+
+def user_of(environ: Mapping[str, str]) -> int:
+    """The user's id outside of the namespace that this process may have entered."""
+    marked = environ.get("_CONTAINERS_ROOTLESS_UID", "") if environ.get("_CONTAINERS_USERNS_CONFIGURED") else ""
+    return int(marked) if marked.isdigit() else os.geteuid()
 
 
 def effective_capabilities() -> tuple[str, ...]:

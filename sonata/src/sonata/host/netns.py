@@ -1,4 +1,4 @@
-"""Network namespaces that stay: pinned by a bind mount below /run/netns, where `ip netns` finds them too."""
+"""Network namespaces that stay: pinned by a bind mount; those below /run/netns are found by `ip netns` too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from sonata_core.sdk import syscalls
 if TYPE_CHECKING:
     from sonata.host.kernel import Kernel
 
-FOLDER = "/run/netns"
 _SELF = "/proc/thread-self/ns/net"
 
 
@@ -40,8 +39,8 @@ def pin(kernel: Kernel, pid: int, path: str) -> None:
     _pin(kernel, path, lambda: kernel.mount(source, path, "", k.MS_BIND, ""))
 
 
-def new_path(tag: str = "", folder: str = FOLDER) -> str:
-    """A name that no namespace has yet; nothing is made. `tag`, eight hex digits, comes first: whose it is."""
+def new_path(folder: str, tag: str = "") -> str:
+    """A name below `folder` that nothing has yet; nothing is made. `tag`, eight hex digits, goes first: whose it is."""
     text = tag + os.urandom(16).hex()[len(tag) :]
     return f"{folder}/netns-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

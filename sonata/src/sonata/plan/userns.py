@@ -49,10 +49,11 @@ def no_map(total: int) -> tuple[IdMap, ...]:
     return (IdMap(container_id=0, host_id=1, size=total),)
 
 
-def sub_ids(text: str, owners: Iterable[str]) -> tuple[IdMap, ...]:
+def sub_ids(text: str, owners: Iterable[str], *, in_order: bool = True) -> tuple[IdMap, ...]:
     """The ranges that /etc/subuid or /etc/subgid gives to one of `owners`, one after the other from 0 on.
 
-    Lines that make no sense are passed over. Empty where there is none. Source: subuid(5).
+    The lowest first, or not `in_order`: as the file has them. Lines that make no sense are passed over. Empty where
+    there is none. Source: subuid(5).
     """
     wanted = tuple(owners)
     ranges: list[tuple[int, int]] = []
@@ -63,7 +64,7 @@ def sub_ids(text: str, owners: Iterable[str]) -> tuple[IdMap, ...]:
             ranges.append((int(start), int(count)))
     found: list[IdMap] = []
     inside = 0
-    for first, size in sorted(ranges):
+    for first, size in sorted(ranges) if in_order else ranges:
         found.append(IdMap(container_id=inside, host_id=first, size=size))
         inside += size
     return tuple(found)

@@ -64,6 +64,18 @@ SYSTEM_MIGRATE = (
     ("new-runtime", "", "string", "", "", "Specify a new runtime for all containers"),
 )
 
+UNSHARE = (
+    (
+        "rootless-netns",
+        "",
+        "bool",
+        False,
+        "",
+        "Join the rootless network namespace used for bridge networks",
+        {"later": True},
+    ),
+)
+
 SYSTEM_RESET = (("force", "f", "bool", False, "", "Do not prompt for confirmation"),)
 
 EVENTS = (

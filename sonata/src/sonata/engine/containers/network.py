@@ -42,7 +42,9 @@ def made_by_runtime(config: ContainerConfig) -> bool:
 
 def new_namespace_path(engine: Engine, config: ContainerConfig) -> str:
     """A name for the network namespace that the engine makes at a start; empty where it makes none."""
-    return netns.new_path(store_tag(engine.config.storage.graph_root)) if config.network.mode in OWN else ""
+    if config.network.mode not in OWN:
+        return ""
+    return netns.new_path(engine.config.paths.netns_dir, store_tag(engine.config.storage.graph_root))
 
 
 def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:

@@ -106,8 +106,8 @@ def _namespaces(engine: Engine, ids: set[str]) -> Found:
     """Network namespaces with this store's tag that no container names."""
     start = f"netns-{store_tag(engine.config.storage.graph_root)}-"
     used = {row.state.netns for row in rows.listed(engine.database)} if ids else set()
-    for name in _names(netns.FOLDER):
-        path = f"{netns.FOLDER}/{name}"
+    for name in _names(engine.config.paths.netns_dir):
+        path = f"{engine.config.paths.netns_dir}/{name}"
         if name.startswith(start) and path not in used:
             finding = Finding(
                 kind="namespace",

@@ -1,0 +1,154 @@
+"""An ordinary user's way in: which ids there are, whose namespace is joined, where the user's files lie."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from sonata.config.search import places_of
+from sonata_core.errors import Denied, ExternalFailure, NotFound, UsageError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.process import IdMap, IdMapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+    from typing import NoReturn
+
+    from sonata.config.values import Places
+    from sonata.engine.engine import Engine
+
+_SUB_LIMIT = 1 << 20
+_SINGLE = (
+    "Using rootless single mapping into the namespace. This might break some images. Check /etc/subuid and "
+    "/etc/subgid for adding sub*ids if not using a network user"
+)
+
+
+def enter(environ: MutableMapping[str, str]) -> None:
+    """Bring this process, which has one thread, into the user's namespaces; make them if there are none.
+
+    Does nothing for root, and in a process that is there already. Raises HostLacks, Denied, UsageError,
+    ExternalFailure.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0 or environ.get("_CONTAINERS_USERNS_CONFIGURED"):
+        return
+    from sonata.host import rootless
+
+    places = places_of(environ, uid)
+    path = pause_file(places)
+    environ["XDG_RUNTIME_DIR"] = places.runtime_dir
+    for _ in range(4):
+        pid = rootless.keeper(path)
+        if not pid:
+            _make_folder(places, os.path.dirname(path))
+            pid = rootless.create(path, _maps(uid, gid, environ), _program())
+        if rootless.join(pid):
+            environ.update(rootless.marks(uid, gid))
+            return
+    raise ExternalFailure(f"cannot join the user namespace that {path} names", hint="sonata system migrate")
+
+
+def pause_file(places: Places) -> str:
+    """Where the pid of the process stands that keeps the user's namespaces."""
+    return f"{places.runtime_dir}/libpod/tmp/pause.pid"
+
+
+def entered(environ: Mapping[str, str]) -> bool:
+    """Whether this process is in an ordinary user's namespace."""
+    return bool(environ.get("_CONTAINERS_USERNS_CONFIGURED"))
+
+
+def become(engine: Engine, words: tuple[str, ...]) -> NoReturn:
+    """Replace this process by a program, with the store in its environment. Raises NotFound, Denied."""
+    storage = engine.config.storage
+    more = {"CONTAINERS_GRAPHROOT": storage.graph_root, "CONTAINERS_RUNROOT": storage.run_root}
+    try:
+        os.execvpe(words[0], list(words), {**os.environ, **more})  # noqa: S606
+    except FileNotFoundError as error:
+        where = "executable file not found in $PATH" if "/" not in words[0] else "no such file or directory"
+        raise NotFound(f'exec: "{words[0]}": {where}') from error
+    except OSError as error:
+        raise Denied(f"fork/exec {words[0]}: {(error.strerror or '').lower()}") from error
+
+
+def leave(engine: Engine) -> None:
+    """End what keeps the user's namespaces, so that the next command makes them anew. Does nothing for root."""
+    if engine.config.rootless:
+        from sonata.host import rootless
+
+        rootless.end(pause_file(engine.config.places))
+
+
+def _make_folder(places: Places, folder: str) -> None:
+    """The runtime folder and what is below; one that others could write to is not used."""
+    runtime = places.runtime_dir
+    try:
+        os.makedirs(runtime, mode=0o700, exist_ok=True)
+        seen = os.stat(runtime)
+        if seen.st_uid != places.uid or stat.S_IMODE(seen.st_mode) & 0o022:
+            raise Denied(
+                f'path "{runtime}" exists and it is not writeable only by the current user',
+                hint="set XDG_RUNTIME_DIR to a folder of the user's own, of mode 0700",
+            )
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Denied(
+            f"{error.filename}: {(error.strerror or '').lower()}",
+            hint="XDG_RUNTIME_DIR must name a folder of the user's own; log in anew, or `loginctl enable-linger`",
+        ) from error
+
+
+def _program() -> tuple[str, ...]:
+    """What keeps the namespaces: a small program that waits for ever."""
+    for path in ("/usr/libexec/podman/catatonit", "/usr/lib/podman/catatonit", "/usr/bin/catatonit"):
+        if os.access(path, os.X_OK):
+            return path, "-P"
+    for path in ("/usr/bin/sleep", "/bin/sleep"):
+        if os.access(path, os.X_OK):
+            return path, "infinity"
+    return sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"
+
+
+def _maps(uid: int, gid: int, environ: MutableMapping[str, str]) -> IdMapping:
+    """The user is root there, and has the subordinate ids from 1 on."""
+    owners = (_name(uid, environ), str(uid))
+    uids, gids = (_ranges(path, owners) for path in ("/etc/subuid", "/etc/subgid"))
+    if not uids or not gids:
+        print(f"Warning: {_SINGLE}", file=sys.stderr)
+        uids = gids = ()
+    for path, own, parts in (("/etc/subuid", uid, uids), ("/etc/subgid", gid, gids)):
+        for part in parts:
+            if part.host_id <= own < part.host_id + part.size:
+                raise UsageError(
+                    f'invalid configuration: the specified mapping {part.host_id}:{part.size} in "{path}" includes '
+                    "the user UID"
+                )
+    return IdMapping(uids=_all(uid, uids), gids=_all(gid, gids))
+
+
+def _all(own: int, parts: tuple[IdMap, ...]) -> tuple[IdMap, ...]:
+    shifted = tuple(part.replace(container_id=part.container_id + 1) for part in parts)
+    return (IdMap(container_id=0, host_id=own, size=1), *shifted)
+
+
+def _name(uid: int, environ: MutableMapping[str, str]) -> str:
+    if environ.get("USER"):
+        return environ["USER"]
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _ranges(path: str, owners: tuple[str, ...]) -> tuple[IdMap, ...]:
+    from sonata.plan.userns import sub_ids
+
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return sub_ids(file.read(_SUB_LIMIT), owners, in_order=False)
+    except OSError:
+        return ()

@@ -1,0 +1,79 @@
+"""An ordinary user's life on a private host: the same world, seen and used without privilege."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from private_host import LAUNCH, Ended, PrivateHost, host_needs
+
+UID = 1777
+NAME = "ordinary"
+PROGRAM = (sys.executable, "-I", "-S", str(LAUNCH))
+
+
+def user_needs() -> list[pytest.MarkDecorator]:
+    """The marks of a test file that wants an ordinary user."""
+    missing = [program for program in ("newuidmap", "setpriv") if not os.path.exists(f"/usr/bin/{program}")]
+    return [*host_needs(), pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")]
+
+
+class OrdinaryHost(PrivateHost):
+    """A private host whose commands are an ordinary user's, with that user's own folders and no privilege at all."""
+
+    init_words = (str(UID), NAME)
+
+    def __init__(self, base: str) -> None:
+        super().__init__(base)
+        self.graph, self.run_root = f"/home/{NAME}/.local/share/containers/storage", f"/run/user/{UID}/containers"
+
+    def environment(self, **more: str) -> list[str]:
+        """The words of env(1) that give the user's usual environment and nothing else."""
+        known = {
+            "HOME": f"/home/{NAME}",
+            "USER": NAME,
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "XDG_RUNTIME_DIR": f"/run/user/{UID}",
+            **more,
+        }
+        return ["env", "-i", "-C", f"/home/{NAME}", *(f"{name}={value}" for name, value in known.items())]
+
+    def user_argv(self, *words: str, **more: str) -> list[str]:
+        """The argument list that runs a program as the user."""
+        become = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups", "--inh-caps=-all"]
+        return self.inside(*become, *self.environment(**more), *words)
+
+    def argv(self, *words: str) -> list[str]:
+        return self.user_argv(*PROGRAM, *words)
+
+    def as_user(self, *words: str, **more: str) -> Ended:
+        """Run any program as the user."""
+        return self.program(self.user_argv(*words, **more))
+
+    def as_root(self, *words: str) -> Ended:
+        """Run any program as this host's root."""
+        return self.program(self.inside(*words))
+
+    def home(self, *path: str) -> Path:
+        """A path in the user's home, as it is reached from outside of the host."""
+        return Path(f"/proc/{self.pid}/root/home/{NAME}", *path)
+
+    def runtime(self, *path: str) -> Path:
+        """A path in the user's runtime folder, as it is reached from outside of the host."""
+        return Path(f"/proc/{self.pid}/root/run/user/{UID}", *path)
+
+    def pull(self) -> None:
+        """Have the image."""
+        self.ok("pull", "-q", "--tls-verify=false", self.image)
+
+    def user_processes(self) -> list[str]:
+        """Command lines of all processes of the user or of his subordinate ids, sorted."""
+        found = subprocess.run(
+            ["ps", "-eo", "uid,args", "--no-headers"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        return sorted(
+            line.split(None, 1)[1] for line in found if int(line.split(None, 1)[0]) in (UID, *range(100000, 165536))
+        )
