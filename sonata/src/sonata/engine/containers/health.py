@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import time
 
 from sonata.engine import events
-from sonata.engine.containers import exec as executing
 from sonata.engine.containers import health_log, present
-from sonata.engine.paths import ContainerPaths
-from sonata.host import process
-from sonata.model.container_request import ExecRequest
+from sonata.engine.containers.captured import capture
 from sonata.model.times import rfc3339
 from sonata.monitor import health_watch
-from sonata.monitor.exec import prepare_folder
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
-from sonata.store.names import new_id
 from sonata_core.errors import Conflict, NotFound, ProcessRefused, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
 from sonata_core.sdk.spawn import SpawnOptions, spawn
-from sonata_core.sdk.trees import remove_tree
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -161,49 +154,21 @@ def _check_of(config: ContainerConfig) -> Healthcheck:
 
 
 def _execute(engine: Engine, row: ContainerRow, command: tuple[str, ...], timeout: int) -> Checked:
-    """Run the check as a session of its own, which is no `exec` to anybody. `timeout` in nanoseconds."""
+    """Run the check. `timeout` in nanoseconds."""
     began = time.time_ns()
     check = _check_of(row.config)
     limit = check.max_log_size or _OUTPUT_LIMIT
-    session = new_id()
-    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
-    home = prepare_folder(paths.bundle, session, row.config.id)
-    request = ExecRequest(name=row.config.id, command=command)
-    output = bytearray()
     try:
-        with executing.open_session(engine, row, request, (session, home), ()) as running:
-            attachment = running.attach()
-            pid = executing.started(engine, row, running)
-            known = process.start_time(pid)
-            if _collect(attachment, output, 4 * limit, timeout / 10**9):
-                code = 1 if running.wait(timeout=10) else 0
-            else:
-                process.send(pid, known, 9)
-                code = _TIMED_OUT
-                output += f"healthcheck command exceeded timeout of {timeout // 10**9}s".encode()
+        done = capture(engine, row, command, limit=4 * limit, seconds=timeout / 10**9)
+        code, output = 1 if done.code else 0, done.both
+        if done.code is None:
+            code = _TIMED_OUT
+            output += f"healthcheck command exceeded timeout of {timeout // 10**9}s".encode()
     except ProcessRefused as error:
-        code, output = 1, bytearray(error.message.encode())
+        code, output = 1, error.message.encode()
     except SonataError as error:
-        code, output = _OTHER, bytearray(error.message.encode())
-    finally:
-        remove_tree(home)
+        code, output = _OTHER, error.message.encode()
     return Checked(code=code, output=output.decode(errors="replace")[:limit], began=began, ended=time.time_ns())
-
-
-def _collect(attachment: Any, output: bytearray, limit: int, seconds: float) -> bool:
-    """What the session writes, both streams together; False if it has not ended in time."""
-    deadline = time.monotonic() + seconds
-    poll = select.poll()
-    poll.register(attachment.descriptor, select.POLLIN)
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            return False
-        packet = attachment.receive()
-        if packet == b"":
-            return True
-        if packet and len(output) < limit:
-            output += packet[1:]
 
 
 def _judged(row: ContainerRow, health: dict[str, Any], done: Checked, *, startup: bool) -> dict[str, Any]:

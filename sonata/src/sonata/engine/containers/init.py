@@ -242,7 +242,7 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         log_path=config.log.path or paths.log,
         # Beyond its bound conmon 2.1 forgets what it wrote; where older files are kept, log_watch moves them instead.
         log_size_max=max(config.log.max_size, 0) if config.log.max_files == 1 else 0,
-        log_tag=config.log.tag if driver == "journald" else "",
+        log_tag=_tag(start) if driver == "journald" else "",
         terminal=config.process.terminal,
         stdin_open=config.process.stdin_open and not config.process.terminal,
         timeout=config.process.timeout,
@@ -252,6 +252,15 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         keep_fds=start.keep,
         env=monitor_env(engine),
     )
+
+
+def _tag(start: Start) -> str:
+    text = start.config.log.tag
+    if "{{" not in text:
+        return text
+    from sonata.engine.containers import log_tag
+
+    return log_tag.tag(start.engine, start.config.id)
 
 
 def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:

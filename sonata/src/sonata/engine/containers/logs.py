@@ -31,10 +31,10 @@ class Source:
 
     __slots__ = ("details", "id", "name", "number", "record")
 
-    def __init__(self, row: ContainerRow, number: int, record: LogRecord) -> None:
-        self.id = row.config.id
-        self.name = row.config.name
-        self.details = {**row.config.log.labels, **({"tag": row.config.log.tag} if row.config.log.tag else {})}
+    def __init__(self, whose: _Whose, number: int, record: LogRecord) -> None:
+        self.id = whose.row.config.id
+        self.name = whose.row.config.name
+        self.details = whose.details
         self.number = number
         self.record = record
 
@@ -42,6 +42,20 @@ class Source:
     def when(self) -> str:
         """The record's time, as it is shown."""
         return shown_stamp(self.record.stamp)
+
+
+class _Whose:
+    """A container whose log is read, and what `--details` puts before its lines: labels and tag of `--log-opt`."""
+
+    __slots__ = ("details", "row")
+
+    def __init__(self, engine: Engine, row: ContainerRow, *, detailed: bool) -> None:
+        self.row = row
+        self.details: dict[str, str] = dict(row.config.log.labels) if detailed else {}
+        if detailed and row.config.log.tag:
+            from sonata.engine.containers import log_tag
+
+            self.details["tag"] = log_tag.tag(engine, row.config.id)
 
 
 def logs(engine: Engine, request: LogsRequest, *, merged: bool = False) -> Iterator[Source]:
@@ -61,9 +75,10 @@ def logs(engine: Engine, request: LogsRequest, *, merged: bool = False) -> Itera
         merged=merged,
         stamped=merged and request.timestamps,
     )
+    all_of_them = [_Whose(engine, row, detailed=request.details) for row in found]
     if len(found) > 1 and request.follow:
-        return _together(engine, found, options)
-    return _in_turn(engine, found, options)
+        return _together(engine, all_of_them, options)
+    return _in_turn(engine, all_of_them, options)
 
 
 def _require_kept(row: ContainerRow) -> None:
@@ -107,30 +122,30 @@ def _records(engine: Engine, row: ContainerRow, options: LogOptions) -> Iterator
         return
 
 
-def _in_turn(engine: Engine, found: list[ContainerRow], options: LogOptions) -> Iterator[Source]:
-    for number, row in enumerate(found):
-        for record in _records(engine, row, options):
-            yield Source(row, number, record)
+def _in_turn(engine: Engine, found: list[_Whose], options: LogOptions) -> Iterator[Source]:
+    for number, whose in enumerate(found):
+        for record in _records(engine, whose.row, options):
+            yield Source(whose, number, record)
 
 
 class _Followed:
     """One of several logs that are followed."""
 
-    def __init__(self, engine: Engine, row: ContainerRow, number: int, options: LogOptions) -> None:
-        self.engine, self.row, self.number = engine, row, number
-        path = _path(engine, row)
+    def __init__(self, engine: Engine, whose: _Whose, number: int, options: LogOptions) -> None:
+        self.engine, self.whose, self.number = engine, whose, number
+        path = _path(engine, whose.row)
         self.watch = FileWatch(path)
-        self.reader = Reader(path, options.replace(files=row.config.log.max_files))
+        self.reader = Reader(path, options.replace(files=whose.row.config.log.max_files))
         self.alive = True
 
     def take(self) -> list[Source]:
-        return [Source(self.row, self.number, record) for record in self.reader.take()]
+        return [Source(self.whose, self.number, record) for record in self.reader.take()]
 
     def ended(self) -> bool:
         """Nothing came: whether nothing will. Said only of one that was looked at after its end."""
         if not self.alive or self.reader.over:
             return True
-        self.alive = _lives(self.engine, self.row)
+        self.alive = _lives(self.engine, self.whose.row)
         return False
 
     def close(self) -> None:
@@ -138,11 +153,11 @@ class _Followed:
         self.watch.close()
 
 
-def _together(engine: Engine, found: list[ContainerRow], options: LogOptions) -> Iterator[Source]:
-    for row in found:
-        if row.config.log.driver == "journald":
+def _together(engine: Engine, found: list[_Whose], options: LogOptions) -> Iterator[Source]:
+    for whose in found:
+        if whose.row.config.log.driver == "journald":
             raise Unsupported("logs of several containers cannot be followed where one of them logs to the journal")
-    followed = [_Followed(engine, row, number, options) for number, row in enumerate(found)]
+    followed = [_Followed(engine, whose, number, options) for number, whose in enumerate(found)]
     try:
         while followed:
             arrived = [source for one in followed for source in one.take()]

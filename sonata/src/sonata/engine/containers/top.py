@@ -1,4 +1,4 @@
-"""`top`: the processes in a container, read from /proc; no program is run for it.
+"""`top`: the processes in a container, read from /proc; no program is run for it, but ps(1) for its own options.
 
 Descriptors, their headings and the way values are written are those of psgo, which Podman uses.
 """
@@ -9,7 +9,6 @@ import os
 import time
 
 from sonata.engine.containers.small import processes
-from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -246,13 +245,17 @@ ALIASES = {
 }
 
 
-def top(engine: Engine, container: str, wanted: tuple[str, ...]) -> list[list[str]]:
-    """Headings and one row a process. Raises NotFound, Conflict, UsageError for an unknown descriptor."""
-    names = [ALIASES.get(name, name) for name in wanted or DEFAULT]
-    for name in names:
-        if name not in DESCRIPTORS:
-            raise UsageError(f"unknown descriptor: {name}", hint="`sonata top --help` lists the descriptors")
-    _, pids = processes(engine, container)
+def top(engine: Engine, container: str, wanted: tuple[str, ...]) -> list[list[str]] | list[str]:
+    """Headings and one row a process; lines as ps(1) wrote them where `wanted` are its options.
+
+    Raises NotFound, Conflict, ExternalFailure where ps does not understand them either.
+    """
+    names = [ALIASES.get(name, name) for word in wanted or DEFAULT for name in word.split(",") if name]
+    row, pids = processes(engine, container)
+    if not DESCRIPTORS.keys() >= set(names):
+        from sonata.engine.containers import top_ps
+
+        return top_ps.lines(engine, row, wanted)
     rows = [[DESCRIPTORS[name][0] for name in names]]
     for pid in sorted(pids):
         try:
