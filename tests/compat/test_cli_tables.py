@@ -17,6 +17,7 @@ OURS_ONLY = {
     "doctor",
     "help",
     "image audit",
+    "image copy",
     "plugin",
     "plugin check",
     "plugin inspect",

@@ -47,7 +47,7 @@ def test_documents_hookspecs_and_kit_agree(name: str) -> None:
     group = GROUPS[name]
     numbered = documented(name)
     letter = numbered[0][0]
-    assert numbered == [f"{letter}-{number:02}" for number in range(1, len(numbered) + 1)], "numbered without gaps"
+    assert numbered == sorted({one for one in numbered if one[0] == letter}), "in order, each once"
     hooks = cited(group.required).union(*(cited(each) for each in group.optional))
     assert hooks == set(numbered)
     assert {one for one in proved(name) if one[0] == letter} == set(numbered)

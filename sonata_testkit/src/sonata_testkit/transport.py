@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,6 @@ from sonata_testkit.plugin import PluginConformance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from sonata_core.models.image import Endpoint, ImageBatch, ImageSink, ImageSource
     from sonata_core.slot import Slot
@@ -396,6 +396,19 @@ class TransportConformance(PluginConformance):
             sink.commit(strange)
         assert isinstance(caught.value, Unsupported | UsageError)
         assert written.is_absent()
+
+    @clause("T-19")
+    def test_the_same_order_gives_the_same_bytes(
+        self, place: Callable[[str], Place], facts: TransportFacts, written: Place, sample: Callable[..., SampleImage]
+    ) -> None:
+        if not facts.sequential:
+            not_offered("one file with blobs in their order: sequential says no")
+        image = sample("order")
+        again = place("again")
+        written.write(image)
+        again.write(image)
+        first, second = (Path(each.reference.path).read_bytes() for each in (written, again))
+        assert first == second
 
     @clause("T-10")
     def test_tags(self, slot: Slot[Any], written: Place, sample: Callable[..., SampleImage]) -> None:

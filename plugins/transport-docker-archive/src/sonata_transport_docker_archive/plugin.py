@@ -30,7 +30,7 @@ class DockerArchiveTransport(TransportHooks, TransportWrite, TransportTags, Tran
             name="docker-archive",
             version="0.1.0",
             summary="Images as docker save writes them",
-            contract="transport/1.1",
+            contract="transport/1.2",
         )
 
     @hookimpl
@@ -45,6 +45,7 @@ class DockerArchiveTransport(TransportHooks, TransportWrite, TransportTags, Tran
             writes=True,
             manifest_types=MANIFEST_TYPES,
             layer_compression="none",
+            sequential=True,
         )
 
     @hookimpl

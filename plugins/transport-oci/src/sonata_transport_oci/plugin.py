@@ -19,6 +19,7 @@ class _Layouts(TransportHooks, TransportTags):
     """What both have in common."""
 
     _scheme = ""
+    _sequential = False
 
     def __init__(self, context: PluginContext) -> None:
         self._scratch = context.cache
@@ -26,14 +27,20 @@ class _Layouts(TransportHooks, TransportTags):
     @hookimpl
     def plugin_info(self) -> PluginInfo:
         """Who this is."""
-        return PluginInfo(name=self._scheme, version="0.1.0", summary="Images of OCI layouts", contract="transport/1.0")
+        return PluginInfo(name=self._scheme, version="0.1.0", summary="Images of OCI layouts", contract="transport/1.2")
 
     @hookimpl
     def transport_facts(self) -> TransportFacts:
         """Layouts hold OCI manifests and indexes, several of them, as they are."""
         from sonata_transport_oci.sinks import MANIFEST_TYPES
 
-        return TransportFacts(schemes=(self._scheme,), multi_image=True, writes=True, manifest_types=MANIFEST_TYPES)
+        return TransportFacts(
+            schemes=(self._scheme,),
+            multi_image=True,
+            writes=True,
+            manifest_types=MANIFEST_TYPES,
+            sequential=self._sequential,
+        )
 
     @hookimpl
     def transport_parse(self, text: str) -> ImageReference:
@@ -89,6 +96,7 @@ class OciArchiveTransport(_Layouts, TransportWrite):
     """Layouts as tar archives, compressed or not."""
 
     _scheme = "oci-archive"
+    _sequential = True
 
     @hookimpl
     def transport_open_sink(self, reference: ImageReference, options: TransportOptions) -> ImageSink:

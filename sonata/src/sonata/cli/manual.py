@@ -213,6 +213,22 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         "Block until one or more containers stop and then print their exit codes.",
         ("sonata wait --interval 5s ctrID", "sonata wait ctrID1 ctrID2"),
     ),
+    "sonata.cli.images.copying:command": (
+        (
+            "Copies an image from one place to another, as skopeo copy does. Both are named as TRANSPORT:PLACE: "
+            "docker:// (registries), oci:, oci-archive:, docker-archive:, dir:, and containers-storage: for this "
+            "store, or with [DRIVER@ROOT+RUN]NAME another one. Bits and digests are kept wherever the destination can "
+            "hold the image as it is; otherwise its manifest and config are converted, and layers packed anew. Blobs "
+            "that the destination has are not sent again, and a registry that has one in another repository is asked "
+            "to share it. The source is judged by policy.json as for a pull."
+        ),
+        (
+            "sonata image copy docker://registry.example/app:1 oci:/srv/layout:app",
+            "sonata image copy --all docker://registry.example/app:1 docker://mirror.example/app:1",
+            "sonata image copy --format v2s2 oci-archive:app.tar docker-archive:app-docker.tar:app:1",
+            "sonata image copy containers-storage:app containers-storage:[overlay@/srv/store+/run/store]app",
+        ),
+    ),
     "sonata.cli.images.audit:command": (
         (
             "Looks an image through, layer by layer, for what one should know before running it. Nothing of it is run, "

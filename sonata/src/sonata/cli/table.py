@@ -274,6 +274,13 @@ TABLE: dict[str, Row] = {
     "image audit": _image(
         "audit", "Look an image through for what one should know before running it", "images:AUDIT", "exact 1", "IMAGE"
     ),
+    "image copy": _image(
+        "copying",
+        "Copy an image between registries, archives, folders and stores",
+        "copying:COPY",
+        "exact 2",
+        "SOURCE DESTINATION",
+    ),
     "image diff": _image(
         "diff", "Inspect changes to the file system of an image", "contents:IMAGE_DIFF", "one or two", "IMAGE [IMAGE]"
     ),

@@ -276,6 +276,13 @@ ENGINE = tuple(
             "",
             "Who makes cgroups; empty: systemd where the host was booted with it, else the runtime itself.",
         ),
+        (
+            "compression_format",
+            one_of("", "gzip", "zstd", "zstd:chunked"),
+            "",
+            "Compression of layers that are pushed; empty: gzip.",
+        ),
+        ("compression_level", natural, 0, "Its level; 0: the format's own."),
         ("conmon_env_vars", words, (_PATH,), "Environment of the monitor."),
         ("conmon_path", words, _CONMON, "Paths of the monitor; the first that exists is used, then PATH."),
         ("debug_image", text, "", "Image with tools for `sonata debug`; empty: it must be named with --image."),

@@ -66,6 +66,8 @@ class EngineSettings(Record):
     cdi_spec_dirs: tuple[str, ...]
     cgroup_manager: str
     """`systemd`, `cgroupfs`, or empty: systemd where the host was booted with it."""
+    compression_format: str
+    compression_level: int
     conmon_env_vars: tuple[str, ...]
     conmon_path: tuple[str, ...]
     debug_image: str

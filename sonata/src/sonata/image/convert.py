@@ -17,6 +17,7 @@ from sonata_core.models.media import (
     DOCKER_CONFIG,
     DOCKER_FOREIGN_LAYER,
     DOCKER_LAYER,
+    DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_LAYER,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sonata.model.image import HistoryItem, ImageConfig
+    from sonata_core.models.image import Platform
 
 _OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 _FAMILIES = {
@@ -127,6 +129,37 @@ def write_manifest(
         document["annotations"] = dict(sorted(annotations.items()))
     content = _json(document)
     return ManifestBytes(media_type=media_type, digest=digest_of(content), content=content)
+
+
+def write_index(
+    media_type: str, manifests: Sequence[Descriptor], annotations: Mapping[str, str] | None = None
+) -> ManifestBytes:
+    """An index's bytes, compact and in the order of the specification's structures."""
+    docker = media_type == DOCKER_LIST
+    rows = []
+    for item in manifests:
+        row = _descriptor(item, docker=docker)
+        if item.platform is not None:
+            row["platform"] = _platform(item.platform)
+        if item.artifact_type and not docker:
+            row["artifactType"] = item.artifact_type
+        rows.append(row)
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type, "manifests": rows}
+    if annotations:
+        document["annotations"] = dict(sorted(annotations.items()))
+    content = _json(document)
+    return ManifestBytes(media_type=media_type, digest=digest_of(content), content=content)
+
+
+def _platform(platform: Platform) -> dict[str, object]:
+    values = (
+        ("architecture", platform.architecture),
+        ("os", platform.os),
+        ("os.version", platform.os_version),
+        ("os.features", list(platform.os_features)),
+        ("variant", platform.variant),
+    )
+    return {key: value for key, value in values if value or key in ("architecture", "os")}
 
 
 def _descriptor(item: Descriptor, *, docker: bool) -> dict[str, object]:

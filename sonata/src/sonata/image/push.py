@@ -1,12 +1,11 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
-import os
-
 from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type
-from sonata.image.layers.compress import Compression, Compressor
+from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
+from sonata.image.packing import Told, pack
 from sonata.image.transfer import Progress, Quiet
-from sonata_core.errors import Damaged, Unavailable, Unsupported
+from sonata_core.errors import Damaged, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ManifestBytes, TransportFacts
@@ -16,6 +15,8 @@ from sonata_core.record import Record
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
+
+    from sonata.image.packing import Packed
 
 
 class StoredLayer(Record):
@@ -38,7 +39,8 @@ class PushOptions(Record):
     """How to push. `spool` is a folder for compressed layers on their way, `manifest_type` forces one.
 
     With `reuse`, a blob that the destination has under the digest of the image's own manifest is not
-    compressed again.
+    compressed again; with `force` only if it is compressed as is asked for. `chunked` writes zstd:chunked; `plain`
+    leaves layers uncompressed.
     """
 
     facts: TransportFacts
@@ -47,7 +49,10 @@ class PushOptions(Record):
     level: int | None = None
     manifest_type: str = ""
     parallel: int = 3
+    chunked: bool = False
+    plain: bool = False
     reuse: bool = True
+    force: bool = False
     preserve_digests: bool = False
 
 
@@ -72,7 +77,8 @@ def put_image(
     copy was changed), RegistryFailure, Denied, Unavailable.
     """
     document = _as_manifest(image)
-    kind = Compression.NONE if options.facts.layer_compression == "none" else options.compression
+    plain = options.plain or options.facts.layer_compression == "none"
+    kind = Compression.NONE if plain else options.compression
     wanted = _wanted_type(document, options, kind)
     work = _Push(image, document, sink, options, progress or Quiet(), wanted, kind)
     layers = work.layers()
@@ -132,23 +138,51 @@ class _Push:
         self._same_type = image.manifest.media_type == wanted
 
     def layers(self) -> list[Descriptor]:
-        """Have every layer in the sink; several at once where they are compressed."""
+        """Have every layer in the sink; several at once where they are compressed, put in their order if need be."""
         places = range(len(self._image.layers))
         if self._kind is Compression.NONE or self._options.parallel < 2:
             return [self._layer(at) for at in places]
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(self._options.parallel, thread_name_prefix="sonata-push") as pool:
-            return list(pool.map(self._layer, places))
+            if not self._options.facts.sequential:
+                return list(pool.map(self._layer, places))
+            return [self._put_packed(*packed) for packed in pool.map(self._packed, places)]
 
     def _layer(self, at: int) -> Descriptor:
-        layer, original = self._image.layers[at], self._document.layers[at]
-        reusable = self._options.reuse and original.size >= 0 and original.digest != layer.diff_digest
-        if reusable and self._kind is not Compression.NONE and self._there(original):
-            return original.replace(media_type=layer_type(original.media_type, self._wanted))
         if self._kind is Compression.NONE:
-            return self._send_plain(layer, original)
-        return self._send_packed(layer, original)
+            return self._send_plain(self._image.layers[at], self._document.layers[at])
+        return self._put_packed(*self._packed(at))
+
+    def _packed(self, at: int) -> "tuple[Descriptor, Packed | None]":
+        """What a layer will be, and its content where it has to be sent."""
+        layer, original = self._image.layers[at], self._document.layers[at]
+        if self._reusable(layer, original) and self._there(original):
+            return original.replace(media_type=layer_type(original.media_type, self._wanted)), None
+        media_type = layer_type(original.media_type, self._wanted, self._kind)
+        with layer.open_tar() as stream:
+            told = _Compressing(stream, layer, self._progress)
+            made = pack(told, self._kind, self._options.level, self._options.spool, chunked=self._options.chunked)  # type: ignore[arg-type]
+        if made.diff_digest != layer.diff_digest:
+            made.file.close()
+            raise Damaged(
+                f"the store's copy of layer {layer.diff_digest} was changed since it was unpacked",
+                hint="`system check` tells more",
+            )
+        return Descriptor(media_type=media_type, digest=made.digest, size=made.size, annotations=made.notes), made
+
+    def _reusable(self, layer: StoredLayer, original: Descriptor) -> bool:
+        """Whether the blob of the image's own manifest will do, if the place has it."""
+        if not self._options.reuse or original.size < 0 or original.digest == layer.diff_digest:
+            return False
+        return not self._options.force or original.media_type.endswith(("." + self._kind, "+" + self._kind))
+
+    def _put_packed(self, blob: Descriptor, packed: "Packed | None") -> Descriptor:
+        if packed is not None:
+            with packed:
+                if not self._there(blob):
+                    self._put(blob, packed.file)
+        return blob
 
     def _there(self, blob: Descriptor) -> bool:
         if not self._sink.has_blob(blob):
@@ -167,29 +201,8 @@ class _Push:
                 self._put(blob, stream)
         return blob
 
-    def _send_packed(self, layer: StoredLayer, original: Descriptor) -> Descriptor:
-        """Compressed into a file without a name first: a sink must know the digest before the content."""
-        import hashlib
-
-        media_type = layer_type(original.media_type, self._wanted, self._kind)
-        with _spool(self._options.spool) as file, layer.open_tar() as stream:
-            plain = _Checked(stream, layer)
-            packed = Compressor(plain, self._kind, self._options.level)  # type: ignore[arg-type]
-            digest, size = hashlib.sha256(), 0
-            while part := packed.read(1 << 20):
-                digest.update(part)
-                size += len(part)
-                file.write(part)
-                self._progress.blob(layer.diff_digest, "compressing", plain.done, layer.diff_size)
-            plain.check()
-            file.seek(0)
-            blob = Descriptor(media_type=media_type, digest=Digest("sha256:" + digest.hexdigest()), size=size)
-            if not self._there(blob):
-                self._put(blob, file)
-        return blob
-
     def _put(self, blob: Descriptor, stream: "BinaryIO") -> None:
-        self._sink.put_blob(blob, _Told(stream, blob, self._progress))  # type: ignore[arg-type]
+        self._sink.put_blob(blob, Told(stream, blob, self._progress))  # type: ignore[arg-type]
         self._progress.blob(blob.digest, "done", blob.size, blob.size)
 
     def manifest(self, layers: list[Descriptor]) -> ManifestBytes:
@@ -204,52 +217,17 @@ class _Push:
         return self._image.manifest if unchanged else made.manifest
 
 
-class _Checked:
-    """A layer's tar, which must be the one that the record speaks of."""
+class _Compressing:
+    """A layer's tar that tells how far it was compressed."""
 
-    def __init__(self, stream: "BinaryIO", layer: StoredLayer) -> None:
-        import hashlib
-
+    def __init__(self, stream: "BinaryIO", layer: StoredLayer, progress: Progress) -> None:
         self._stream = stream
         self._layer = layer
-        self._hash = hashlib.sha256()
-        self.done = 0
-
-    def read(self, size: int) -> bytes:
-        part = self._stream.read(size)
-        self._hash.update(part)
-        self.done += len(part)
-        return part
-
-    def check(self) -> None:
-        """Raises Damaged."""
-        if "sha256:" + self._hash.hexdigest() != self._layer.diff_digest:
-            raise Damaged(
-                f"the store's copy of layer {self._layer.diff_digest} was changed since it was unpacked",
-                hint="`system check` tells more",
-            )
-
-
-class _Told:
-    """A stream that tells how far it was read."""
-
-    def __init__(self, stream: "BinaryIO", blob: Descriptor, progress: Progress) -> None:
-        self._stream = stream
-        self._blob = blob
         self._progress = progress
         self._done = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         part = self._stream.read(size)
         self._done += len(part)
-        self._progress.blob(self._blob.digest, "copying", self._done, self._blob.size)
+        self._progress.blob(self._layer.diff_digest, "compressing", self._done, self._layer.diff_size)
         return part
-
-
-def _spool(folder: str) -> "BinaryIO":
-    """A file without a name in `folder`: it is gone with the process, however that ends."""
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        return os.fdopen(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600), "w+b")
-    except OSError as error:
-        raise Unavailable(f"a temporary file in {folder}: {error.strerror}") from error

@@ -79,12 +79,12 @@ class Chosen(Record):
 
 def choose_image(source: ImageSource, platform: Platform) -> Chosen:
     """The manifest of the image for `platform`. Raises NotFound, Damaged, Unsupported (an index within an index)."""
-    top = _checked(source.resolve())
+    top = checked_manifest(source.resolve())
     document = parse(top)
     if not isinstance(document, Index):
         return Chosen(manifest=top, document=document)
     entry = choose(document, platform)
-    manifest = check_matches(_checked(source.manifest(entry.digest)), entry.digest)
+    manifest = check_matches(checked_manifest(source.manifest(entry.digest)), entry.digest)
     if 0 <= entry.size != len(manifest.content):
         raise Damaged(f"manifest {entry.digest} has {len(manifest.content)} bytes; its index says {entry.size}")
     inner = parse(manifest)
@@ -93,7 +93,8 @@ def choose_image(source: ImageSource, platform: Platform) -> Chosen:
     return Chosen(manifest=manifest, document=inner, index=top)
 
 
-def _checked(manifest: ManifestBytes) -> ManifestBytes:
+def checked_manifest(manifest: ManifestBytes) -> ManifestBytes:
+    """The manifest, if its bytes have its digest and are not too many. Raises Damaged."""
     if len(manifest.content) > MANIFEST_LIMIT:
         raise Damaged(f"manifest {manifest.digest} has {len(manifest.content)} bytes; {MANIFEST_LIMIT} are allowed")
     return check_matches(manifest, manifest.digest)
@@ -143,9 +144,9 @@ def pull_image(source: ImageSource, landing: Landing, options: PullOptions, prog
     described = parse_config(config)
     check_layers(described, len(layers))
     image = _image(chosen, config, described)
-    chain = _chain(landing, described)
+    chain = chain_of(landing, described)
     if not (image.id and landing.has_image(image.id, chosen.manifest.digest)):
-        _Layers(source, landing, options, progress).bring(layers, chain, described)
+        Layers(source, landing, options, progress).bring(layers, chain, described)
         signatures = source.signatures(chosen.manifest.digest) if options.signatures else ()
         landing.put_image(image.replace(layer=chain[-1] if chain else None, signatures=signatures))
     else:
@@ -174,7 +175,7 @@ def _image(chosen: Chosen, config: bytes, described: "ImageConfig") -> PulledIma
     )
 
 
-def _chain(landing: Landing, config: "ImageConfig") -> list[LayerId]:
+def chain_of(landing: Landing, config: "ImageConfig") -> list[LayerId]:
     """The ids of the image's layers, base first."""
     chain: list[LayerId] = []
     for diff_id in config.diff_ids:
@@ -254,7 +255,7 @@ class _Blob:
         self.partial.remove()
 
 
-class _Layers:
+class Layers:
     """All layers of one pull."""
 
     def __init__(self, source: ImageSource, landing: Landing, options: PullOptions, progress: Progress) -> None:

@@ -4,8 +4,12 @@ from sonata_core.record import Record
 
 
 class PullOptions(Record):
-    """Options that every command which may pull has. `retry_delay` is a Go duration."""
+    """Options that every command which may pull has.
 
+    `retry_delay` is a Go duration; `anonymous` asks without kept credentials.
+    """
+
+    anonymous: bool = False
     arch: str = ""
     authfile: str = ""
     cert_dir: str = ""

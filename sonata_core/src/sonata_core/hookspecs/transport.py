@@ -22,7 +22,7 @@ class TransportHooks(PluginHooks, Protocol):
 
     @hookspec()
     def transport_facts(self) -> "TransportFacts":
-        """T-09. Schemes served and what is kept."""
+        """T-09, T-19. Schemes served and what is kept."""
 
     @hookspec()
     def transport_parse(self, text: str) -> "ImageReference":

@@ -112,6 +112,8 @@ class TransportFacts(Record):
     """Media types of manifests that a sink takes; empty for any."""
     layer_compression: str = "keep"
     """`keep`, or `none` where a sink wants layers uncompressed."""
+    sequential: bool = False
+    """Since transport/1.2: blobs lie one behind the other in the order in which they are put (T-19)."""
 
 
 class ImageSource(Protocol):

@@ -84,6 +84,8 @@ def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Cre
     if options.creds:
         user, _, password = options.creds.partition(":")
         return Credentials(username=user, password=password)
+    if options.anonymous:
+        return None
     files = auth_files(engine.config, options.authfile, lookup.registries(engine).helpers, engine.run_command)
     return find_credentials(files, parse_name(reference).repository)
 
@@ -116,7 +118,7 @@ def pull_reference(
     endpoints: tuple[Endpoint, ...],
     progress: Progress | None,
 ) -> tuple[ImageRecord, str]:
-    _require_trust(engine, reference, options)
+    require_trust(engine, reference, options)
     opened = transport_options(engine, options, endpoints)
     hook = engine.transport(reference.transport).hook
     transfer = TransferOptions(
@@ -168,7 +170,7 @@ def _told(error: SonataError, name: str) -> SonataError:
     return error
 
 
-def _require_trust(engine: Engine, reference: ImageReference, options: PullOptions) -> None:
+def require_trust(engine: Engine, reference: ImageReference, options: PullOptions) -> None:
     """Raise Denied unless the policy accepts images from there."""
     trust.require(policy_for(engine, options)[0], reference)
 

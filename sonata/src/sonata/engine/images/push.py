@@ -27,11 +27,20 @@ _DEFAULT_PARALLEL = 3
 
 
 class PushChoices(Record):
-    """How an image is to arrive. Empty fields: as the destination likes it best."""
+    """How an image is to arrive. Empty fields: as the destination likes it best.
+
+    `compression`: gzip, zstd or zstd:chunked. `force` compresses anew what lies there in another compression;
+    `compress` compresses in folders of the `dir` transport too, `plain` nowhere.
+    """
 
     manifest_type: str = ""
     compression: str = ""
     level: int | None = None
+    force: bool = False
+    compress: bool = False
+    plain: bool = False
+    preserve_digests: bool = False
+    remove_signatures: bool = False
 
 
 def push(
@@ -52,7 +61,7 @@ def push(
         raise UsageError(f"{name} has no name to push to", hint="sonata push IMAGE DESTINATION")
     scheme, rest = split_transport(target, engine.catalog.names(TRANSPORT))
     if scheme in ("", "docker"):
-        scheme, rest, opened = "docker", *_registry(engine, rest, options)
+        scheme, rest, opened = "docker", *registry_end(engine, rest, options)
     else:
         opened = transport_options(engine, options)
     reference = engine.transport(scheme).hook.transport_parse(text=rest)
@@ -61,7 +70,8 @@ def push(
     return digest
 
 
-def _registry(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
+def registry_end(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
+    """A repository to push to: its name as the transport reads it, and where it is with what it asks for."""
     from sonata.config.certs import cert_dirs
     from sonata_core.naming import parse_name
 
@@ -98,11 +108,17 @@ def stored(engine: Engine, image: str) -> StoredImage:
 
 def settings_for(engine: Engine, slot: Slot[Any], choices: PushChoices) -> PushOptions:
     """How images go to a transport."""
+    conf = engine.config.engine
+    word = choices.compression or conf.compression_format or "gzip"
     return PushOptions(
         facts=slot.hook.transport_facts(),
         spool=engine.config.paths.tmp_dir,
-        compression=Compression(choices.compression) if choices.compression else Compression.GZIP,
-        level=choices.level,
+        compression=Compression(word.partition(":")[0]),
+        level=(conf.compression_level or None) if choices.level is None else choices.level,
+        chunked=word.endswith(":chunked"),
+        plain=choices.plain or (slot.name == "dir" and not choices.compress),
+        force=choices.force,
         manifest_type=choices.manifest_type,
-        parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
+        preserve_digests=choices.preserve_digests,
+        parallel=conf.image_parallel_copies or _DEFAULT_PARALLEL,
     )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 _ZSTD_WINDOW = 1 << 27  # 128 MiB, what every zstd is asked to be able to read
 GZIP_WINDOW = 31
+_FAST = 3
+"""The levels of gzip that isal has; from there on zlib takes over, slower and smaller."""
 _SKIPPABLE = tuple(bytes([0x50 + low, 0x2A, 0x4D, 0x18]) for low in range(16))
 
 
@@ -250,9 +252,13 @@ class Compressor(_Raw):
 
 def _compress_engine(kind: Compression, level: int | None) -> Any:
     if kind is Compression.GZIP:
+        if level is not None and level > _FAST:
+            import zlib
+
+            return zlib.compressobj(min(level, 9), zlib.DEFLATED, GZIP_WINDOW)
         from isal import isal_zlib
 
-        return isal_zlib.compressobj(2 if level is None else min(level, 3), isal_zlib.DEFLATED, GZIP_WINDOW)
+        return isal_zlib.compressobj(2 if level is None else max(level, 0), isal_zlib.DEFLATED, GZIP_WINDOW)
     if kind is Compression.ZSTD:
         import zstandard
 

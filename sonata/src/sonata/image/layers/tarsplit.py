@@ -17,7 +17,7 @@ from isal import isal_zlib
 
 from sonata.image.layers.tarread import clean
 from sonata_core.errors import Damaged
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.sdk.safepath import open_in_root
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ _GZIP_WINDOW = 31
 
 
 class Writer:
-    """Writes the lines. Names must be cleaned by the caller and unique: peers refuse duplicates."""
+    """Writes the lines. Names must be cleaned by the caller and unique: peers refuse duplicates.
 
-    def __init__(self, out: BinaryIO) -> None:
+    `packer` compresses in another way than with gzip: an object with `compress` and `flush`.
+    """
+
+    def __init__(self, out: BinaryIO, packer: Any = None) -> None:
         self._out = out
-        self._zip = isal_zlib.compressobj(1, isal_zlib.DEFLATED, _GZIP_WINDOW)
+        self._zip = packer or isal_zlib.compressobj(1, isal_zlib.DEFLATED, _GZIP_WINDOW)
         self._lines: list[bytes] = []
         self._waiting = 0
         self._position = 0

@@ -1,0 +1,127 @@
+"""Options of `image copy`, `image sync` and `image scp`.
+
+Rows are described in `sonata.cli.pflag`. Names are those of `skopeo copy` and `skopeo sync`; `scp` has Podman's.
+"""
+
+_NO_DECRYPTION = (
+    "encrypted images (ocicrypt) cannot be read here",
+    "decrypt it first, as skopeo copy --decryption-key does, and copy the result",
+)
+_NO_ENCRYPTION = ("images cannot be encrypted here", "encrypt the copy, as skopeo copy --encryption-key does")
+
+
+def _side(prefix: str, what: str) -> tuple[tuple[object, ...], ...]:
+    """The options of one end."""
+    files = {"complete": "files"}
+    return (
+        (f"{prefix}authfile", "", "string", "", "", f"Path of the {what} registry's authentication file", files),
+        (f"{prefix}cert-dir", "", "string", "", "", f"Folder with TLS certificates and keys for the {what}", files),
+        (f"{prefix}creds", "", "string", "", "", f"Credentials (USERNAME:PASSWORD) for the {what} registry"),
+        (f"{prefix}no-creds", "", "bool", False, "", f"Access the {what} registry anonymously"),
+        (f"{prefix}password", "", "string", "", "", f"Password for the {what} registry"),
+        (f"{prefix}tls-verify", "", "bool", True, "", f"Require HTTPS and verify certificates of the {what} registry"),
+        (f"{prefix}username", "", "string", "", "", f"User name for the {what} registry"),
+    )
+
+
+_BOTH = (
+    (
+        "authfile",
+        "",
+        "string",
+        "",
+        "",
+        "Path of the authentication file, for both ends. Use REGISTRY_AUTH_FILE environment variable to override",
+        {"complete": "files"},
+    ),
+    (
+        "format",
+        "f",
+        "string",
+        "",
+        "",
+        "Manifest type (oci or v2s2) to use in the destination",
+        {"choices": ("oci", "v2s2")},
+    ),
+    ("preserve-digests", "", "bool", False, "", "Fail if the digests of the source cannot be kept"),
+    ("remove-signatures", "", "bool", False, "", "Do not copy signatures of the source"),
+    (
+        "retry",
+        "",
+        "uint",
+        3,
+        "",
+        "Number of times to retry in case of failure",
+        {"aliases": ("retry-times",)},
+    ),
+    ("retry-delay", "", "string", "", "", "Delay between retries"),
+    ("policy", "", "string", "", "", "Path of the signature verification policy file", {"complete": "files"}),
+    ("tls-verify", "", "bool", True, "", "Require HTTPS and verify certificates of both registries"),
+)
+
+COPY = (
+    ("additional-tag", "", "stringArray", (), "", "Further names of the image in a docker-archive"),
+    ("all", "a", "bool", False, "", "Copy all images of an index, and the index"),
+    *_BOTH,
+    ("decryption-key", "", "stringArray", (), "", "Key needed to decrypt the image", {"refused": _NO_DECRYPTION}),
+    ("dest-compress", "", "bool", False, "", "Compress layers that are not compressed"),
+    (
+        "dest-compress-format",
+        "",
+        "string",
+        "",
+        "FORMAT",
+        "Compression of the layers in the destination (gzip, zstd, zstd:chunked)",
+        {"choices": ("gzip", "zstd", "zstd:chunked"), "aliases": ("compression-format",)},
+    ),
+    (
+        "dest-compress-level",
+        "",
+        "int",
+        0,
+        "LEVEL",
+        "Compression level to use",
+        {"aliases": ("compression-level",)},
+    ),
+    ("dest-decompress", "", "bool", False, "", "Keep layers uncompressed in the destination"),
+    (
+        "dest-force-compress-format",
+        "",
+        "bool",
+        False,
+        "",
+        "Pack layers again that the destination has in another compression",
+        {"aliases": ("force-compression",)},
+    ),
+    (
+        "dest-oci-accept-uncompressed-layers",
+        "",
+        "bool",
+        False,
+        "",
+        "Leave uncompressed layers as they are in OCI destinations too",
+    ),
+    ("digestfile", "", "string", "", "", "Write the digest of the copied image to the file", {"complete": "files"}),
+    ("encrypt-layer", "", "intSlice", (), "", "Layers to encrypt", {"refused": _NO_ENCRYPTION}),
+    ("encryption-key", "", "stringArray", (), "", "Key to encrypt the image with", {"refused": _NO_ENCRYPTION}),
+    (
+        "multi-arch",
+        "",
+        "string",
+        "",
+        "",
+        "What to copy of an index: system, all, or index-only",
+        {"choices": ("system", "all", "index-only")},
+    ),
+    (
+        "platform",
+        "",
+        "stringArray",
+        (),
+        "OS/ARCH",
+        "Copy the image for this platform; given several times, an index of these",
+    ),
+    ("quiet", "q", "bool", False, "", "Suppress output information when copying images"),
+    *_side("src-", "source"),
+    *_side("dest-", "destination"),
+)

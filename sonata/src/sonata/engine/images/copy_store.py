@@ -1,0 +1,143 @@
+"""Copies of which one end, or both, is a store of containers."""
+
+from __future__ import annotations
+
+from sonata.engine.images import lookup
+from sonata.engine.images.copying import DEFAULT_PARALLEL, STORE, sink_end, source_end, tags_of
+from sonata.engine.images.landing import StoreLanding
+from sonata.engine.images.other_store import opened
+from sonata.engine.images.pull import require_trust, wanted_platform
+from sonata.engine.images.push import PushChoices, settings_for, stored
+from sonata.image.platform import parse_platform
+from sonata.image.push import push_image, put_image
+from sonata.image.transfer import PullOptions as TransferOptions
+from sonata.image.transfer import partial_folder, pull_image
+from sonata_core.errors import Unsupported, UsageError
+from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.naming import parse_name
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
+    from sonata.model.copy_request import CopyChoices
+    from sonata_core.models.image import TransportOptions
+
+_PREFIX = f"{STORE}:"
+
+
+def copy_with_store(
+    engine: Engine, source: str, destination: str, choices: CopyChoices, progress: Progress | None
+) -> str:
+    """As `copying.copy`, where a store is an end."""
+    if not source.startswith(_PREFIX):
+        return _into(engine, source, destination.removeprefix(_PREFIX), choices, progress)
+    if not destination.startswith(_PREFIX):
+        return _out_of(engine, source.removeprefix(_PREFIX), destination, choices, progress)
+    return _across(engine, source.removeprefix(_PREFIX), destination.removeprefix(_PREFIX), choices, progress)
+
+
+def _out_of(engine: Engine, source: str, destination: str, choices: CopyChoices, progress: Progress | None) -> str:
+    here, name = opened(engine, source)
+    record, _ = lookup.get(here, name)
+    goal = sink_end(engine, destination, choices.destination)
+    _refuse_group(choices, f'source transport "{STORE}"')
+    image = stored(here, record.id)
+    options = settings_for(here, goal.slot, _push_choices(choices))
+    if choices.additional_tags:
+        names = tags_of(goal, choices)
+        place = goal.reference.replace(selector="", rest=goal.reference.path, name="")
+        writer = goal.slot.require(TransportBatch)
+        with writer.transport_open_batch(reference=place, options=goal.options) as batch:
+            manifest = put_image(image, batch, options, progress)
+            batch.add(manifest, names)
+            batch.commit()
+        return manifest.digest
+    with goal.slot.require(TransportWrite).transport_open_sink(reference=goal.reference, options=goal.options) as sink:
+        return push_image(image, sink, options, progress).digest
+
+
+def _push_choices(choices: CopyChoices) -> PushChoices:
+    return PushChoices(
+        manifest_type=choices.manifest_type,
+        compression=choices.compression,
+        level=choices.level,
+        force=choices.force,
+        compress=choices.compress,
+        plain=choices.decompress or choices.accept_uncompressed,
+        preserve_digests=choices.preserve_digests,
+        remove_signatures=choices.remove_signatures,
+    )
+
+
+def _into(engine: Engine, source: str, destination: str, choices: CopyChoices, progress: Progress | None) -> str:
+    _refuse_changes(choices)
+    _refuse_group(choices, f'destination transport "{STORE}"')
+    start = source_end(engine, source, choices.source)
+    require_trust(engine, start.reference, choices.source)
+    there, name = opened(engine, destination, make=True)
+    options = _landing_options(there, choices, start.options)
+    hook = start.slot.hook
+    with hook.transport_open_source(reference=start.reference, options=start.options) as opened_source:
+        pulled = pull_image(opened_source, StoreLanding(there.store), options, progress)
+    _name(there, pulled.id, name)
+    return pulled.digest
+
+
+def _across(engine: Engine, source: str, destination: str, choices: CopyChoices, progress: Progress | None) -> str:
+    from sonata.image.land_stored import land_stored
+
+    _refuse_changes(choices)
+    _refuse_group(choices, f'source transport "{STORE}"')
+    here, name = opened(engine, source)
+    record, _ = lookup.get(here, name)
+    image = stored(here, record.id)
+    there, target = opened(engine, destination, make=True)
+    if there.config.storage.graph_root != here.config.storage.graph_root:
+        land_stored(record.id, image, StoreLanding(there.store), _landing_options(there, choices, None), progress)
+    _name(there, record.id, target)
+    return image.manifest.digest
+
+
+def _name(engine: Engine, image: str, name: str) -> None:
+    """Names are normalised as Docker does: `x` is `docker.io/library/x:latest`."""
+    record = engine.store.find_image(image)
+    if name and record is not None:
+        engine.store.add_names(record, [str(parse_name(name).with_default_tag())])
+
+
+def _landing_options(engine: Engine, choices: CopyChoices, opened: TransportOptions | None) -> TransferOptions:
+    host = wanted_platform(engine, choices.source)
+    return TransferOptions(
+        platform=parse_platform(choices.platforms[0], host) if choices.platforms else host,
+        partial=partial_folder(engine.config.storage.graph_root),
+        parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
+        retries=opened.retries if opened else 0,
+        retry_delay=opened.retry_delay if opened else 0.0,
+        rootless=engine.facts.rootless,
+    )
+
+
+def _refuse_group(choices: CopyChoices, what: str) -> None:
+    if choices.multi not in ("", "system") or len(choices.platforms) > 1:
+        raise Unsupported(
+            f"copying multiple images: {what} does not support copying multiple images as a group",
+            hint="copy one platform at a time",
+        )
+
+
+def _refuse_changes(choices: CopyChoices) -> None:
+    """A store keeps an image's manifest as it came, and its layers unpacked."""
+    given = {
+        "--format": choices.manifest_type,
+        "--dest-compress-format": choices.compression,
+        "--dest-compress": choices.compress,
+        "--dest-decompress": choices.decompress,
+        "--additional-tag": choices.additional_tags,
+    }
+    for option, value in given.items():
+        if value:
+            raise UsageError(
+                f"{option} says nothing of {STORE}: a store keeps an image's manifest as it came",
+                hint="leave it out; `image copy` and `push` convert on the way out",
+            )

@@ -1,0 +1,190 @@
+"""Copying images from any place to any place: `image copy`."""
+
+from __future__ import annotations
+
+from sonata.engine.images.pull import credentials_for, require_trust, transport_options, wanted_platform
+from sonata.image.copy import SYSTEM, CopyOptions, copy_image, copy_into
+from sonata.image.platform import parse_platform
+from sonata.image.reference import split_transport
+from sonata.model.image_request import PullOptions
+from sonata_core.errors import SonataError, Unsupported, UsageError
+from sonata_core.groups import TRANSPORT
+from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
+    from sonata.model.copy_request import CopyChoices
+    from sonata_core.models.image import ImageReference, TransportOptions
+    from sonata_core.slot import Slot
+
+STORE = "containers-storage"
+DEFAULT_PARALLEL = 3
+
+
+class End:
+    """One end of a copy: a place of a transport, and how to talk to it."""
+
+    def __init__(self, slot: Slot[Any], reference: ImageReference, options: TransportOptions) -> None:
+        self.slot = slot
+        self.reference = reference
+        self.options = options
+
+    @property
+    def facts(self) -> Any:
+        """What the transport says of itself."""
+        return self.slot.hook.transport_facts()
+
+
+def copy(
+    engine: Engine,
+    source: str,
+    destination: str,
+    choices: CopyChoices,
+    progress: Progress | None = None,
+) -> str:
+    """Copy the image `source` to `destination`, both as `transport:place`; the digest of what is there then.
+
+    An image of the engine's own store, or of another one, may be either. Raises UsageError, NotFound, Denied,
+    Damaged, Unsupported, RegistryFailure.
+    """
+    kinds = [scheme_of(engine, text, what) for text, what in ((source, "source"), (destination, "destination"))]
+    if STORE in kinds:
+        from sonata.engine.images.copy_store import copy_with_store
+
+        return copy_with_store(engine, source, destination, choices, progress)
+    start = source_end(engine, source, choices.source)
+    require_trust(engine, start.reference, choices.source)
+    goal = sink_end(engine, destination, choices.destination)
+    return transfer(engine, start, goal, choices, progress)
+
+
+def scheme_of(engine: Engine, text: str, what: str) -> str:
+    """The transport that a place names. Raises UsageError where it names none."""
+    scheme, _ = split_transport(text, engine.catalog.names(TRANSPORT))
+    if not scheme:
+        raise UsageError(
+            f'Invalid {what} name {text}: Invalid image name "{text}", expected colon-separated transport:reference',
+            hint=f"for example docker://{text}, or containers-storage:{text}",
+        )
+    return scheme
+
+
+def source_end(engine: Engine, text: str, options: PullOptions) -> End:
+    """Where to read. Mirrors of a registry are asked first, as for a pull."""
+    from sonata.config.certs import cert_dirs
+    from sonata.engine.images import lookup
+
+    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    slot = engine.transport(scheme)
+    reference = parsed(slot, text, rest)
+    if scheme != "docker":
+        return End(slot, reference, transport_options(engine, options))
+    places = lookup.registries(engine).endpoints(reference.name)
+    endpoints = tuple(
+        one.replace(
+            credentials=credentials_for(engine, one.reference, options),
+            cert_dirs=cert_dirs(engine.config.places, one.reference.partition("/")[0], options.cert_dir),
+        )
+        for one in places
+    )
+    return End(slot, reference, transport_options(engine, options, endpoints))
+
+
+def sink_end(engine: Engine, text: str, options: PullOptions) -> End:
+    """Where to write: never a mirror. Raises Unsupported for a place that can only be read."""
+    from sonata.engine.images.push import registry_end
+
+    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    slot = engine.transport(scheme)
+    reference = parsed(slot, text, rest)
+    slot.require(TransportWrite)
+    if scheme != "docker":
+        return End(slot, reference, transport_options(engine, options))
+    _, opened = registry_end(engine, rest, options)
+    return End(slot, reference, opened)
+
+
+def parsed(slot: Slot[Any], text: str, rest: str) -> ImageReference:
+    """The reference. Raises UsageError in Podman's words."""
+    try:
+        found: ImageReference = slot.hook.transport_parse(text=rest)
+    except UsageError as error:
+        raise UsageError(f"Invalid image name {text}: {error.message}", hint=error.hint) from error
+    return found
+
+
+def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progress: Progress | None) -> str:
+    """Copy between two transports; the digest of what is there then."""
+    options = settings(engine, start, goal, choices)
+    hook = start.slot.hook
+    with hook.transport_open_source(reference=start.reference, options=start.options) as source:
+        if choices.additional_tags:
+            names = tags_of(goal, choices)
+            place = goal.reference.replace(selector="", rest=goal.reference.path, name="")
+            writer = goal.slot.require(TransportBatch)
+            with writer.transport_open_batch(reference=place, options=goal.options) as batch:
+                manifest = copy_into(source, batch, names, options, progress)
+                batch.commit()
+            return manifest.digest
+        with goal.slot.require(TransportWrite).transport_open_sink(
+            reference=goal.reference, options=goal.options
+        ) as sink:
+            return copy_image(source, sink, options, progress).digest
+
+
+def tags_of(goal: End, choices: CopyChoices) -> tuple[str, ...]:
+    """The names that an archive gets. Raises Unsupported where the place keeps one only."""
+    from sonata_core.naming import parse_name
+
+    if not goal.slot.offers(TransportBatch):
+        raise Unsupported(
+            f"--additional-tag: {goal.reference.transport} keeps no further names of an image",
+            hint="docker-archive does; elsewhere copy once more",
+        )
+    own = (goal.reference.name,) if goal.reference.name else ()
+    try:
+        more = tuple(str(parse_name(text).with_default_tag()) for text in choices.additional_tags)
+    except SonataError as error:
+        raise UsageError(f"error parsing additional-tag: {error.message}", hint=error.hint) from error
+    return tuple(dict.fromkeys((*own, *more)))
+
+
+def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> CopyOptions:
+    """How one copy goes. Raises UsageError."""
+    host = wanted_platform(engine, choices.source)
+    platforms = tuple(parse_platform(text, host) for text in choices.platforms)
+    source, facts = start.facts, goal.facts
+    keeps = goal.reference.transport == "dir"
+    pack = choices.compress or (not source.keeps_digests and not keeps and not choices.accept_uncompressed)
+    return CopyOptions(
+        source=source,
+        facts=facts,
+        spool=engine.config.paths.tmp_dir,
+        platform=host,
+        platforms=platforms,
+        multi=choices.multi or SYSTEM,
+        manifest_type=choices.manifest_type,
+        compression=choices.compression,
+        level=choices.level,
+        pack=pack,
+        unpack=choices.decompress,
+        force=choices.force,
+        preserve_digests=choices.preserve_digests,
+        remove_signatures=choices.remove_signatures,
+        parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
+        retries=goal.options.retries,
+        retry_delay=goal.options.retry_delay,
+        near=_near(start.reference, goal.reference),
+    )
+
+
+def _near(source: ImageReference, goal: ImageReference) -> tuple[str, str]:
+    """Host and repository of the source where the goal is a repository of the same registry."""
+    from sonata_core.naming import parse_name
+
+    if source.transport != "docker" or goal.transport != "docker":
+        return ("", "")
+    have, want = parse_name(source.name), parse_name(goal.name)
+    return (have.domain, have.path) if have.domain == want.domain and have.path != want.path else ("", "")

@@ -1,0 +1,211 @@
+"""An image from one place to another without the store: bits are kept wherever nothing must change."""
+
+from sonata.image.convert import write_index
+from sonata.image.copy_one import One
+from sonata.image.layers.compress import Compression
+from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
+from sonata.image.platform import choose, spell
+from sonata.image.transfer import Progress, Quiet, checked_manifest, choose_image
+from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ImageSource, ManifestBytes, Platform
+from sonata_core.models.media import DOCKER_LIST, DOCKER_MANIFEST, INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sonata_core.models.image import TransportFacts
+
+SYSTEM, ALL, INDEX_ONLY = "system", "all", "index-only"
+_INDEX_OF = {OCI_MANIFEST: OCI_INDEX, DOCKER_MANIFEST: DOCKER_LIST}
+_ZSTD = "io.github.containers.compression.zstd"
+
+
+class CopyOptions(Record):
+    """How to copy. `source`, `facts`: what the two transports say of themselves; `spool`: a folder for packed layers.
+
+    `multi` says what of an index is copied: `system` (the image for `platform`), `all`, or `index-only`; with
+    `platforms` an index of just these. `compression` empty keeps layers as they are; `pack` compresses those that are
+    not compressed, `unpack` none. With `force` layers that the place has in another compression are packed again.
+    `near` names the repository of the source where the place is one of the same registry: (`host`, `path`).
+    """
+
+    source: "TransportFacts"
+    facts: "TransportFacts"
+    spool: str
+    platform: Platform
+    platforms: tuple[Platform, ...] = ()
+    multi: str = SYSTEM
+    manifest_type: str = ""
+    compression: str = ""
+    level: int | None = None
+    pack: bool = False
+    unpack: bool = False
+    force: bool = False
+    preserve_digests: bool = False
+    remove_signatures: bool = False
+    parallel: int = 3
+    retries: int = 3
+    retry_delay: float = 1.0
+    near: tuple[str, str] = ("", "")
+
+    @property
+    def target(self) -> Compression | None:
+        """What every layer is to be; None: as it is."""
+        if self.facts.layer_compression == "none" or self.unpack:
+            return Compression.NONE
+        return Compression(self.compression.partition(":")[0]) if self.compression else None
+
+    @property
+    def chunked(self) -> bool:
+        """Whether zstd is written as zstd:chunked."""
+        return self.compression.endswith(":chunked")
+
+
+def copy_image(
+    source: ImageSource, sink: ImageSink, options: CopyOptions, progress: Progress | None = None
+) -> ManifestBytes:
+    """Copy what the source names into a sink, under its name there. Returns the manifest or index as it is there.
+
+    Raises NotFound, Damaged, Unsupported (no form will do, or digests cannot be kept), RegistryFailure, Denied.
+    """
+    return _Copy(source, sink, options, progress or Quiet()).run()
+
+
+def copy_into(
+    source: ImageSource,
+    batch: ImageBatch,
+    names: tuple[str, ...],
+    options: CopyOptions,
+    progress: Progress | None = None,
+) -> ManifestBytes:
+    """Copy one image into a batch, under these names."""
+    if options.multi != SYSTEM or len(options.platforms) > 1:
+        raise _no_group("this destination")
+    work = One(source, batch, options, progress or Quiet())
+    manifest = work.copy(choose_image(source, _platform(options)).manifest)
+    batch.add(manifest, names)
+    return manifest
+
+
+def _no_group(what: str) -> Unsupported:
+    return Unsupported(
+        f"copying multiple images: {what} does not support copying multiple images as a group",
+        hint="copy the image of one platform, or into a registry, an OCI layout or a folder",
+    )
+
+
+class _Copy:
+    """One copy, of an image or of an index."""
+
+    def __init__(self, source: ImageSource, sink: ImageSink, options: CopyOptions, progress: Progress) -> None:
+        self._source = source
+        self._sink = sink
+        self._options = options
+        self._one = One(source, sink, options, progress)
+
+    def run(self) -> ManifestBytes:
+        """Copy it all, and commit."""
+        top = checked_manifest(self._source.resolve())
+        document = parse(top)
+        whole = self._options.multi != SYSTEM or len(self._options.platforms) > 1
+        if isinstance(document, Index) and whole:
+            manifest = self._index(top, document)
+        else:
+            platform = _platform(self._options)
+            image = choose_image(self._source, platform).manifest
+            manifest = self._one.copy(image)
+            if isinstance(parse(image), LegacyManifest) and manifest is image:
+                return self._commit_legacy(manifest)
+        self._sink.commit(manifest)
+        return manifest
+
+    def _commit_legacy(self, manifest: ManifestBytes) -> ManifestBytes:
+        """Most registries take schema 1 no more: then what it converts to."""
+        from sonata_core.errors import RegistryFailure
+
+        try:
+            self._sink.commit(manifest)
+        except (RegistryFailure, Unsupported):
+            if self._options.preserve_digests:
+                raise
+            manifest = self._one.copy(manifest, legacy=False)
+            self._sink.commit(manifest)
+        return manifest
+
+    def _index(self, top: ManifestBytes, document: Index) -> ManifestBytes:
+        wanted = self._index_type(top)
+        entries = self._entries(document)
+        copied: list[Descriptor] = []
+        for entry in entries:
+            copied.append(entry if self._options.multi == INDEX_ONLY else self._instance(entry, wanted))
+        if copied == list(document.manifests) and wanted == top.media_type:
+            manifest = top
+        else:
+            manifest = write_index(wanted, copied, document.annotations if wanted == OCI_INDEX else {})
+        if self._options.preserve_digests and manifest.digest != top.digest:
+            raise _changed(top)
+        self._one.signatures(top, manifest)
+        return manifest
+
+    def _index_type(self, top: ManifestBytes) -> str:
+        accepted = self._options.facts.manifest_types
+        wanted = _INDEX_OF.get(self._options.manifest_type, top.media_type)
+        if accepted and not set(accepted) & set(INDEXES):
+            raise _no_group(f'destination transport "{self._options.facts.schemes[0]}"')
+        if accepted and wanted not in accepted:
+            if self._options.manifest_type:
+                raise Unsupported(f"an index of the type {wanted} is not taken there; {', '.join(accepted)} are")
+            wanted = next(kind for kind in INDEXES if kind in accepted)
+        if wanted != top.media_type and self._options.preserve_digests:
+            raise _changed(top)
+        return wanted
+
+    def _entries(self, document: Index) -> "Sequence[Descriptor]":
+        """The index's images, or of each platform that was asked for the best one."""
+        if not self._options.platforms:
+            return document.manifests
+        chosen: list[Descriptor] = []
+        for platform in self._options.platforms:
+            entry = choose(document, platform)
+            if entry in chosen:
+                raise NotFound(f"{spell(platform)}: the index has no image of its own for that platform")
+            chosen.append(entry)
+        return chosen
+
+    def _instance(self, entry: Descriptor, wanted: str) -> Descriptor:
+        found = check_matches(checked_manifest(self._source.manifest(entry.digest)), entry.digest)
+        if 0 <= entry.size != len(found.content):
+            raise Damaged(f"manifest {entry.digest} has {len(found.content)} bytes; its index says {entry.size}")
+        if found.media_type not in MANIFESTS:
+            raise Unsupported(f"{entry.digest} is an index within an index")
+        kinds = tuple(
+            kind
+            for kind in _members_of(wanted)
+            if not self._options.facts.manifest_types or kind in self._options.facts.manifest_types
+        )
+        manifest = self._one.copy(found, kinds=kinds)
+        self._sink.put_manifest(manifest)
+        if manifest is found and entry.media_type == found.media_type:
+            return entry
+        made = entry.replace(media_type=manifest.media_type, digest=manifest.digest, size=len(manifest.content))
+        if self._options.target is Compression.ZSTD and wanted == OCI_INDEX:
+            made = made.replace(annotations={**made.annotations, _ZSTD: "true"})
+        return made if wanted == OCI_INDEX else made.replace(annotations={})
+
+
+def _members_of(index_type: str) -> tuple[str, ...]:
+    """Types of manifests that may stand in an index: Docker's lists hold none of OCI."""
+    return (DOCKER_MANIFEST,) if index_type == DOCKER_LIST else (OCI_MANIFEST, DOCKER_MANIFEST)
+
+
+def _changed(manifest: ManifestBytes) -> Unsupported:
+    return Unsupported(
+        f"the digest {manifest.digest} cannot be kept: the destination takes the image in another form only",
+        hint="leave out --preserve-digests, or choose a destination that keeps images as they are",
+    )
+
+
+def _platform(options: CopyOptions) -> Platform:
+    return options.platforms[0] if options.platforms else options.platform

@@ -1,0 +1,342 @@
+"""One image of a copy: its blobs streamed from place to place, packed anew only where the place wants it so."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type
+from sonata.image.layers.compress import Compression, Decompressor
+from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
+from sonata.image.packing import Packed, Plain, Told, pack
+from sonata.image.transfer import read_config
+from sonata.image.verify import VerifyingReader
+from sonata_core.errors import Damaged, RegistryFailure, Unsupported
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.image import Descriptor
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import BinaryIO, TypeVar
+
+    from sonata.image.copy import CopyOptions
+    from sonata.image.transfer import Progress
+    from sonata_core.models.image import ImageBatch, ImageSink, ImageSource, ManifestBytes
+
+    T = TypeVar("T")
+    U = TypeVar("U")
+
+_FOREIGN = (".foreign.", ".nondistributable.")
+_MOUNT_FROM = "containerd.io/distribution.source."
+
+
+class One:
+    """Copies images of one source into one sink."""
+
+    def __init__(
+        self, source: ImageSource, sink: ImageSink | ImageBatch, options: CopyOptions, progress: Progress
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._options = options
+        self._progress = progress
+
+    def copy(self, image: ManifestBytes, *, kinds: tuple[str, ...] = (), legacy: bool = True) -> ManifestBytes:
+        """Have an image's blobs in the sink; the manifest that is to be stored: the same object if nothing changed.
+
+        `kinds` are the types of manifests that may be made, by default those that the sink takes; with `legacy` a
+        schema 1 manifest may stay what it is. Raises as `copy_image`.
+        """
+        document = parse(image)
+        assert not isinstance(document, Index)
+        kinds = kinds or self._options.facts.manifest_types
+        if isinstance(document, LegacyManifest):
+            if legacy and self._legacy_stays(image.media_type, kinds):
+                self._blobs([layer for layer in document.layers])
+                self.signatures(image, image)
+                return image
+            image, config, document = self._modern(document)
+        else:
+            config = b""
+        wanted = self._wanted(document, kinds)
+        if self._options.preserve_digests and wanted != document.media_type:
+            raise self._cannot_keep(image)
+        work = _Instance(self, document, config, wanted)
+        made = work.run(image)
+        if self._options.preserve_digests and made is not image:
+            raise self._cannot_keep(image)
+        self.signatures(image, made)
+        return made
+
+    def _legacy_stays(self, media_type: str, kinds: tuple[str, ...]) -> bool:
+        options = self._options
+        return not options.manifest_type and options.target is None and (not kinds or media_type in kinds)
+
+    def _cannot_keep(self, image: ManifestBytes) -> Unsupported:
+        return Unsupported(
+            f"the image's digest {image.digest} cannot be kept: the destination takes it in another form only",
+            hint="leave out --preserve-digests, or choose a destination that keeps images as they are",
+        )
+
+    def _wanted(self, document: Manifest, kinds: tuple[str, ...]) -> str:
+        """The type of manifest to write: what was asked for, what the sink takes, and OCI's alone for zstd."""
+        options = self._options
+        zstd = options.target is Compression.ZSTD
+        for only in (options.manifest_type, OCI_MANIFEST if zstd else ""):
+            if only and kinds and only not in kinds:
+                raise Unsupported(f"a manifest of the type {only} is not taken there; {', '.join(kinds)} are")
+            if only and document.is_image:
+                kinds = (only,)
+        wanted = pick_type(document, kinds)
+        if wanted != document.media_type and not document.is_image:
+            raise Unsupported(
+                f"an artifact of the type {document.artifact_type or document.config.media_type} cannot be "
+                f"written as {wanted}",
+                hint="copy it to a registry, an OCI layout or a folder",
+            )
+        return wanted
+
+    def _modern(self, document: LegacyManifest) -> tuple[ManifestBytes, bytes, Manifest]:
+        """What a schema 1 manifest converts to. Its layers are read once for their sizes and plain digests."""
+        from sonata.image.config import from_legacy
+        from sonata.image.convert import write_manifest
+
+        layers, diff_ids = [], []
+        for layer in document.real_layers:
+            stream = VerifyingReader(self._source.open_blob(layer, 0), layer.digest, -1)
+            with stream:
+                plain = Plain(Decompressor(stream))  # type: ignore[arg-type]
+                while plain.read():
+                    pass
+                layers.append(layer.replace(media_type=f"{DOCKER_LAYER}.gzip", size=stream.done))
+                diff_ids.append(plain.digest)
+        config = from_legacy(document, tuple(diff_ids))
+        described = Descriptor(media_type=DOCKER_CONFIG, digest=digest_of_blob(config), size=len(config))
+        manifest = write_manifest(DOCKER_MANIFEST, described, layers)
+        made = parse(manifest)
+        assert isinstance(made, Manifest)
+        return manifest, config, made
+
+    def signatures(self, image: ManifestBytes, made: ManifestBytes) -> None:
+        """Signatures go along, or the copy is refused: what was signed must not lose that by accident."""
+        if self._options.remove_signatures:
+            return
+        found = self._source.signatures(image.digest)
+        if not found:
+            return
+        if made.digest != image.digest:
+            raise Unsupported(
+                f"the image {image.digest} is signed, and the copy would be another image",
+                hint="--remove-signatures copies it without",
+            )
+        raise Unsupported(
+            f"Can not copy signatures to {self._options.facts.schemes[0]}: it keeps none",
+            hint="--remove-signatures copies the image without them",
+        )
+
+    def _blobs(self, blobs: list[Descriptor]) -> None:
+        """Have these blobs in the sink as they are."""
+        unique = {blob.digest: blob for blob in blobs}
+        self.each(list(unique.values()), self.send)
+
+    def each(self, blobs: Sequence[T], work: Callable[[T], U]) -> list[U]:
+        """Do `work` on every blob, several at once where the place can take them so; the results in order."""
+        if self._options.parallel < 2 or len(blobs) < 2 or self._options.facts.sequential:
+            return [work(blob) for blob in blobs]
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(self._options.parallel, thread_name_prefix="sonata-copy") as pool:
+            jobs = [pool.submit(work, blob) for blob in blobs]
+            try:
+                return [job.result() for job in jobs]
+            except BaseException:
+                for job in jobs:
+                    job.cancel()
+                raise
+
+    def send(self, blob: Descriptor) -> None:
+        """A blob as it is, unless the place has it. What breaks off is begun again, as often as was asked for."""
+        if self.is_there(blob):
+            return
+        import time
+
+        for attempt in range(self._options.retries + 1):
+            try:
+                stream = self._source.open_blob(blob, 0)
+                try:
+                    self.put(blob, stream)
+                finally:
+                    stream.close()
+                return
+            except RegistryFailure as failure:
+                if not failure.details.get("temporary") or attempt == self._options.retries:
+                    raise
+                time.sleep(min(self._options.retry_delay * float(2**attempt), 60.0))
+
+    def is_there(self, blob: Descriptor) -> bool:
+        """Whether the place has it, if need be from another repository of the same registry."""
+        host, path = self._options.near
+        asked = blob.replace(annotations={**blob.annotations, _MOUNT_FROM + host: path}) if path else blob
+        if not self._sink.has_blob(asked):
+            return False
+        self._progress.blob(blob.digest, "exists", max(blob.size, 0), blob.size)
+        return True
+
+    def put(self, blob: Descriptor, stream: BinaryIO) -> None:
+        """Store a blob; the sink verifies it (T-03)."""
+        self._sink.put_blob(blob, Told(stream, blob, self._progress))  # type: ignore[arg-type]
+        self._progress.blob(blob.digest, "done", blob.size, blob.size)
+
+    def open(self, blob: Descriptor) -> VerifyingReader:
+        """A blob's verified bytes."""
+        return VerifyingReader(self._source.open_blob(blob, 0), blob.digest, blob.size)
+
+    def config(self, blob: Descriptor) -> bytes:
+        """The config, verified."""
+        return read_config(self._source, blob)
+
+    @property
+    def options(self) -> CopyOptions:
+        """How."""
+        return self._options
+
+
+class _Instance:
+    """One manifest on its way. `config` is what was made for schema 1; else it is read if something changes."""
+
+    def __init__(self, one: One, document: Manifest, config: bytes, wanted: str) -> None:
+        self._one = one
+        self._document = document
+        self._config = config
+        self._wanted = wanted
+        self._options = one.options
+        self._diff_ids: tuple[str, ...] = ()
+
+    def run(self, image: ManifestBytes) -> ManifestBytes:
+        document = self._document
+        layers = list(document.layers)
+        if self._may_change():
+            self._read_config()
+            unique = {layer.digest: at for at, layer in reversed(list(enumerate(layers)))}
+            made = dict(zip(unique, self._one.each(list(unique.values()), self._changed_layer), strict=True))
+            layers = [made[layer.digest] for layer in layers]
+        else:
+            unique_layers = {layer.digest: layer for layer in layers if not self._stays_away(layer)}
+            self._one.each(list(unique_layers.values()), self._one.send)
+        if layers == list(document.layers) and self._wanted == document.media_type:
+            self._put_config(document.config)
+            return image
+        self._read_config()
+        converted = convert(document, self._config, self._wanted, layers)
+        if not self._one.is_there(converted.config):
+            self._one.put(converted.config, BytesIO(converted.config_bytes))
+        return converted.manifest
+
+    def _put_config(self, config: Descriptor) -> None:
+        if not self._config:
+            self._one.send(config)
+        elif not self._one.is_there(config):
+            self._one.put(config, BytesIO(self._config))
+
+    def _read_config(self) -> None:
+        from sonata.image.config import check_layers
+        from sonata.image.config import parse as parse_config
+
+        if not self._config:
+            self._config = self._one.config(self._document.config)
+        described = parse_config(self._config)
+        check_layers(described, len(self._document.layers))
+        self._diff_ids = described.diff_ids
+
+    def _may_change(self) -> bool:
+        """Whether a layer may have to be packed anew; an artifact's never is."""
+        if not self._document.is_image:
+            return False
+        options = self._options
+        if options.target is not None or options.pack:
+            return True
+        if self._wanted == DOCKER_MANIFEST and any("zstd" in layer.media_type for layer in self._document.layers):
+            return True
+        return not options.source.keeps_digests and self._wanted != self._document.media_type
+
+    def _stays_away(self, layer: Descriptor) -> bool:
+        """A layer that is not distributed stays at the addresses that its descriptor names."""
+        keeps = self._options.facts.layer_compression != "none"
+        return keeps and bool(layer.urls) and any(word in layer.media_type for word in _FOREIGN)
+
+    def _changed_layer(self, at: int) -> Descriptor:
+        layer, options = self._document.layers[at], self._options
+        if self._stays_away(layer):
+            return layer
+        if layer.media_type.endswith("+encrypted"):
+            raise Unsupported(
+                f"layer {layer.digest} is encrypted: it cannot be packed in another way",
+                hint="copy it as it is, or decrypt it first, as skopeo copy --decryption-key does",
+            )
+        target = options.target
+        if target not in (None, Compression.NONE) and not options.force and self._one.is_there(layer):
+            return self._typed(layer, _claimed(layer.media_type))
+        found = self._found(layer)
+        target = self._settled(target, found)
+        if found is target:
+            self._one.send(layer)
+            return self._typed(layer, found)
+        if options.preserve_digests:
+            raise Unsupported(
+                f"layer {layer.digest} is stored {target} there, so that digests cannot be kept",
+                hint="leave out --preserve-digests",
+            )
+        return self._repacked(layer, target, self._diff_ids[at])
+
+    def _settled(self, target: Compression | None, found: Compression) -> Compression:
+        if target is None:
+            target = Compression.GZIP if self._options.pack and found is Compression.NONE else found
+        if self._wanted == DOCKER_MANIFEST and target is Compression.ZSTD:
+            return Compression.GZIP
+        return target
+
+    def _found(self, layer: Descriptor) -> Compression:
+        """What a layer is packed with: what its type says, where the source's word is worth something."""
+        claimed = _claimed(layer.media_type)
+        if self._options.source.keeps_digests and claimed is not Compression.NONE:
+            return claimed
+        with self._one.open(layer) as stream:
+            return Decompressor(stream).kind  # type: ignore[arg-type]
+
+    def _typed(self, layer: Descriptor, kind: Compression) -> Descriptor:
+        word = "" if kind is Compression.NONE else str(kind)
+        return layer.replace(media_type=layer_type(layer.media_type, self._wanted, word))
+
+    def _pack(self, stream: VerifyingReader, target: Compression) -> Packed:
+        options = self._options
+        plain = Decompressor(stream)  # type: ignore[arg-type]
+        return pack(plain, target, options.level, options.spool, chunked=options.chunked)  # type: ignore[arg-type]
+
+    def _repacked(self, layer: Descriptor, target: Compression, diff_id: str) -> Descriptor:
+        with (
+            self._one.open(layer) as stream,
+            self._pack(stream, target) as packed,
+        ):
+            if packed.diff_digest != diff_id:
+                raise Damaged(
+                    f"layer {layer.digest} does not match the image's config: it unpacks to {packed.diff_digest}, "
+                    f"the config says {diff_id}"
+                )
+            made = self._typed(layer, target).replace(
+                digest=packed.digest, size=packed.size, annotations={**_plain_notes(layer), **packed.notes}
+            )
+            if not self._one.is_there(made):
+                self._one.put(made, packed.file)
+        return made
+
+
+def _claimed(media_type: str) -> Compression:
+    for kind in (Compression.GZIP, Compression.ZSTD):
+        if media_type.endswith(("+" + kind, "." + kind)):
+            return kind
+    return Compression.NONE
+
+
+def _plain_notes(layer: Descriptor) -> dict[str, str]:
+    """A layer's annotations without what is so of its former packing only."""
+    return {key: text for key, text in layer.annotations.items() if "zstd-chunked" not in key and "stargz" not in key}

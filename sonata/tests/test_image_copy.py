@@ -1,0 +1,321 @@
+"""Images from place to place with the real transports: bits and digests stay, and what must change changes well."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from sonata.image.copy import ALL, INDEX_ONLY, CopyOptions, copy_image, copy_into
+from sonata_core.context import PluginContext
+from sonata_core.errors import Damaged, Unsupported
+from sonata_core.models.image import Endpoint, Platform, TransportOptions
+from sonata_core.models.media import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA1,
+)
+from sonata_testkit.images import SampleImage, descriptors_of, digest_of, index_over, manifest_bytes
+from sonata_testkit.registry import FakeRegistry
+from sonata_testkit.transport import Place, blob_of, put_blobs
+from sonata_transport_dir.plugin import DirTransport
+from sonata_transport_docker_archive.plugin import DockerArchiveTransport
+from sonata_transport_oci.plugin import OciArchiveTransport, OciTransport
+from sonata_transport_registry.plugin import RegistryTransport
+
+AMD64 = Platform(os="linux", architecture="amd64")
+KEEPING = ("docker", "oci", "oci-archive", "dir")
+Make = Callable[..., Place]
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry() as made:
+        yield made
+
+
+@pytest.fixture
+def place(plugin_context: PluginContext, registry: FakeRegistry, tmp_path: Path) -> Make:
+    """Makes a place of a transport; the registry's are repositories of one registry."""
+    kinds = {
+        "docker": RegistryTransport(plugin_context),
+        "oci": OciTransport(plugin_context),
+        "oci-archive": OciArchiveTransport(plugin_context),
+        "dir": DirTransport(plugin_context),
+        "docker-archive": DockerArchiveTransport(plugin_context),
+    }
+
+    def make(kind: str, name: str) -> Place:
+        text = f"//{registry.host}/{name}:1" if kind == "docker" else f"{tmp_path}/{kind}-{name}"
+        if kind == "docker-archive":
+            text += ":name.example/x:1"
+
+        def options(reference: Any) -> TransportOptions:
+            ends = (Endpoint(reference=reference.name, insecure=True),) if kind == "docker" else ()
+            return TransportOptions(endpoints=ends, retry_delay=0.01)
+
+        return Place(kinds[kind], text, options)
+
+    return make
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[..., Any]:
+    def run(start: Place, goal: Place, **more: Any) -> Any:
+        options = CopyOptions(
+            source=start.hook.transport_facts(),
+            facts=goal.hook.transport_facts(),
+            spool=str(tmp_path / "spool"),
+            platform=AMD64,
+            retry_delay=0.01,
+            **more,
+        )
+        with start.source() as source, goal.sink() as sink:
+            return copy_image(source, sink, options)
+
+    return run
+
+
+def write_index(start: Place, *, docker: bool = False) -> tuple[list[SampleImage], Any]:
+    images = [SampleImage(f"{arch}", docker=docker, architecture=arch) for arch in ("amd64", "arm64")]
+    index = index_over(images, docker=docker)
+    with start.sink() as sink:
+        for image in images:
+            put_blobs(sink, image)
+            sink.put_manifest(image.manifest)
+        sink.commit(index)
+    return images, index
+
+
+@pytest.mark.parametrize("kind", KEEPING)
+@pytest.mark.parametrize("other", KEEPING)
+def test_there_and_back_keeps_every_bit(place: Make, copy: Any, kind: str, other: str) -> None:
+    image = SampleImage("round")
+    first, second, third = place(kind, "first"), place(other, "second"), place(kind, "third")
+    first.write(image)
+    assert copy(first, second, preserve_digests=True) == image.manifest
+    assert copy(second, third, preserve_digests=True) == image.manifest
+    assert third.read() == first.read() == (image.manifest, image.blobs)
+
+
+@pytest.mark.parametrize("kind", KEEPING)
+@pytest.mark.parametrize("other", KEEPING)
+def test_an_index_there_and_back(place: Make, copy: Any, kind: str, other: str) -> None:
+    first, second, third = place(kind, "first"), place(other, "second"), place(kind, "third")
+    images, index = write_index(first)
+    assert copy(first, second, multi=ALL).content == index.content
+    assert copy(second, third, multi=ALL, preserve_digests=True).content == index.content
+    with third.source() as source:
+        assert source.resolve().content == index.content
+        for image in images:
+            assert source.manifest(image.manifest.digest).content == image.manifest.content
+            assert all(blob_of(source, blob) == image.blobs[blob.digest] for blob in image.descriptors)
+
+
+@pytest.mark.parametrize("kind", KEEPING)
+def test_an_archive_of_docker_keeps_config_and_layers(place: Make, copy: Any, kind: str) -> None:
+    image = SampleImage("archive", docker=True)
+    first, archive, back = place("dir", "first"), place("docker-archive", "a"), place(kind, "back")
+    first.write(image)
+    copy(first, archive)
+    _, blobs = archive.read()
+    assert image.config in blobs.values()
+    assert set(image.layers) <= set(blobs.values())
+    copy(archive, back, manifest_type=DOCKER_MANIFEST if kind in ("dir", "docker") else "", pack=True)
+    manifest, blobs = back.read()
+    layers = [gzip.decompress(blobs[blob.digest]) for blob in descriptors_of(manifest)[1:]]
+    assert layers == image.layers
+    if kind in ("dir", "docker"):
+        assert image.config in blobs.values()
+
+
+def test_from_docker_to_oci_and_back(place: Make, copy: Any) -> None:
+    image = SampleImage("convert", docker=True)
+    docker, oci, back = place("dir", "docker"), place("oci", "oci"), place("dir", "back")
+    docker.write(image)
+    made = copy(docker, oci)
+    assert made.media_type == OCI_MANIFEST
+    manifest, blobs = oci.read()
+    kinds = [blob.media_type for blob in descriptors_of(manifest)]
+    assert kinds == [
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar",
+    ]
+    assert set(image.blobs) - {image.descriptors[0].digest} <= set(blobs)
+    assert copy(oci, back, manifest_type=DOCKER_MANIFEST).media_type == DOCKER_MANIFEST
+    with pytest.raises(Unsupported, match="cannot be kept"):
+        copy(docker, place("oci", "no"), preserve_digests=True)
+
+
+def test_an_index_is_converted_with_its_images(place: Make, copy: Any) -> None:
+    start, goal, back = place("dir", "list"), place("oci", "index"), place("docker", "list")
+    write_index(start, docker=True)
+    made = copy(start, goal, multi=ALL)
+    assert made.media_type == OCI_INDEX
+    entries = json.loads(made.content)["manifests"]
+    assert [entry["mediaType"] for entry in entries] == [OCI_MANIFEST] * 2
+    assert [entry["platform"]["architecture"] for entry in entries] == ["amd64", "arm64"]
+    assert copy(goal, back, multi=ALL, manifest_type=DOCKER_MANIFEST).media_type == DOCKER_LIST
+
+
+def test_one_of_an_index_some_of_it_and_the_index_alone(place: Make, copy: Any) -> None:
+    start = place("oci", "index")
+    images, index = write_index(start)
+    arm = Platform(os="linux", architecture="arm64")
+    assert copy(start, place("oci", "host")) == images[0].manifest
+    assert copy(start, place("oci", "arm"), platforms=(arm,)) == images[1].manifest
+    both = copy(start, place("oci", "both"), platforms=(arm, AMD64))
+    assert [one["digest"] for one in json.loads(both.content)["manifests"]] == [
+        image.manifest.digest for image in reversed(images)
+    ]
+    alone = place("dir", "alone")
+    assert copy(start, alone, multi=INDEX_ONLY) == index
+    assert sorted(path.name for path in Path(alone.reference.path).iterdir()) == ["manifest.json", "version"]
+    with pytest.raises(Unsupported, match="as a group"):
+        copy(start, place("docker-archive", "none"), multi=ALL)
+
+
+@pytest.mark.parametrize("word", ["gzip", "zstd", "zstd:chunked"])
+def test_layers_are_packed_as_asked(place: Make, copy: Any, word: str) -> None:
+    image = SampleImage("packed", compressed=False)
+    start, goal = place("oci", "plain"), place("oci", "packed")
+    start.write(image)
+    copy(start, goal, compression=word)
+    manifest, blobs = goal.read()
+    layers = descriptors_of(manifest)[1:]
+    assert {blob.media_type.rpartition("+")[2] for blob in layers} == {word.partition(":")[0]}
+    reader = zstandard.ZstdDecompressor()
+    undo = (
+        gzip.decompress if word == "gzip" else lambda data: reader.stream_reader(data, read_across_frames=True).read()
+    )
+    assert [undo(blobs[blob.digest]) for blob in layers] == image.layers
+    notes = json.loads(manifest.content)["layers"][0].get("annotations", {})
+    assert bool(notes) == (word == "zstd:chunked")
+
+
+def test_what_is_there_is_kept_unless_forced(place: Make, copy: Any) -> None:
+    image = SampleImage("there")
+    start, goal = place("oci", "start"), place("docker", "goal")
+    start.write(image)
+    goal.write(image)
+    layers = [blob.digest for blob in image.descriptors[1:]]
+    kept = json.loads(copy(start, goal, compression="zstd").content)
+    assert [layer["digest"] for layer in kept["layers"]] == layers
+    forced = json.loads(copy(start, goal, compression="zstd", force=True).content)
+    assert not set(layers) & {layer["digest"] for layer in forced["layers"]}
+
+
+def test_zstd_becomes_gzip_for_docker(place: Make, copy: Any) -> None:
+    image = SampleImage("zstd")
+    start, packed, goal = place("oci", "start"), place("oci", "zstd"), place("dir", "docker")
+    start.write(image)
+    copy(start, packed, compression="zstd", force=True)
+    copy(packed, goal, manifest_type=DOCKER_MANIFEST)
+    manifest, blobs = goal.read()
+    assert [gzip.decompress(blobs[blob.digest]) for blob in descriptors_of(manifest)[1:]] == image.layers
+
+
+def test_blobs_are_shared_within_a_registry(place: Make, copy: Any, registry: FakeRegistry) -> None:
+    image = SampleImage("mounted")
+    start, goal = place("docker", "one/app"), place("docker", "two/app")
+    start.write(image)
+    registry.requests.clear()
+    near = (registry.host, "one/app")
+    copy(start, goal, near=near)
+    assert not registry.seen("GET", "/blobs/"), "nothing is downloaded"
+    assert not registry.seen("PATCH", "/blobs/"), "nothing is uploaded"
+    assert goal.read() == start.read()
+    registry.requests.clear()
+    copy(start, goal, near=near)
+    assert not registry.seen("POST", "/blobs/uploads/"), "what is there is not sent again"
+
+
+def test_a_damaged_blob_goes_nowhere(place: Make, copy: Any, registry: FakeRegistry) -> None:
+    image = SampleImage("damaged")
+    start = place("docker", "bad")
+    start.write(image)
+    registry.trouble.corrupt_blobs = True
+    for kind in ("oci", "oci-archive", "dir", "docker-archive"):
+        goal = place(kind, "none")
+        with pytest.raises(Damaged):
+            copy(start, goal)
+        assert goal.is_absent()
+
+
+def test_a_broken_connection_is_taken_up_again(place: Make, copy: Any, registry: FakeRegistry) -> None:
+    image = SampleImage("broken", compressed=False)
+    start, goal = place("docker", "cut"), place("oci", "whole")
+    start.write(image)
+    registry.trouble.cut_at, registry.trouble.cuts = 100_000, 2
+    assert copy(start, goal) == image.manifest
+
+
+def test_several_names_in_one_archive(place: Make, tmp_path: Path) -> None:
+    image = SampleImage("names", docker=True)
+    start, goal = place("dir", "start"), place("docker-archive", "names")
+    start.write(image)
+    options = CopyOptions(
+        source=start.hook.transport_facts(), facts=goal.hook.transport_facts(), spool=str(tmp_path), platform=AMD64
+    )
+    whole = goal.reference.replace(selector="", name="", rest=goal.reference.path)
+    with start.source() as source, goal.hook.transport_open_batch(reference=whole, options=goal.options) as batch:
+        copy_into(source, batch, ("a.example/x:1", "b.example/y:2"), options)
+        batch.commit()
+    assert goal.hook.transport_tags(reference=whole, options=goal.options) == ("a.example/x:1", "b.example/y:2")
+
+
+def test_an_encrypted_layer_is_copied_but_never_changed(place: Make, copy: Any) -> None:
+    image = SampleImage("secret")
+    document = json.loads(image.manifest.content)
+    for layer in document["layers"]:
+        layer["mediaType"] += "+encrypted"
+    image.manifest = manifest_bytes(OCI_MANIFEST, document)
+    start = place("oci", "start")
+    start.write(image)
+    assert copy(start, place("dir", "same")) == image.manifest
+    for more in ({"manifest_type": DOCKER_MANIFEST}, {"compression": "zstd", "force": True}, {"unpack": True}):
+        with pytest.raises(Unsupported, match="encrypted"):
+            copy(start, place("dir", "changed"), **more)
+
+
+def legacy(image: SampleImage) -> Any:
+    """A schema 1 manifest over an image's layers, without signatures."""
+    sums = [{"blobSum": blob.digest} for blob in reversed(image.descriptors[1:])]
+    entries = [
+        {"id": "b" * 64, "parent": "a" * 64, "created": "2026-01-01T00:00:00Z", "os": "linux", "architecture": "amd64"},
+        {"id": "a" * 64, "created": "2025-01-01T00:00:00Z"},
+    ]
+    return manifest_bytes(
+        SCHEMA1,
+        {
+            "schemaVersion": 1,
+            "name": "old",
+            "tag": "1",
+            "architecture": "amd64",
+            "fsLayers": sums,
+            "history": [{"v1Compatibility": json.dumps(entry)} for entry in entries],
+        },
+    )
+
+
+def test_schema_1_is_kept_or_made_new(place: Make, copy: Any) -> None:
+    image = SampleImage("old", docker=True)
+    old = legacy(image)
+    start = place("dir", "old")
+    with start.sink() as sink:
+        put_blobs(sink, image)
+        sink.commit(old)
+    kept = place("docker", "kept")
+    assert copy(start, kept) == old
+    assert kept.resolve().content == old.content
+    goal = place("oci", "new")
+    assert copy(start, goal).media_type == OCI_MANIFEST
+    manifest, blobs = goal.read()
+    config = json.loads(blobs[descriptors_of(manifest)[0].digest])
+    assert config["rootfs"]["diff_ids"] == [digest_of(layer) for layer in image.layers]
