@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 HEADINGS = {
     "containers": "Containers",
     "images": "Images",
+    "artifacts": "Artifacts",
     "networks": "Networks",
     "volumes": "Volumes",
     "secrets": "Secrets",

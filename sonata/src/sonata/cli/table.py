@@ -12,6 +12,7 @@ A row is `path: (target, help, realm, group, options, arguments, synopsis)`:
 
 Row = tuple[str, str, str, str, str, str, str]
 
+_A = "sonata.cli.artifacts."
 _C = "sonata.cli.containers."
 _I = "sonata.cli.images."
 _N = "sonata.cli.networks."
@@ -26,6 +27,10 @@ _MORE_I = "IMAGE [IMAGE...]"
 
 def _container(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
     return (f"{_C}{verb}:command", text, "userns", "containers", options, rule, synopsis)
+
+
+def _artifact(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_A}{verb}:command", text, "userns", "artifacts", f"artifacts:{options}", rule, synopsis)
 
 
 def _image(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
@@ -147,6 +152,16 @@ _UNMOUNT = _container("unmount", "Unmount working container's root filesystem", 
 _UPDATE = _container("update", "Update an existing container", "update:UPDATE", "max 1", _ONE_C)
 
 TABLE: dict[str, Row] = {
+    "artifact": ("", "Manage OCI artifacts", "host", "artifacts", "", "", ""),
+    "artifact add": _artifact(
+        "add", "Add an OCI artifact to the local store", "ADD", "min 2", "ARTIFACT PATH [...PATH]"
+    ),
+    "artifact extract": _artifact(
+        "extract", "Extract an OCI artifact to a local path", "EXTRACT", "exact 2", "ARTIFACT PATH"
+    ),
+    "artifact inspect": _artifact("inspect", "Inspect an OCI artifact", "INSPECT", "exact 1", "ARTIFACT"),
+    "artifact ls": _artifact("ls", "List OCI artifacts", "LS", "none", ""),
+    "artifact rm": _artifact("rm", "Remove one or more OCI artifacts", "RM", "any", "ARTIFACT [ARTIFACT...]"),
     "attach": _ATTACH,
     "commit": _COMMIT,
     "completion": (
@@ -469,6 +484,8 @@ TABLE: dict[str, Row] = {
 }
 
 ALIASES: dict[str, str] = {
+    "artifact list": "artifact ls",
+    "artifact remove": "artifact rm",
     "container ls": "container list",
     "container umount": "container unmount",
     "image ls": "image list",
@@ -489,7 +506,7 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 
 TO_COME = frozenset(
     (
-        *("artifact", "auto-update", "build", "builder", "buildx", "compose", "context"),
+        *("artifact pull", "artifact push", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
         *("machine", "manifest", "play", "pod", "quadlet"),
         *("container checkpoint",),

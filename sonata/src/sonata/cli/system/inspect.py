@@ -33,7 +33,7 @@ def command(parsed: Parsed, call: Call) -> int:
 
         return of_containers(parsed, call)
     finders = _finders(call, size=parsed["size"])
-    finders |= {"pod": _no_pod, "artifact": _no_artifact} if kind != "all" else {}
+    finders |= {"pod": _no_pod, "artifact": lambda name: _artifact(call, name)} if kind != "all" else {}
     if kind != "all":
         return inspect_all(parsed, parsed.args, finders[kind])
     return inspect_all(parsed, parsed.args, lambda name: _first(finders, name))
@@ -85,5 +85,8 @@ def _no_pod(name: str) -> dict[str, Any]:
     raise NotFound(f"no such pod {name}", name=name)
 
 
-def _no_artifact(name: str) -> dict[str, Any]:
-    raise NotFound(f"{name}: artifact does not exist", name=name)
+def _artifact(call: Call, name: str) -> dict[str, Any]:
+    from sonata.engine.artifacts.stored import get
+    from sonata.engine.artifacts.stored import inspect as document
+
+    return document(get(call.engine, name))

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def known_names(engine: Engine, kind: str) -> Iterable[str]:
-    """Names of all `containers`, `images`, `networks` or `volumes`; none of any other kind."""
+    """Names of all `artifacts`, `containers`, `images`, `networks` or `volumes`; none of any other kind."""
+    if kind == "artifacts":
+        from sonata.engine.artifacts.stored import open_store
+
+        return [name for name, _ in open_store(engine).names() if name]
     if kind == "containers":
         return [row.config.name for row in containers.listed(engine.database)]
     if kind == "images":

@@ -1,0 +1,1 @@
+"""Artifacts: files in an OCI layout beside the images."""

@@ -1,0 +1,103 @@
+"""`artifact extract`: an artifact's files, verified, into a folder or a file of the host."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from sonata.engine.artifacts.stored import get, open_store
+from sonata.image.artifact import chosen, file_name
+from sonata_core.errors import SonataError, UsageError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.content import copy_verified, write_all
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.image.artifact_store import ArtifactStore
+    from sonata_core.models.image import Descriptor
+
+
+def extract(engine: Engine, name: str, target: str, *, digest: str = "", title: str = "") -> None:
+    """Write one blob to `target`, or all of them into it where it is a folder.
+
+    A file has its name when it is whole and verified. Titles come from strangers: none leads out of the
+    folder, and a symbolic link in it is replaced, not followed. Raises NotFound, UsageError, Damaged.
+    """
+    store = open_store(engine)
+    artifact = get(engine, name)
+    if not artifact.document.layers and not (digest or title):
+        raise UsageError("the artifact has no blobs, nothing to extract")
+    found = chosen(artifact, digest, title)
+    if os.path.isdir(target):
+        named = [(blob, file_name(blob, own)) for blob, own in found]
+        folder = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for blob, own in named:
+                _write(store, blob, folder, own, f"{target.rstrip('/')}/{own}")
+        finally:
+            os.close(folder)
+        return
+    if len(found) > 1:
+        raise UsageError(
+            f'the artifact consists of several blobs and the target "{target}" is not a directory and neither '
+            "digest or title was specified to only copy a single blob"
+        )
+    _to_file(store, found[0][0], target)
+
+
+def _to_file(store: ArtifactStore, blob: Descriptor, target: str) -> None:
+    """To the very file that the user named, following the links that lead there: a device or pipe is written to."""
+    if target.endswith("/"):
+        raise _trouble(target, "is a directory")
+    try:
+        if not stat.S_ISREG(os.stat(target).st_mode):
+            _into(store, blob, target)
+            return
+    except FileNotFoundError:
+        pass  # it is made
+    parent, name = os.path.split(os.path.realpath(target))
+    try:
+        folder = os.open(parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _trouble(target, error.strerror or "") from error
+    try:
+        _write(store, blob, folder, name, target)
+    finally:
+        os.close(folder)
+
+
+def _into(store: ArtifactStore, blob: Descriptor, target: str) -> None:
+    try:
+        fd = os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise _trouble(target, error.strerror or "") from error
+    try:
+        with store.open_blob(blob) as stream:
+            copy_verified(stream, lambda chunk: write_all(fd, chunk), blob)
+    finally:
+        os.close(fd)
+
+
+def _write(store: ArtifactStore, blob: Descriptor, folder: int, name: str, shown: str) -> None:
+    """Beside its place first: `name` is one part of a path, and rename follows no link."""
+    temporary = f".{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(temporary, flags, 0o666, dir_fd=folder)
+    except OSError as error:
+        raise _trouble(shown, error.strerror or "") from error
+    try:
+        with store.open_blob(blob) as stream:
+            copy_verified(stream, lambda chunk: write_all(fd, chunk), blob)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException as error:
+        os.unlink(temporary, dir_fd=folder)
+        if isinstance(error, OSError):
+            raise _trouble(shown, error.strerror or "") from error
+        raise
+    finally:
+        os.close(fd)
+
+
+def _trouble(target: str, text: str) -> SonataError:
+    return UsageError(f"failed to create target file: open {target}: {text.lower()}")
