@@ -112,6 +112,24 @@ def test_following_goes_on_where_the_policy_starts_it_again(again: LiveWorld) ->
     assert both.returncode == 0
 
 
+def test_following_goes_on_over_a_restart_by_hand_and_ends_with_the_container(again: LiveWorld) -> None:
+    """Also of several; the second one ends by itself meanwhile."""
+    again.start("h", command=("sh", "-c", "echo run; exec sleep 1000"))
+    again.start("other", command=("sh", "-c", "echo other"))
+    followers = [
+        subprocess.Popen(again.argv("logs", "-f", *names), stdout=subprocess.PIPE, text=True)
+        for names in (("h",), ("--names", "h", "other"))
+    ]
+    heads = [one.stdout.readline() for one in followers if one.stdout]
+    for _ in range(2):
+        again.ok("restart", "-t", "0", "h")
+    again.ok("rm", "-f", "-t", "0", "h")
+    rests = [one.communicate(timeout=30)[0] for one in followers]
+    assert heads[0] + rests[0] == "run\n" * 3
+    assert (heads[1] + rests[1]).count("h run\n") == 3
+    assert (heads[1] + rests[1]).count("other other\n") == 1
+
+
 def test_several_are_followed_to_their_ends(again: LiveWorld) -> None:
     again.start("a", command=("sh", "-c", "for i in 1 2 3; do echo a$i; sleep 0.2; done"))
     again.start("b", command=("sh", "-c", "for i in 1 2 3; do echo b$i; sleep 0.3; done"))

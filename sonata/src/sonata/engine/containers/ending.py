@@ -12,6 +12,7 @@ from sonata.host import process
 from sonata.state import containers as rows
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.locks import is_flocked
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,8 +30,11 @@ class Attended:
     """
 
     def __init__(self, engine: Engine, row: ContainerRow) -> None:
-        self._folder = ContainerPaths(engine, row.config.backends.storage, row.config.id).run_dir
+        self._folder = self._place(ContainerPaths(engine, row.config.backends.storage, row.config.id))
         self._handle = -1
+
+    def _place(self, paths: ContainerPaths) -> str:
+        return paths.run_dir
 
     def __enter__(self) -> Attended:
         try:
@@ -46,6 +50,22 @@ class Attended:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+class Returning(Attended):
+    """A command that will start a container again which it is stopping, for as long as the `with` block lasts.
+
+    Whoever follows the container's output goes on then. The folder with its spec says it, which a stop leaves alone.
+    """
+
+    def _place(self, paths: ContainerPaths) -> str:
+        return paths.bundle
+
+
+def is_returning(engine: Engine, row: ContainerRow) -> bool:
+    """Whether a living command is about to start it again."""
+    bundle = ContainerPaths(engine, row.config.backends.storage, row.config.id).bundle
+    return is_flocked(bundle, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def mark(paths: ContainerPaths, config: ContainerConfig) -> str:

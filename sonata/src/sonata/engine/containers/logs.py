@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import filters, present
+from sonata.engine.containers import ending, filters, present
 from sonata.engine.containers.select import select
 from sonata.engine.paths import ContainerPaths
 from sonata.host import process
@@ -96,7 +96,10 @@ def _path(engine: Engine, row: ContainerRow) -> str:
 
 
 def _lives(engine: Engine, row: ContainerRow) -> bool:
-    """Whether there may be more: it runs, or its policy is about to start it again."""
+    """Whether there may be more: it runs, or somebody or its policy is about to start it again."""
+    # Asked before and after: a restart holds its mark from before the stop until it runs.
+    if ending.is_returning(engine, row):
+        return True
     try:
         now = present.corrected(engine, rows.get(engine.database, row.config.id))
     except NotFound:
@@ -104,7 +107,9 @@ def _lives(engine: Engine, row: ContainerRow) -> bool:
     if now.state.phase == Phase.STOPPED:
         # Its monitor writes down what is left, unless somebody killed it.
         return process.alive(now.state.conmon_pid, now.state.conmon_start)
-    return now.state.pid > 0 or now.state.phase in _STILL or present.is_awaited(engine, now)
+    if now.state.pid > 0 or now.state.phase in _STILL or present.is_awaited(engine, now):
+        return True
+    return ending.is_returning(engine, row)
 
 
 def _records(engine: Engine, row: ContainerRow, options: LogOptions) -> Iterator[LogRecord]:

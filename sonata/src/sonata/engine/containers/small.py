@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import cleanup, present, start, stop
+from sonata.engine.containers import cleanup, ending, present, start, stop
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups
 from sonata.plan import lifecycle
@@ -52,6 +52,11 @@ def restart(engine: Engine, container: str, timeout: int | None = None, *, count
     """
     row = present.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.RESTART, row.config.id)
+    with ending.Returning(engine, row):
+        return _restart(engine, row, timeout, counted=counted)
+
+
+def _restart(engine: Engine, row: ContainerRow, timeout: int | None, *, counted: bool) -> str:
     kept = row.config.auto_remove
     if row.state.phase in (Phase.RUNNING, Phase.STOPPING, Phase.INITIALISED):
         if kept:
