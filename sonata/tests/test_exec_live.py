@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -78,6 +79,48 @@ def test_descriptors_that_nobody_passed_are_refused(world: LiveWorld, verb: str)
         assert done.returncode == 125
         assert f"file descriptor 4 is not available - the {option.partition('=')[0]} option requires" in done.stderr
     assert "cannot preserve FD 1" in world.run("exec", "--preserve-fd=1", NAME, "true").stderr
+
+
+LISTENING = "echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; cat <&3; cat <&4"
+
+
+@pytest.mark.parametrize("runtime", [name for name in ("crun", "runc") if shutil.which(name)])
+def test_sockets_of_a_service_manager_reach_the_container(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    """LISTEN_FDS of sd_listen_fds(3), also for `start`; `exec` and a start by policy have none to give."""
+    monkeypatch.setenv("LISTEN_FDS", "2")
+    monkeypatch.setenv("LISTEN_PID", "1")
+    monkeypatch.setenv("LISTEN_FDNAMES", "a:b")
+    options = (f"--runtime={runtime}", "--network=none", "--rootfs", world.rootfs)
+    said = "2 1 a:b\nfrom 3\nfrom 4\n"
+    done = with_descriptors(world, (3, 4), "run", "--rm", *options, "sh", "-c", LISTENING)
+    assert (done.returncode, done.stdout) == (0, said), done
+    again = ("sh", "-c", f"test -e /tmp/again && exec sleep 1000; touch /tmp/again; {LISTENING}; exit 1")
+    world.ok("create", "--restart=on-failure:1", "--name=listening", *options, *again)
+    done = with_descriptors(world, (3, 4), "start", "--attach", "listening")
+    assert done.stdout == said, done
+    assert eventually(lambda: world.inspect("listening")["State"]["Running"])
+    done = with_descriptors(world, (3, 4), "exec", "listening", "env")
+    world.ok("rm", "-f", "-t0", "listening")
+    os.unlink(f"{world.rootfs}/tmp/again")
+    assert (done.returncode, "LISTEN" in done.stdout) == (0, False), done
+
+
+def test_sockets_that_are_promised_and_not_there(world: LiveWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One promised to another process is not ours to miss; a count that is none is refused."""
+    command = ("run", "--rm", "--network=none", "--rootfs", world.rootfs, "env")
+    monkeypatch.setenv("LISTEN_FDS", "2")
+    monkeypatch.setenv("LISTEN_PID", "1")
+    done = world.run(*command)
+    assert (done.returncode, "LISTEN" in done.stdout) == (0, False), done
+    monkeypatch.delenv("LISTEN_PID")
+    assert "file descriptor 3 is not available - LISTEN_FDS=2 promises it" in world.run(*command).stderr
+    monkeypatch.setenv("LISTEN_FDS", "x")
+    assert 'converting LISTEN_FDS=x: strconv.Atoi: parsing "x": invalid syntax' in world.run(*command).stderr
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    done = with_descriptors(world, (3, 4), "run", "--preserve-fds=2", *command[1:-1], "sh", "-c", "cat <&4")
+    assert (done.stdout, "Ignoring LISTEN_FDS to preserve" in done.stderr) == ("from 4\n", True), done
 
 
 def test_nothing_else_of_the_caller_stays_open_in_the_monitor(world: LiveWorld) -> None:

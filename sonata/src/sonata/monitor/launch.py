@@ -213,6 +213,8 @@ def conmon_argv(spec: MonitorSpec, how: Launch) -> list[str]:
     argv += _stdin_options(spec)
     if spec.timeout:
         argv.append(f"--timeout={spec.timeout}")
+    if "LISTEN_FDS" in spec.env:
+        argv.append("--replace-listen-pid")
     if spec.conmon_pid_file:
         argv += ["--conmon-pidfile", spec.conmon_pid_file]
     if spec.restore_path:

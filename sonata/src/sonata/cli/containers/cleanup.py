@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.cli.output import outcome
 from sonata.cli.request import selection
 from sonata_core.errors import UsageError
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Take away what ended containers left; print their names. A container that is gone is no error."""
+    # conmon had sockets of a service manager to hand on; a start by policy has not.
+    os.environ.pop("LISTEN_FDS", None)
     if parsed["exec"]:
         return _forget_session(parsed, call)
     from sonata.engine.containers.cleanup import cleanup

@@ -270,6 +270,9 @@ def _process(engine: Engine, row: ContainerRow, request: ExecRequest, paths: Con
     with open(paths.config, encoding="utf-8", errors="surrogateescape") as file:
         found: dict[str, Any] = json.load(file)["process"]
     found["args"] = list(request.command)
+    # Sockets of a service manager are the first process's alone.
+    own = row.config.process.env
+    found["env"] = [one for one in found["env"] if one[:7] != "LISTEN_" or one.partition("=")[0] in own]
     found.pop("terminal", None)
     if request.tty:
         found["terminal"] = True

@@ -47,6 +47,7 @@ class Start:
         self.state: ContainerState = row.state
         self.paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
         self.preserved: tuple[int, ...] = ()
+        self.listening: dict[str, str] = {}
         self.keep: tuple[int, ...] = ()
         self.request: AttachRequest | None = None
         self.attaching: Background[AttachResult] | None = None
@@ -62,6 +63,8 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
     lifecycle.require(Phase(row.state.phase), Verb.INIT, row.config.id)
     start = Start(engine, row)
     start.preserved = preserved
+    if engine.config.environment.get("LISTEN_FDS"):
+        _listen(start)
     with Undo(engine.log) as undo:
         undo.push("state", lambda: _record_failure(engine, row))
         undo.push("dismantle", lambda: cleanup.dismantle(engine, row.replace(state=start.state)))
@@ -106,6 +109,16 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
     rows.put_state(engine.database, start.config.id, start.state, durable=False)
     events.container(engine, start.config, "init")
     return row.replace(state=start.state)
+
+
+def _listen(start: Start) -> None:
+    """Hand on the sockets that a service manager gave us."""
+    from sonata.engine.containers import descriptors
+
+    if start.preserved:
+        start.engine.notify("Ignoring LISTEN_FDS to preserve custom user-specified FDs")
+        return
+    start.preserved, start.listening = descriptors.activated(start.engine.config.environment)
 
 
 def _begin(start: Start) -> None:
@@ -216,7 +229,7 @@ def _launch_request(start: Start) -> LaunchRequest:
         cgroups_disabled=config.cgroups == "disabled",
         no_pivot=engine.config.engine.no_pivot_root,
         no_new_keyring=not engine.config.containers.keyring,
-        preserve_fds=len(start.preserved),
+        preserve_fds=0 if start.listening else len(start.preserved),  # LISTEN_FDS itself tells the runtime
         flags=engine.runtime_flags(config.backends.runtime),
     )
 
@@ -250,7 +263,7 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         sdnotify_socket=notified,
         preserve_fds=start.preserved,
         keep_fds=start.keep,
-        env=monitor_env(engine),
+        env={**monitor_env(engine), **start.listening},
     )
 
 

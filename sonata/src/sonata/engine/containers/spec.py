@@ -114,6 +114,10 @@ def assemble(engine: Engine, config: ContainerConfig, given: SpecInputs) -> tupl
 
         if notify.passed_on(engine, config):
             spec = notify.inject(engine, config, spec)
+    if engine.config.environment.get("LISTEN_FDS"):
+        from sonata.engine.containers import descriptors
+
+        spec = descriptors.announced(engine.config.environment, spec)
     if config.cdi_devices:
         from sonata.engine.containers.cdi import inject
 
