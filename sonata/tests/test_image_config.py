@@ -102,14 +102,14 @@ def test_an_empty_config_is_enough() -> None:
 
 
 def test_inspect_has_podmans_shape() -> None:
-    shown = view.inspect(view.view(stored()), {"Name": "overlay", "Data": {}})
+    shown = view.inspect(view.view(stored()), {"Name": "overlay", "Data": {}}, "b" * 64)
     assert list(shown) == [
         "Id", "Digest", "RepoTags", "RepoDigests", "Parent", "Comment", "Created", "Config", "Version", "Author",
         "Architecture", "Os", "Size", "VirtualSize", "GraphDriver", "RootFS", "Labels", "Annotations", "ManifestType",
         "User", "History", "NamesHistory", "Healthcheck",
     ]  # fmt: skip
     assert shown["RepoDigests"] == [f"localhost/a@{D}", f"quay.io/b/c@{D}"]
-    assert shown["Parent"] == "a" * 64
+    assert shown["Parent"] == "b" * 64
     assert shown["Config"] == {
         "User": "5:6",
         "ExposedPorts": {"80/tcp": {}},

@@ -33,14 +33,14 @@ class ImageView(Record):
 
     @property
     def repo_digests(self) -> tuple[str, ...]:
-        """Each repository that it is named in, with each of its digests."""
-        found: dict[str, None] = {}
+        """Each repository that it is named in, with each of its digests, sorted."""
+        found: set[str] = set()
         for name in self.names:
             repository = _repository(name)
             for digest in self.digests or (self.digest,):
                 if repository and digest:
-                    found[f"{repository}@{digest}"] = None
-        return tuple(found)
+                    found.add(f"{repository}@{digest}")
+        return tuple(sorted(found))
 
 
 class StoredImage(Record):
@@ -75,15 +75,18 @@ def view(image: StoredImage) -> ImageView:
     )
 
 
-def inspect(image: ImageView, graph_driver: Mapping[str, object] | None) -> dict[str, object]:
-    """The object of `image inspect`, with Podman's keys in Podman's order. `graph_driver`: `Name` and `Data`."""
+def inspect(image: ImageView, graph_driver: Mapping[str, object] | None, parent: str = "") -> dict[str, object]:
+    """The object of `image inspect`, with Podman's keys in Podman's order.
+
+    `graph_driver`: `Name` and `Data`; `parent` is the id of the image that this one was built upon.
+    """
     config = image.config
     shown: dict[str, object] = {
         "Id": image.id,
         "Digest": image.digest,
         "RepoTags": list(image.repo_tags),
         "RepoDigests": list(image.repo_digests),
-        "Parent": config.parent.removeprefix("sha256:"),
+        "Parent": parent,
         "Comment": config.comment or _first_comment(image),
         "Created": config.created or None,
         "Config": container_config(config),

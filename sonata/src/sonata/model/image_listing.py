@@ -8,8 +8,8 @@ from sonata_core.record import Record
 class ListedImage(Record):
     """An image of the store. `created` in nanoseconds, `size` in bytes; `containers` made from it.
 
-    `labels` and `parent` stand in the image's config, which is read only where it is asked for:
-    None where it was not.
+    `labels`, and what follows them, is told only where it is asked for: configs are read for it.
+    `parent` is the id of the image that this one was built upon.
     """
 
     id: str
@@ -25,6 +25,9 @@ class ListedImage(Record):
     parent: str = ""
     architecture: str = ""
     os: str = ""
+    dangling: bool | None = None
+    """Without a name and without children; None where nobody asked."""
+    is_list: bool = False
 
 
 class Twig(Record):
@@ -33,6 +36,8 @@ class Twig(Record):
     layer: str
     size: int
     tags: tuple[str, ...] = ()
+    lead: str = ""
+    """What stands before it: the lines of the tree."""
 
 
 class ImageTree(Record):

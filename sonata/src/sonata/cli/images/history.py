@@ -61,7 +61,7 @@ def fields(step: HistoryRow, now: float, *, full: bool, human: bool) -> Mapping[
         "CreatedBy": made if full or len(made) <= _WIDTH else made[: _WIDTH - 3] + "...",
         "CreatedSince": lambda: _since(step, now),
         "ID": ident(step.id, full=full),
-        "Size": lambda: _size(step.size) if human else str(step.size),
+        "Size": lambda: _size(step.size),
         "Tags": list(step.tags),
     }
 

@@ -8,7 +8,7 @@ from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
@@ -22,7 +22,7 @@ COLUMNS = (
     ("Size", "SIZE"),
 )
 HEADINGS = {"ID": "IMAGE ID", "ReadOnly": "R/O"}
-_DETAILS = ("Labels", "ParentId", "Arch", ".Os")
+_DETAILS = ("Labels", "ParentId", "Arch", ".Os", "Dangling", "IsManifestList")
 
 
 def command(parsed: Parsed, call: Call) -> int:
@@ -31,14 +31,13 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.images.listing import listing
 
     form = parsed["format"]
-    if parsed["quiet"] and form:
-        raise UsageError("quiet and format are mutually exclusive")
     if parsed.args and parsed["filter"]:
         raise UsageError("cannot specify an image and a filter(s)")
     details = is_json(form) or any(word in form for word in _DETAILS)
-    found = listing(call.engine, parsed.args, parsed["filter"], details=details)
+    found = listing(call.engine, parsed.args, parsed["filter"], details=details, intermediate=parsed["all"])
     if parsed["quiet"]:
-        print("".join(f"{ident}\n" for ident in dict.fromkeys(_id(one, parsed) for one in found)), end="")
+        rows = ordered(_rows(found), parsed["sort"])
+        print("".join(f"{ident}\n" for ident in dict.fromkeys(_id(one, parsed) for one, _ in rows)), end="")
         return 0
     print(shown(parsed, found, time.time()), end="")
     return 0
@@ -49,10 +48,12 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     from sonata.cli.render.report import Report, is_json, render_rows
 
     form = parsed.get("format")
+    ranked = ordered(_rows(found), parsed["sort"])
     if form is not None and is_json(form):
         from sonata.cli.render.json import dumps
 
-        return dumps([as_json(one) for one in found], indent=4) + "\n"
+        # An object for each name, as Podman prints them.
+        return dumps([as_json(one) for one, _ in ranked], indent=4) + "\n"
     columns = list(COLUMNS)
     if parsed["digests"]:
         columns.insert(2, ("Digest", "DIGEST"))
@@ -60,19 +61,36 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
         columns.append(("History", "HISTORY"))
     if any(one.read_only for one in found):
         columns.append(("ReadOnly", "R/O"))
-    rows = [fields(one, name, now, _id(one, parsed)) for one in found for name in one.names or ("",)]
+    rows = [fields(one, name, now, _id(one, parsed)) for one, name in ranked]
     report = Report("images", "images.imageReporter", columns, HEADINGS)
-    return render_rows(report, ordered(rows, parsed["sort"]), form, heading=not parsed["noheading"])
+    return render_rows(report, rows, form, heading=not parsed["noheading"])
 
 
 def _id(one: ListedImage, parsed: Parsed) -> str:
     return f"sha256:{one.id}" if parsed["no-trunc"] else one.id[:12]
 
 
-def ordered(rows: list[Mapping[str, Any]], key: str) -> list[Mapping[str, Any]]:
-    """Sorted as `--sort` says; newest first otherwise."""
-    members = {"id": "Id", "repository": "Repository", "tag": "Tag", "size": "_size"}
-    return sorted(rows, key=lambda row: row[members[key]]) if key in members else rows
+def _rows(found: list[ListedImage]) -> list[tuple[ListedImage, str]]:
+    """A row for each tag; for an image that has only digests one, and one for an image without a name."""
+    rows = []
+    for one in found:
+        tagged = [name for name in one.names if split(name)[1] != "<none>"]
+        rows += [(one, name) for name in tagged or one.names[:1] or ("",)]
+    return rows
+
+
+_KEYS: dict[str, Callable[[tuple[ListedImage, str]], Any]] = {
+    "created": lambda row: -(row[0].created // 10**9),
+    "id": lambda row: row[0].id,
+    "repository": lambda row: split(row[1])[0],
+    "size": lambda row: row[0].size,
+    "tag": lambda row: split(row[1])[1],
+}
+
+
+def ordered(rows: list[tuple[ListedImage, str]], key: str) -> list[tuple[ListedImage, str]]:
+    """Sorted as `--sort` says, by default newest first; what is alike stays in the order of the store."""
+    return sorted(rows, key=_KEYS[key])
 
 
 def split(name: str) -> tuple[str, str]:
@@ -96,13 +114,13 @@ def fields(one: ListedImage, name: str, now: float, ident: str) -> Mapping[str, 
         "CreatedAt": lambda: _utc(one.created),
         "CreatedSince": lambda: ago(now, one.created),
         "CreatedTime": lambda: _utc(one.created),
-        "Dangling": not one.names,
+        "Dangling": bool(one.dangling),
         "Digest": one.digest or "<none>",
         "History": ", ".join(one.names_history),
         "ID": ident,
         "Id": one.id,
-        "IsDangling": not one.names,
-        "IsManifestList": False,
+        "IsDangling": bool(one.dangling),
+        "IsManifestList": one.is_list,
         "IsReadOnly": one.read_only,
         "Labels": dict(one.labels or {}),
         "Names": list(one.names),
@@ -116,7 +134,6 @@ def fields(one: ListedImage, name: str, now: float, ident: str) -> Mapping[str, 
         "Size": lambda: size_text(one.size),
         "Tag": tag,
         "VirtualSize": one.size,
-        "_size": one.size,
     }
 
 
@@ -134,7 +151,7 @@ def as_json(one: ListedImage) -> dict[str, Any]:
         "Id": one.id,
         "ParentId": one.parent,
         "RepoTags": None,
-        "RepoDigests": repo_digests(one) or None,
+        "RepoDigests": repo_digests(one),
         "Size": one.size,
         "SharedSize": 0,
         "VirtualSize": one.size,
@@ -143,7 +160,7 @@ def as_json(one: ListedImage) -> dict[str, Any]:
     }
     optional: Iterable[tuple[str, Any]] = (
         ("ReadOnly", one.read_only),
-        ("Dangling", not one.names),
+        ("Dangling", one.dangling),
         ("Digest", one.digest),
         ("History", list(one.names_history)),
         ("Names", list(one.names)),

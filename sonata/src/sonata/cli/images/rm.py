@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sonata.cli.output import outcome
-from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,24 +11,14 @@ if TYPE_CHECKING:
 
 
 def command(parsed: Parsed, call: Call) -> int:
-    """Remove images or their names: `Untagged: NAME` and ids of images that are gone."""
-    from sonata.engine.images.listing import listing
-    from sonata.engine.images.remove import remove
+    """Remove images or their names: every `Untagged: NAME`, then every `Deleted: ID` of an image that is gone."""
+    from sonata.engine.images.remove import Removal, remove_records, remove_several
 
-    engine = call.engine
-    names = [image.id for image in listing(engine)] if parsed["all"] else parsed.args
-    lines: list[str] = []
-    failed: list[SonataError] = []
-    for name in names:
-        try:
-            removed = remove(engine, name, force=parsed["force"])
-        except NotFound as error:
-            if not (parsed["force"] or parsed["ignore"]):
-                failed.append(error)
-        except SonataError as error:
-            error.details.setdefault("object", name)
-            failed.append(error)
-        else:
-            lines += [f"Untagged: {untagged}" for untagged in removed.untagged]
-            lines += [f"Deleted: {removed.deleted}"] if removed.deleted else []
-    return outcome(lines, failed)
+    how = Removal(force=parsed["force"], ignore=parsed["ignore"], prune=not parsed["no-prune"])
+    if parsed["all"]:
+        own = [image for image in call.engine.store.images() if not image.read_only]
+        done = remove_records(call.engine, own, how)
+    else:
+        done = remove_several(call.engine, parsed.args, how)
+    lines = [*(f"Untagged: {name}" for name in done.untagged), *(f"Deleted: {image}" for image in done.deleted)]
+    return outcome(lines, list(done.errors))

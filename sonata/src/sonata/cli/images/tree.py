@@ -28,8 +28,7 @@ def shown(found: ImageTree) -> str:
         f"Size:     {human_size(found.size)}",
         "Image Layers" if found.layers else "No Image Layers",
     ]
-    last = len(found.layers) - 1
-    rows = [("└── " if number == last else "├── ") + _row(twig) for number, twig in enumerate(found.layers)]
+    rows = [twig.lead + _row(twig) for twig in found.layers]
     return "\n".join([*head, *rows, ""])
 
 

@@ -17,7 +17,6 @@ IMAGES = (
         False,
         "",
         "Remove persistent build cache created by --mount=type=cache",
-        {"later": True},
     ),
     (
         "external",

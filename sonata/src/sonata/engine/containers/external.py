@@ -53,10 +53,12 @@ def _is_mounted(engine: Engine, record: ContainerRecord) -> bool:
 
 def _row(engine: Engine, record: ContainerRecord) -> ListedContainer:
     image = engine.store.find_image(record.image) if record.image else None
+    # As Podman shows it: the name that leads the history, also when it was taken away.
+    names = (image.names_history or image.names) if image else ()
     return ListedContainer(
         id=record.id,
         name=next(iter(record.data.get("names") or ()), ""),
-        image=image.names[0] if image and image.names else "",
+        image=names[0] if names else "",
         image_id=record.image or "",
         command=(_maker(record),),
         created=nanoseconds(record.data.get("created") or "1970-01-01T00:00:00Z"),

@@ -18,6 +18,19 @@ def read_config(engine: Engine, image: ImageRecord) -> ImageConfig:
     return image_config.parse(engine.store.image_data(image, f"sha256:{image.id}"))
 
 
+def is_list(engine: Engine, image: ImageRecord) -> bool:
+    """Whether it is a list of images for several platforms, which has no config of its own."""
+    if image.layer is not None or f"sha256:{image.id}" in image.big_data:
+        return False
+    from sonata.image.manifest import Index, parse_bytes
+    from sonata_core.errors import SonataError
+
+    try:
+        return isinstance(parse_bytes(engine.store.image_data(image, "manifest")), Index)
+    except SonataError:
+        return False
+
+
 def image_facts(engine: Engine, image: ImageRecord, name: str) -> ImageFacts:
     """The facts of an image known as `name`."""
     config = read_config(engine, image)

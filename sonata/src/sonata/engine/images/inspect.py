@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 def inspect(engine: Engine, name: str) -> dict[str, Any]:
     """The object that `inspect` shows for an image. Raises NotFound, Damaged."""
+    from sonata.engine.images.kinship import Kinship
+
     image, _ = lookup.get(engine, name)
-    return view.inspect(shown(engine, image), graph_driver(engine, image.layer))
+    parent = Kinship(engine).parent(image)
+    return view.inspect(shown(engine, image), graph_driver(engine, image.layer), parent.id if parent else "")
 
 
 def shown(engine: Engine, image: ImageRecord) -> view.ImageView:

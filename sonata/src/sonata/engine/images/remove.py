@@ -5,65 +5,187 @@ from __future__ import annotations
 from sonata.engine import events, storage
 from sonata.engine.images import lookup
 from sonata.state import containers as rows
-from sonata_core.errors import InUse
+from sonata_core.errors import Conflict, Denied, InUse, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sonata.engine.engine import Engine
     from sonata.store.records import ImageRecord
 
 
+class Removal(Record):
+    """How to remove. `force` removes containers, other engines' too, and all names; `external` only those others'.
+
+    `ignore`: a name that is not known is no error. `prune`: what an image was built upon goes with it, if it has
+    neither a name nor another child.
+    """
+
+    force: bool = False
+    external: bool = False
+    ignore: bool = False
+    prune: bool = True
+
+
 class Removed(Record):
-    """What a removal did: names that were taken, and the image's id if it is gone."""
+    """What a removal did: names that were taken, ids of images that are gone, and what could not be done.
+
+    `processed` are all images that were touched; one that others are built upon goes, and is not among `deleted`, as
+    its layers stay.
+    """
 
     untagged: tuple[str, ...] = ()
-    deleted: str = ""
+    deleted: tuple[str, ...] = ()
+    processed: tuple[str, ...] = ()
+    errors: tuple[SonataError, ...] = ()
 
 
-def remove(engine: Engine, text: str, *, force: bool = False, every_name: bool = False) -> Removed:
-    """Remove a name; with its last name, or by id, the image. `force` removes its containers and all names.
+def remove(engine: Engine, text: str, how: Removal | None = None) -> Removed:
+    """Remove a name; with its last name, or by id, the image. Raises NotFound, InUse, Conflict, Denied."""
+    work = _Work(engine, how or Removal())
+    image, by = work.look_up(text)
+    work.remove(image, by)
+    return work.done()
 
-    `every_name` removes all names, and no container. Raises NotFound, InUse.
-    """
-    image, name = lookup.get(engine, text)
-    by_id = image.id.startswith(text.removeprefix("sha256:")) and text not in image.names
-    if not by_id and len(image.names) > 1:
-        taken = name or text
-        engine.store.remove_names(image, [taken])
-        events.thing(engine, "image", "untag", taken, image.id)
-        return Removed(untagged=(taken,))
-    if by_id and len(image.names) > 1 and not (force or every_name):
-        raise InUse(
-            f'unable to delete image "{image.id}" by ID with more than one tag '
-            f"([{' '.join(image.names)}]): please force removal",
-            hint="`--force` removes all of them",
+
+def remove_several(engine: Engine, names: Iterable[str], how: Removal) -> Removed:
+    """Remove images by names or ids. Those that cannot be removed stop no other: see `errors`."""
+    work = _Work(engine, how)
+    wanted: dict[str, tuple[ImageRecord, list[str]]] = {}
+    for text in names:
+        try:
+            image, by = work.look_up(text)
+        except NotFound as error:
+            if not (how.force or how.ignore):
+                work.errors.append(error)
+            continue
+        except SonataError as error:
+            work.fail(error, text)
+            continue
+        wanted.setdefault(image.id, (image, []))[1].append(by)
+    for image, several in wanted.values():
+        for by in several:
+            work.attempt(image, by)
+    return work.done()
+
+
+def remove_records(engine: Engine, images: Iterable[ImageRecord], how: Removal) -> Removed:
+    """Remove images with all their names. Those that cannot be removed stop no other: see `errors`."""
+    work = _Work(engine, how)
+    for image in images:
+        work.attempt(image, "")
+    return work.done()
+
+
+class _Work:
+    """One command's removals, and what came of them."""
+
+    def __init__(self, engine: Engine, how: Removal) -> None:
+        self._engine = engine
+        self._how = how
+        self._untagged: dict[str, list[str]] = {}
+        self._deleted: set[str] = set()
+        self.errors: list[SonataError] = []
+
+    def look_up(self, text: str) -> tuple[ImageRecord, str]:
+        """An image, and by what it is to be removed: the name that the text stands for, or the text itself."""
+        image, name = lookup.get(self._engine, text)
+        if text.startswith("sha256:") or (image.id.startswith(text) and text not in image.names):
+            return image, text
+        return image, text if "@" in text else name or text
+
+    def attempt(self, image: ImageRecord, by: str) -> None:
+        """As `remove`; an error is kept."""
+        try:
+            self.remove(image, by)
+        except SonataError as error:
+            self.fail(error, by or image.id)
+
+    def fail(self, error: SonataError, what: str) -> None:
+        """Keep an error."""
+        error.details.setdefault("object", what)
+        self.errors.append(error)
+
+    def done(self) -> Removed:
+        """What was done."""
+        return Removed(
+            untagged=tuple(name for names in self._untagged.values() for name in names),
+            deleted=tuple(image for image in self._untagged if image in self._deleted),
+            processed=tuple(self._untagged),
+            errors=tuple(self.errors),
         )
-    _free(engine, image, force=force)
-    names = image.names
-    engine.store.delete_image(image, unmount=lambda path: storage.unmount(engine, path))
-    for one in names:
-        events.thing(engine, "image", "untag", one, image.id)
-    events.thing(engine, "image", "remove", names[0] if names else image.id, image.id)
-    return Removed(untagged=names, deleted=image.id)
+
+    def remove(self, image: ImageRecord, by: str) -> None:
+        """Remove an image, or its name `by` while it has others; then what it was built upon, if nothing needs that."""
+        engine = self._engine
+        now = next((one for one in engine.store.images() if one.id == image.id), None)
+        if now is None:
+            return
+        if now.read_only:
+            raise Denied(f'cannot remove read-only image "{now.id}"', hint="it lies in an additional image store")
+        if self._untag(now, by):
+            return
+        from sonata.engine.images.kinship import Kinship
+
+        _free(engine, now, self._how)
+        kinship = Kinship(engine)
+        needed, parent = kinship.has_children(now), kinship.parent(now)
+        engine.store.delete_image(now, unmount=lambda path: storage.unmount(engine, path))
+        self._untagged.setdefault(now.id, []).extend(now.names)
+        if not needed:
+            self._deleted.add(now.id)
+        for one in now.names:
+            events.thing(engine, "image", "untag", one, now.id)
+        events.thing(engine, "image", "remove", now.names[0] if now.names else now.id, now.id)
+        if not self._how.prune or parent is None or parent.names or parent.read_only:
+            return
+        if not Kinship(engine).has_children(parent):
+            self.remove(parent, "")
+
+    def _untag(self, image: ImageRecord, by: str) -> bool:
+        """Take the name away, if it is one and there are others. Raises Conflict, NotFound."""
+        if not by or len(image.names) == 1:
+            return False
+        digest = by.startswith("sha256:")
+        if digest or image.id.startswith(by):
+            if image.names and not self._how.force:
+                raise Conflict(
+                    f'unable to delete image "{image.id}" by {"digest" if digest else "ID"} with more than one tag '
+                    f"([{' '.join(image.names)}]): please force removal",
+                    hint="`--force` removes all of them",
+                )
+            return False
+        if by not in image.names:
+            raise UsageError(f"{by}: tag not known")
+        self._engine.store.remove_names(image, [by])
+        self._untagged.setdefault(image.id, []).append(by)
+        events.thing(self._engine, "image", "untag", by, image.id)
+        return True
 
 
-def _free(engine: Engine, image: ImageRecord, *, force: bool) -> None:
+def _free(engine: Engine, image: ImageRecord, how: Removal) -> None:
     """Remove the containers that use the image, or raise InUse naming one."""
     users = rows.using_image(engine.database, image.id)
     users += [one for one in rows.mounting_image(engine.database, image.id) if one not in users]
-    foreign = [one.id for one in engine.store.containers() if one.image == image.id and one.id not in users]
-    if force:
+    if how.force:
         from sonata.engine.containers.remove import remove as remove_container
 
         for user in users:
             remove_container(engine, user, force=True, timeout=0)
         users = []
-    taken = [*users, *foreign]
+    foreign = [one for one in engine.store.containers() if one.image == image.id and one.id not in users]
+    if foreign and (how.force or (how.external and not users)):
+        from sonata.engine.containers.external import remove as remove_external
+
+        for one in foreign:
+            remove_external(engine, one, force=how.force)
+        foreign = []
+    taken = [*users, *(str(one.id) for one in foreign)]
     if taken:
-        who = "an external container" if taken[0] in foreign else "container"
         raise InUse(
-            f"image used by {taken[0]}: image is in use by {who if taken[0] in foreign else 'a container'}: "
+            f"image used by {taken[0]}: image is in use by a container: "
             "consider listing external containers and force-removing image",
-            hint="`sonata ps -a --external` shows it; `--force` removes Sonata's own",
+            hint="`sonata ps -a --external` shows it",
         )

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from sonata_core.models.ids import LayerId
 
 
+_TWIG, _LEAF = "├── ", "└── "
+_BRANCH, _BLANK = "│   ", "    "
+
+
 def tree(engine: Engine, name: str, *, whatrequires: bool = False) -> ImageTree:
     """The tree of an image; with `whatrequires` that of all that is built upon it. Raises NotFound."""
     image, _ = lookup.get(engine, name)
@@ -24,7 +28,10 @@ def tree(engine: Engine, name: str, *, whatrequires: bool = False) -> ImageTree:
         tags.setdefault(other.layer, []).extend(_tags(other.names))
     walk = _above if whatrequires else _below
     layers = walk(known, image.layer) if image.layer else ()
-    twigs = (Twig(layer=one.id, size=max(one.diff_size, 0), tags=tuple(tags.get(one.id, ()))) for one in layers)
+    twigs = (
+        Twig(layer=one.id, size=max(one.diff_size, 0), tags=tuple(tags.get(one.id, ())), lead=lead)
+        for one, lead in layers
+    )
     return ImageTree(image=image.id, tags=_tags(image.names), size=size_of(image, known), layers=tuple(twigs))
 
 
@@ -32,23 +39,45 @@ def _tags(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if "@" not in name)
 
 
-def _below(known: Mapping[LayerId, LayerRecord], top: LayerId) -> list[LayerRecord]:
+def _below(known: Mapping[LayerId, LayerRecord], top: LayerId) -> list[tuple[LayerRecord, str]]:
     chain: list[LayerRecord] = []
     at: LayerId | None = top
     while at is not None and at in known:
         chain.append(known[at])
         at = known[at].parent
-    return chain[::-1]
+    return [(one, _LEAF if one is chain[0] else _TWIG) for one in reversed(chain)]
 
 
-def _above(known: Mapping[LayerId, LayerRecord], base: LayerId) -> list[LayerRecord]:
+class _Node:
+    """A layer, and what is shown below it."""
+
+    def __init__(self, layer: LayerRecord) -> None:
+        self.layer = layer
+        self.below: list[_Node] = []
+
+
+def _above(known: Mapping[LayerId, LayerRecord], base: LayerId) -> list[tuple[LayerRecord, str]]:
+    """The base, and what is upon it. As in Podman what has no sibling opens no branch."""
     children: dict[LayerId | None, list[LayerId]] = {}
     for layer in known.values():
         children.setdefault(layer.parent, []).append(layer.id)
-    found: list[LayerRecord] = []
-    waiting = [base]
+    top: list[_Node] = []
+    waiting = [(base, top)]
     while waiting:
-        at = waiting.pop()
-        found.append(known[at])
-        waiting += reversed(children.get(at, []))
+        at, beside = waiting.pop()
+        node = _Node(known[at])
+        beside.append(node)
+        alone = known[at].parent is None or len(children[known[at].parent]) == 1
+        waiting += [(one, beside if alone else node.below) for one in reversed(children.get(at, []))]
+    return _lines(top)
+
+
+def _lines(top: list[_Node]) -> list[tuple[LayerRecord, str]]:
+    found = []
+    waiting = [(node, "", node is top[-1]) for node in reversed(top)]
+    while waiting:
+        node, lead, last = waiting.pop()
+        found.append((node.layer, lead + (_LEAF if last else _TWIG)))
+        deeper = lead + (_BLANK if last else _BRANCH)
+        waiting += [(one, deeper, one is node.below[-1]) for one in reversed(node.below)]
     return found

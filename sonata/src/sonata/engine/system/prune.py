@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from sonata.engine import events
 from sonata.engine.containers import filters as container_filters
@@ -10,7 +11,6 @@ from sonata.engine.containers import present
 from sonata.engine.containers.remove import remove as remove_container
 from sonata.engine.containers.transient import forget_dead
 from sonata.engine.images.listing import listing as list_images
-from sonata.engine.images.remove import remove as remove_image
 from sonata.engine.networks.list import listed as list_networks
 from sonata.engine.networks.remove import remove as remove_network
 from sonata.engine.storage import delete_container
@@ -26,7 +26,7 @@ from sonata.state import objects
 from sonata_core.errors import Conflict, Denied, ExternalFailure, InUse, NotFound, Unavailable, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
-from sonata_core.sdk.trees import tree_usage
+from sonata_core.sdk.trees import remove_tree, tree_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -137,6 +137,21 @@ def prune_images(
     return _images(engine, filters, everything=everything)
 
 
+def prune_build_cache(engine: Engine) -> bool:
+    """Remove what `--mount=type=cache` of builds kept, Buildah's and Podman's too; whether there was any."""
+    folder = engine.config.environment.get("TMPDIR") or "/var/tmp"  # noqa: S108
+    path = os.path.join(folder, f"buildah-cache-{engine.facts.uid}")
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    # Anybody may make things there: only a folder of one's own is gone through.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != engine.facts.uid:
+        raise Denied(f"{path} is no folder of this user's", hint="look at it, and remove it by hand")
+    remove_tree(path)
+    return True
+
+
 def unused_volumes(engine: Engine, filters: tuple[str, ...] = (), *, everything: bool) -> list[str]:
     """Names of volumes that no container uses: those without a name of their own, or all. Raises UsageError."""
     _keys(filters)
@@ -242,7 +257,15 @@ def _volumes(engine: Engine, filters: tuple[str, ...]) -> list[str]:
 
 
 def _images(engine: Engine, filters: tuple[str, ...], *, everything: bool) -> list[str]:
-    wanted = "containers=false" if everything else "dangling=true"
-    found = list_images(engine, (), (*filters, wanted))
-    names = [str(one.id) for one in found if not one.containers and not one.read_only]
-    return _each(names, lambda ident: remove_image(engine, ident, every_name=True))
+    """Round after round, as removing one may leave another without need."""
+    from sonata.engine.images.remove import Removal, remove_records
+
+    wanted = (*filters, "readonly=false", "containers=false", *(() if everything else ("dangling=true",)))
+    gone: list[str] = []
+    while True:
+        chosen = {one.id for one in list_images(engine, (), wanted)}
+        records = [one for one in engine.store.images() if one.id in chosen]
+        done = remove_records(engine, records, Removal()).processed
+        if not done:
+            return gone
+        gone += done
