@@ -9,6 +9,7 @@ from sonata_core.hookspecs.transport import (
     TransportHooks,
     TransportLogin,
     TransportSearch,
+    TransportSignatures,
     TransportTags,
     TransportWrite,
 )
@@ -71,7 +72,7 @@ TRANSPORT = Group(
     minor=2,
     slot=True,
     required=TransportHooks,
-    optional=(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch),
+    optional=(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch, TransportSignatures),
     distributions=(
         "sonata-transport-registry",
         "sonata-transport-oci",

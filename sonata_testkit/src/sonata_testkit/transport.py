@@ -14,6 +14,7 @@ from sonata_core.hookspecs.transport import (
     TransportBatch,
     TransportLogin,
     TransportSearch,
+    TransportSignatures,
     TransportTags,
     TransportWrite,
 )
@@ -476,6 +477,27 @@ class TransportConformance(PluginConformance):
         for name, image in {**images, again: images["h.example/one:1"]}.items():
             _manifest, blobs = Place(slot.hook, f"{whole.text}:{name}", self.options).read()
             assert set(image.layers) <= set(blobs.values())
+
+    @clause("T-14")
+    def test_an_image_without_signatures_has_none(self, written: Place, sample: Callable[..., SampleImage]) -> None:
+        written.write(sample("unsigned"))
+        with written.source() as source:
+            assert source.signatures(source.resolve().digest) == ()
+
+    @clause("T-15")
+    def test_signatures_come_back(self, slot: Slot[Any], written: Place, sample: Callable[..., SampleImage]) -> None:
+        if not slot.offers(TransportSignatures):
+            not_offered("TransportSignatures")
+        image = sample("signed")
+        written.write(image)
+        wanted = (b"\x90\x0d\x03one", b"\xa3\x01two")
+        for _ in range(2):
+            slot.hook.transport_put_signatures(
+                reference=written.reference, digest=image.manifest.digest, signatures=wanted, options=written.options
+            )
+            with written.source() as source:
+                assert source.signatures(image.manifest.digest) == wanted
+        written.read()
 
 
 def _host_of(place: Place) -> Endpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import UsageError
-from sonata_core.hookspecs.transport import TransportHooks, TransportWrite
+from sonata_core.hookspecs.transport import TransportHooks, TransportSignatures, TransportWrite
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
 from sonata_core.models.image import ImageReference, TransportFacts
@@ -13,10 +13,11 @@ from sonata_core.models.plugin import PluginInfo
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
+    from sonata_core.models.ids import Digest
     from sonata_core.models.image import ImageSink, ImageSource, TransportOptions
 
 
-class DirTransport(TransportHooks, TransportWrite):
+class DirTransport(TransportHooks, TransportWrite, TransportSignatures):
     """Folders with one image each."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -26,7 +27,7 @@ class DirTransport(TransportHooks, TransportWrite):
     def plugin_info(self) -> PluginInfo:
         """Who this is."""
         return PluginInfo(
-            name="dir", version="0.1.0", summary="Images as the files of a folder", contract="transport/1.0"
+            name="dir", version="0.1.0", summary="Images as the files of a folder", contract="transport/1.2"
         )
 
     @hookimpl
@@ -54,3 +55,12 @@ class DirTransport(TransportHooks, TransportWrite):
         from sonata_transport_dir.sink import DirSink
 
         return DirSink(reference.path)
+
+    @hookimpl
+    def transport_put_signatures(
+        self, reference: ImageReference, digest: Digest, signatures: tuple[bytes, ...], options: TransportOptions
+    ) -> None:
+        """A file for each, beside the manifest."""
+        from sonata_transport_dir.signatures import put
+
+        put(reference.path, digest, signatures)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VERSION = b"Directory Transport Version: "
 KNOWN = (b"1.1\n", b"1.2\n")
-_MOST_SIGNATURES = 128
+MOST_SIGNATURES = 128
 
 
 def blob_name(digest: str) -> str:
@@ -82,11 +82,16 @@ class DirSource:
 
     def signatures(self, digest: Digest) -> tuple[bytes, ...]:
         """The signature files of a manifest, in order, until the first that is missing. Raises Damaged."""
-        prefix = "" if self.resolve().digest == digest else f"{blob_name(digest)}."
+        prefix = signature_prefix(self.resolve(), digest)
         found: list[bytes] = []
-        for number in range(1, _MOST_SIGNATURES + 1):
+        for number in range(1, MOST_SIGNATURES + 1):
             try:
                 found.append(read_small(f"{self._folder}/{prefix}signature-{number}", MANIFEST_LIMIT))
             except NotFound:
                 return tuple(found)
-        raise Damaged(f"{self._folder} has more than {_MOST_SIGNATURES} signatures of one manifest")
+        raise Damaged(f"{self._folder} has more than {MOST_SIGNATURES} signatures of one manifest")
+
+
+def signature_prefix(top: ManifestBytes, digest: Digest) -> str:
+    """What the names of a manifest's signature files begin with: nothing for the folder's own manifest."""
+    return "" if top.digest == digest else f"{blob_name(digest)}."

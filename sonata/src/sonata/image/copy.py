@@ -15,6 +15,7 @@ from sonata_core.record import Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sonata.image.signatures.carrying import Carrier
     from sonata_core.models.image import TransportFacts
 
 SYSTEM, ALL, INDEX_ONLY = "system", "all", "index-only"
@@ -44,7 +45,8 @@ class CopyOptions(Record):
     unpack: bool = False
     force: bool = False
     preserve_digests: bool = False
-    remove_signatures: bool = False
+    carrier: "Carrier | None" = None
+    """What becomes of signatures; None: an image that has some is refused."""
     parallel: int = 3
     retries: int = 3
     retry_delay: float = 1.0
@@ -135,6 +137,7 @@ class _Copy:
         return manifest
 
     def _index(self, top: ManifestBytes, document: Index) -> ManifestBytes:
+        self._one.carrier.admit(top)
         wanted = self._index_type(top)
         entries = self._entries(document)
         copied: list[Descriptor] = []
@@ -146,7 +149,7 @@ class _Copy:
             manifest = write_index(wanted, copied, document.annotations if wanted == OCI_INDEX else {})
         if self._options.preserve_digests and manifest.digest != top.digest:
             raise _changed(top)
-        self._one.signatures(top, manifest)
+        self._one.carrier.carry(top, manifest)
         return manifest
 
     def _index_type(self, top: ManifestBytes) -> str:

@@ -8,6 +8,7 @@ from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type
 from sonata.image.layers.compress import Compression, Decompressor
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Packed, Plain, Told, pack
+from sonata.image.signatures.carrying import Carrier
 from sonata.image.transfer import read_config
 from sonata.image.verify import VerifyingReader
 from sonata_core.errors import Damaged, RegistryFailure, Unsupported
@@ -40,6 +41,9 @@ class One:
         self._sink = sink
         self._options = options
         self._progress = progress
+        self.carrier = options.carrier or Carrier(
+            lambda manifest: source.signatures(manifest.digest), place=options.facts.schemes[0]
+        )
 
     def copy(self, image: ManifestBytes, *, kinds: tuple[str, ...] = (), legacy: bool = True) -> ManifestBytes:
         """Have an image's blobs in the sink; the manifest that is to be stored: the same object if nothing changed.
@@ -47,13 +51,15 @@ class One:
         `kinds` are the types of manifests that may be made, by default those that the sink takes; with `legacy` a
         schema 1 manifest may stay what it is. Raises as `copy_image`.
         """
+        self.carrier.admit(image)
         document = parse(image)
         assert not isinstance(document, Index)
+        original = image
         kinds = kinds or self._options.facts.manifest_types
         if isinstance(document, LegacyManifest):
             if legacy and self._legacy_stays(image.media_type, kinds):
                 self._blobs([layer for layer in document.layers])
-                self.signatures(image, image)
+                self.carrier.carry(image, image)
                 return image
             image, config, document = self._modern(document)
         else:
@@ -65,7 +71,7 @@ class One:
         made = work.run(image)
         if self._options.preserve_digests and made is not image:
             raise self._cannot_keep(image)
-        self.signatures(image, made)
+        self.carrier.carry(original, made)
         return made
 
     def _legacy_stays(self, media_type: str, kinds: tuple[str, ...]) -> bool:
@@ -116,23 +122,6 @@ class One:
         made = parse(manifest)
         assert isinstance(made, Manifest)
         return manifest, config, made
-
-    def signatures(self, image: ManifestBytes, made: ManifestBytes) -> None:
-        """Signatures go along, or the copy is refused: what was signed must not lose that by accident."""
-        if self._options.remove_signatures:
-            return
-        found = self._source.signatures(image.digest)
-        if not found:
-            return
-        if made.digest != image.digest:
-            raise Unsupported(
-                f"the image {image.digest} is signed, and the copy would be another image",
-                hint="--remove-signatures copies it without",
-            )
-        raise Unsupported(
-            f"Can not copy signatures to {self._options.facts.schemes[0]}: it keeps none",
-            hint="--remove-signatures copies the image without them",
-        )
 
     def _blobs(self, blobs: list[Descriptor]) -> None:
         """Have these blobs in the sink as they are."""

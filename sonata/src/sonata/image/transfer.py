@@ -22,6 +22,7 @@ from sonata_core.models.storage import UnpackTarget
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future, ThreadPoolExecutor
     from typing import BinaryIO
 
@@ -56,7 +57,6 @@ class PullOptions(Record):
     mapping: IdMapping | None = None
     rootless: bool = False
     limits: Limits = NO_LIMITS
-    signatures: bool = False
 
 
 class Pulled(Record):
@@ -118,8 +118,17 @@ def read_config(source: ImageSource, blob: Descriptor) -> bytes:
         stream.close()
 
 
-def pull_image(source: ImageSource, landing: Landing, options: PullOptions, progress: Progress | None = None) -> Pulled:
+def pull_image(
+    source: ImageSource,
+    landing: Landing,
+    options: PullOptions,
+    progress: Progress | None = None,
+    admit: "Callable[[ManifestBytes], tuple[bytes, ...]] | None" = None,
+) -> Pulled:
     """Bring one image into the store. After an error the layers that are whole stay, partial blobs too.
+
+    `admit` is shown the very manifest that is used, before anything else of the image is read: it raises Denied, or
+    returns the signatures to keep with the image.
 
     Raises NotFound, Damaged, Unsupported (an artifact), RegistryFailure, Unavailable, Interrupted.
     """
@@ -128,6 +137,7 @@ def pull_image(source: ImageSource, landing: Landing, options: PullOptions, prog
 
     progress = progress or Quiet()
     chosen = choose_image(source, options.platform)
+    signatures = admit(chosen.manifest) if admit is not None else ()
     document = chosen.document
     config: bytes
     if isinstance(document, LegacyManifest):
@@ -147,7 +157,6 @@ def pull_image(source: ImageSource, landing: Landing, options: PullOptions, prog
     chain = chain_of(landing, described)
     if not (image.id and landing.has_image(image.id, chosen.manifest.digest)):
         Layers(source, landing, options, progress).bring(layers, chain, described)
-        signatures = source.signatures(chosen.manifest.digest) if options.signatures else ()
         landing.put_image(image.replace(layer=chain[-1] if chain else None, signatures=signatures))
     else:
         for blob in layers:

@@ -1,6 +1,7 @@
 """What a door asks for when it copies images."""
 
 from sonata.model.image_request import PullOptions
+from sonata.model.signing import Signing
 from sonata_core.record import Record
 
 
@@ -24,4 +25,5 @@ class CopyChoices(Record):
     force: bool = False
     preserve_digests: bool = False
     remove_signatures: bool = False
+    signing: Signing = Signing()
     additional_tags: tuple[str, ...] = ()

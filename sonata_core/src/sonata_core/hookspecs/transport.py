@@ -5,6 +5,7 @@ from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.markers import hookspec
 
 if TYPE_CHECKING:
+    from sonata_core.models.ids import Digest
     from sonata_core.models.image import (
         Endpoint,
         FoundImage,
@@ -30,7 +31,7 @@ class TransportHooks(PluginHooks, Protocol):
 
     @hookspec()
     def transport_open_source(self, reference: "ImageReference", options: "TransportOptions") -> "ImageSource":
-        """T-02, T-03, T-04, T-05, T-08. Open for reading. Raises NotFound, Denied, RegistryFailure, HostLacks."""
+        """T-02, T-03, T-04, T-05, T-08, T-14. Open for reading. Raises NotFound, Denied, RegistryFailure, HostLacks."""
 
 
 class TransportWrite(Protocol):
@@ -73,3 +74,17 @@ class TransportSearch(Protocol):
         self, endpoint: "Endpoint", term: str, limit: int, options: "TransportOptions"
     ) -> tuple["FoundImage", ...]:
         """T-12. Repositories that match, at most `limit`; endpoint as in T-11. Raises Denied, RegistryFailure."""
+
+
+class TransportSignatures(Protocol):
+    """Optional: storing signatures beside an image."""
+
+    @hookspec()
+    def transport_put_signatures(
+        self,
+        reference: "ImageReference",
+        digest: "Digest",
+        signatures: tuple[bytes, ...],
+        options: "TransportOptions",
+    ) -> None:
+        """T-15. Keep these, in their stored form, for a manifest that is there. Raises Unsupported, Denied."""

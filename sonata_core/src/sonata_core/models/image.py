@@ -60,12 +60,19 @@ class Credentials(Record):
 
 
 class Endpoint(Record):
-    """Where to ask for an image: `reference` is the name rewritten for this place."""
+    """Where to ask for an image: `reference` is the name rewritten for this place.
+
+    `lookaside` and `lookaside_staging` are URLs below which the repository's signatures are read and written, without
+    the digest that follows them; `attachments` says whether sigstore signatures lie in the repository itself.
+    """
 
     reference: str
     insecure: bool = False
     credentials: Credentials | None = None
     cert_dirs: tuple[str, ...] = ()
+    lookaside: str = ""
+    lookaside_staging: str = ""
+    attachments: bool = False
 
 
 class TransportOptions(Record):

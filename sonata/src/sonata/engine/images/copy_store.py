@@ -6,10 +6,12 @@ from sonata.engine.images import lookup
 from sonata.engine.images.copying import DEFAULT_PARALLEL, STORE, sink_end, source_end, tags_of
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.other_store import opened
-from sonata.engine.images.pull import require_trust, wanted_platform
+from sonata.engine.images.pull import wanted_platform
 from sonata.engine.images.push import PushChoices, settings_for, stored
+from sonata.engine.images.signing import carrier_of_stored, put_written
+from sonata.engine.images.trust import trust_for
 from sonata.image.platform import parse_platform
-from sonata.image.push import push_image, put_image
+from sonata.image.push import put_image
 from sonata.image.transfer import PullOptions as TransferOptions
 from sonata.image.transfer import partial_folder, pull_image
 from sonata_core.errors import Unsupported, UsageError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.copy_request import CopyChoices
-    from sonata_core.models.image import TransportOptions
+    from sonata_core.models.image import ManifestBytes, TransportOptions
 
 _PREFIX = f"{STORE}:"
 
@@ -43,6 +45,10 @@ def _out_of(engine: Engine, source: str, destination: str, choices: CopyChoices,
     goal = sink_end(engine, destination, choices.destination)
     _refuse_group(choices, f'source transport "{STORE}"')
     image = stored(here, record.id)
+    carrier = carrier_of_stored(
+        here, record.id, goal.reference, goal.options, remove=choices.remove_signatures, signing=choices.signing
+    )
+    carrier.admit(image.manifest)
     options = settings_for(here, goal.slot, _push_choices(choices))
     if choices.additional_tags:
         names = tags_of(goal, choices)
@@ -50,11 +56,16 @@ def _out_of(engine: Engine, source: str, destination: str, choices: CopyChoices,
         writer = goal.slot.require(TransportBatch)
         with writer.transport_open_batch(reference=place, options=goal.options) as batch:
             manifest = put_image(image, batch, options, progress)
+            carrier.carry(image.manifest, manifest)
             batch.add(manifest, names)
             batch.commit()
         return manifest.digest
     with goal.slot.require(TransportWrite).transport_open_sink(reference=goal.reference, options=goal.options) as sink:
-        return push_image(image, sink, options, progress).digest
+        manifest = put_image(image, sink, options, progress)
+        carrier.carry(image.manifest, manifest)
+        sink.commit(manifest)
+    put_written(engine, carrier, goal.reference, goal.options)
+    return manifest.digest
 
 
 def _push_choices(choices: CopyChoices) -> PushChoices:
@@ -67,6 +78,7 @@ def _push_choices(choices: CopyChoices) -> PushChoices:
         plain=choices.decompress or choices.accept_uncompressed,
         preserve_digests=choices.preserve_digests,
         remove_signatures=choices.remove_signatures,
+        signing=choices.signing,
     )
 
 
@@ -74,12 +86,18 @@ def _into(engine: Engine, source: str, destination: str, choices: CopyChoices, p
     _refuse_changes(choices)
     _refuse_group(choices, f'destination transport "{STORE}"')
     start = source_end(engine, source, choices.source)
-    require_trust(engine, start.reference, choices.source)
+    trust = trust_for(engine, choices.source.signature_policy)
+    trust.forbid(start.reference)
     there, name = opened(engine, destination, make=True)
     options = _landing_options(there, choices, start.options)
     hook = start.slot.hook
     with hook.transport_open_source(reference=start.reference, options=start.options) as opened_source:
-        pulled = pull_image(opened_source, StoreLanding(there.store), options, progress)
+
+        def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
+            found = trust.admit(start.reference, opened_source, manifest)
+            return () if choices.remove_signatures else found
+
+        pulled = pull_image(opened_source, StoreLanding(there.store), options, progress, admit)
     _name(there, pulled.id, name)
     return pulled.digest
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.engine.images.pull import credentials_for, require_trust, transport_options, wanted_platform
+from sonata.engine.images.pull import credentials_for, transport_options, wanted_platform
+from sonata.engine.images.signing import carrier_for, put_written
+from sonata.engine.images.trust import trust_for, with_signature_places
 from sonata.image.copy import SYSTEM, CopyOptions, copy_image, copy_into
 from sonata.image.platform import parse_platform
 from sonata.image.reference import split_transport
@@ -55,7 +57,7 @@ def copy(
 
         return copy_with_store(engine, source, destination, choices, progress)
     start = source_end(engine, source, choices.source)
-    require_trust(engine, start.reference, choices.source)
+    trust_for(engine, choices.source.signature_policy).forbid(start.reference)
     goal = sink_end(engine, destination, choices.destination)
     return transfer(engine, start, goal, choices, progress)
 
@@ -83,7 +85,7 @@ def source_end(engine: Engine, text: str, options: PullOptions) -> End:
         return End(slot, reference, transport_options(engine, options))
     places = lookup.registries(engine).endpoints(reference.name)
     endpoints = tuple(
-        one.replace(
+        with_signature_places(engine, one).replace(
             credentials=credentials_for(engine, one.reference, options),
             cert_dirs=cert_dirs(engine.config.places, one.reference.partition("/")[0], options.cert_dir),
         )
@@ -116,10 +118,19 @@ def parsed(slot: Slot[Any], text: str, rest: str) -> ImageReference:
 
 
 def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progress: Progress | None) -> str:
-    """Copy between two transports; the digest of what is there then."""
-    options = settings(engine, start, goal, choices)
+    """Copy between two transports what the policy accepts; the digest of what is there then."""
+    trust = trust_for(engine, choices.source.signature_policy)
     hook = start.slot.hook
     with hook.transport_open_source(reference=start.reference, options=start.options) as source:
+        carrier = carrier_for(
+            engine,
+            lambda manifest: trust.admit(start.reference, source, manifest),
+            goal.reference,
+            goal.options,
+            remove=choices.remove_signatures,
+            signing=choices.signing,
+        )
+        options = settings(engine, start, goal, choices).replace(carrier=carrier)
         if choices.additional_tags:
             names = tags_of(goal, choices)
             place = goal.reference.replace(selector="", rest=goal.reference.path, name="")
@@ -131,7 +142,9 @@ def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progre
         with goal.slot.require(TransportWrite).transport_open_sink(
             reference=goal.reference, options=goal.options
         ) as sink:
-            return copy_image(source, sink, options, progress).digest
+            digest = copy_image(source, sink, options, progress).digest
+        put_written(engine, carrier, goal.reference, goal.options)
+        return digest
 
 
 def tags_of(goal: End, choices: CopyChoices) -> tuple[str, ...]:
@@ -172,7 +185,6 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
         unpack=choices.decompress,
         force=choices.force,
         preserve_digests=choices.preserve_digests,
-        remove_signatures=choices.remove_signatures,
         parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
         retries=goal.options.retries,
         retry_delay=goal.options.retry_delay,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sonata.engine.images import lookup
 from sonata.engine.images.ensure import fits, policy_named, require_platform
 from sonata.engine.images.facts import image_facts
-from sonata.engine.images.pull import policy_for
-from sonata.image import policy as trust
+from sonata.engine.images.trust import resolved, trust_for
+from sonata.image import policy as rules
 from sonata.image.reference import drop_tag_of_digest, split_transport
 from sonata.model.materials import ImageFacts
 from sonata_core.errors import NotFound, SonataError, UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sonata.engine.engine import Engine
+    from sonata.engine.images.trust import Trust
     from sonata.model.image_request import PullOptions
     from sonata.model.request import RunRequest
     from sonata.store.records import ImageRecord
@@ -105,10 +106,10 @@ def verdicts(engine: Engine, request: RunRequest, found: Foreseen) -> dict[str, 
 def judged(engine: Engine, options: PullOptions, asked: Iterable[ImageReference]) -> dict[str, Any]:
     """The policy's file, and its verdict of each reference."""
     try:
-        policy, path = policy_for(engine, options)
+        trusted = trust_for(engine, options.signature_policy)
     except SonataError as error:
         return {"File": "", "Verdicts": [], "Error": error.message}
-    return {"File": path, "Verdicts": [_verdict(policy, reference) for reference in asked]}
+    return {"File": trusted.path, "Verdicts": [_verdict(trusted, reference) for reference in asked]}
 
 
 def references(engine: Engine, names: Iterable[str]) -> list[ImageReference]:
@@ -117,13 +118,19 @@ def references(engine: Engine, names: Iterable[str]) -> list[ImageReference]:
     return [parse(text=f"//{drop_tag_of_digest(parse_name(name))}") for name in names]
 
 
-def _verdict(policy: trust.Policy, reference: ImageReference) -> dict[str, Any]:
-    scope = trust.deciding_scope(policy, reference)
+def _verdict(trusted: Trust, reference: ImageReference) -> dict[str, Any]:
+    """Without the signatures: those of a registry's image are known when its manifest is."""
+    meant = resolved(reference)
+    scope = rules.deciding_scope(trusted.policy, meant)
     rule = "default" if scope is None else f"transports.{reference.transport}.{scope or '(any)'}"
     told: dict[str, Any] = {"Reference": f"{reference.transport}:{reference.rest}", "Rule": rule}
-    told["Requirements"] = list(trust.requirements_for(policy, reference))
+    kinds = [one.kind for one in rules.requirements_for(trusted.policy, meant)]
+    told["Requirements"] = kinds
     try:
-        trust.require(policy, reference)
+        trusted.forbid(reference)
     except SonataError as error:
         return {**told, "Verdict": "rejected", "Reason": error.message}
+    wanted = [kind for kind in kinds if kind != "insecureAcceptAnything"]
+    if wanted:
+        return {**told, "Verdict": "if signed", "Reason": f"needs signatures: {', '.join(wanted)}"}
     return {**told, "Verdict": "accepted", "Reason": ""}

@@ -68,10 +68,7 @@ def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
 
 
 def _require_trust(engine: Engine, request: ImportRequest) -> None:
-    from sonata.engine.images.pull import policy_for
-    from sonata.image.policy import require
-    from sonata.model.image_request import PullOptions
+    from sonata.engine.images.trust import trust_for
     from sonata_core.models.image import ImageReference
 
-    policy = policy_for(engine, PullOptions(signature_policy=request.signature_policy))[0]
-    require(policy, ImageReference(transport="tarball", rest=request.source))
+    trust_for(engine, request.signature_policy).admit_unsigned(ImageReference(transport="tarball", rest=request.source))

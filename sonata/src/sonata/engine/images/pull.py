@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.images import lookup
 from sonata.engine.images.landing import StoreLanding
-from sonata.image import policy as trust
+from sonata.engine.images.trust import trust_for, with_signature_places
 from sonata.image.platform import host_platform, parse_platform
 from sonata.image.reference import drop_tag_of_digest, local_name, split_transport
 from sonata.image.transfer import PullOptions as TransferOptions
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
-    from sonata_core.models.image import Platform
+    from sonata_core.models.image import ManifestBytes, Platform
 
 _DEFAULT_PARALLEL = 3
 
@@ -71,7 +71,7 @@ def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpo
     from sonata.config.certs import cert_dirs
 
     host = endpoint.reference.partition("/")[0]
-    return endpoint.replace(
+    return with_signature_places(engine, endpoint).replace(
         credentials=credentials_for(engine, endpoint.reference, options),
         cert_dirs=cert_dirs(engine.config.places, host, options.cert_dir),
     )
@@ -118,7 +118,8 @@ def pull_reference(
     endpoints: tuple[Endpoint, ...],
     progress: Progress | None,
 ) -> tuple[ImageRecord, str]:
-    require_trust(engine, reference, options)
+    trust = trust_for(engine, options.signature_policy)
+    trust.forbid(reference)
     opened = transport_options(engine, options, endpoints)
     hook = engine.transport(reference.transport).hook
     transfer = TransferOptions(
@@ -132,7 +133,11 @@ def pull_reference(
     name = reference.name or _name_within(engine, reference, opened)
     try:
         with hook.transport_open_source(reference=reference, options=opened) as source:
-            pulled = pull_image(source, StoreLanding(engine.store), transfer, progress)
+
+            def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
+                return trust.admit(reference, source, manifest)
+
+            pulled = pull_image(source, StoreLanding(engine.store), transfer, progress, admit)
     except SonataError as error:
         events.thing(engine, "image", "pull-error", name or str(reference.rest), error=error.message)
         raise _told(error, name) from error
@@ -168,21 +173,6 @@ def _told(error: SonataError, name: str) -> SonataError:
     if name and name not in error.message and isinstance(error, RegistryFailure | NotFound):
         error.message = f"initializing source docker://{name}: {error.message}"
     return error
-
-
-def require_trust(engine: Engine, reference: ImageReference, options: PullOptions) -> None:
-    """Raise Denied unless the policy accepts images from there."""
-    trust.require(policy_for(engine, options)[0], reference)
-
-
-def policy_for(engine: Engine, options: PullOptions) -> tuple[trust.Policy, str]:
-    """Which images are trusted, and the file that says so. Raises UsageError."""
-    import json
-
-    from sonata.config.policy import load_policy
-
-    found, path = load_policy(engine.config, options.signature_policy)
-    return trust.parse_policy(json.dumps(found).encode(), path), path
 
 
 def wanted_platform(engine: Engine, options: PullOptions) -> Platform:

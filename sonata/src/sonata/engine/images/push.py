@@ -6,9 +6,11 @@ from sonata.engine import events
 from sonata.engine.images import lookup
 from sonata.engine.images.pull import credentials_for, transport_options
 from sonata.engine.images.stored import stored_image
+from sonata.engine.images.trust import with_signature_places
 from sonata.image.layers.compress import Compression
-from sonata.image.push import PushOptions, push_image
+from sonata.image.push import PushOptions, put_image
 from sonata.image.reference import split_transport
+from sonata.model.signing import Signing
 from sonata_core.errors import UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.hookspecs.transport import TransportWrite
@@ -41,6 +43,7 @@ class PushChoices(Record):
     plain: bool = False
     preserve_digests: bool = False
     remove_signatures: bool = False
+    signing: Signing = Signing()
 
 
 def push(
@@ -78,7 +81,7 @@ def registry_end(engine: Engine, text: str, options: PullOptions) -> tuple[str, 
     name = str(parse_name(text.removeprefix("//")).with_default_tag())
     endpoint = lookup.registries(engine).push_endpoint(name)
     host = endpoint.reference.partition("/")[0]
-    endpoint = endpoint.replace(
+    endpoint = with_signature_places(engine, endpoint).replace(
         credentials=credentials_for(engine, endpoint.reference, options),
         cert_dirs=cert_dirs(engine.config.places, host, options.cert_dir),
     )
@@ -94,10 +97,21 @@ def send(
     progress: Progress | None,
 ) -> str:
     """Write one image of the store to a parsed reference; the digest of its manifest there."""
+    from sonata.engine.images.signing import carrier_of_stored, put_written
+
     slot = engine.transport(reference.transport)
     settings = settings_for(engine, slot, choices)
+    source = stored(engine, image)
+    carrier = carrier_of_stored(
+        engine, image, reference, opened, remove=choices.remove_signatures, signing=choices.signing
+    )
+    carrier.admit(source.manifest)
     with slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened) as sink:
-        return push_image(stored(engine, image), sink, settings, progress).digest
+        manifest = put_image(source, sink, settings, progress)
+        carrier.carry(source.manifest, manifest)
+        sink.commit(manifest)
+    put_written(engine, carrier, reference, opened)
+    return manifest.digest
 
 
 def stored(engine: Engine, image: str) -> StoredImage:

@@ -106,7 +106,7 @@ def _tag(text: str) -> str:
 def _write(engine: Engine, wanted: list[Saved], place: str, form: str, progress: Progress | None) -> None:
     scheme, kind = FORMATS[form]
     slot, options = engine.transport(scheme), transport_options(engine, PullOptions())
-    choices = PushChoices(manifest_type=kind)
+    choices = PushChoices(manifest_type=kind, remove_signatures=True)
     if slot.offers(TransportBatch):
         settings = settings_for(engine, slot, choices)
         reference = slot.hook.transport_parse(text=place)

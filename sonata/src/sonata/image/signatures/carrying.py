@@ -1,0 +1,70 @@
+"""What becomes of signatures when an image is copied: judged, carried along or left behind, and made anew.
+
+A copy asks three things of a `Carrier`: `admit` for every manifest before anything that it names is read, `carry`
+when the manifest that is to be stored is known, and, after the commit, `written`.
+"""
+
+from __future__ import annotations
+
+from sonata_core.errors import Unsupported
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata_core.models.ids import Digest
+    from sonata_core.models.image import ManifestBytes
+
+
+class Carrier:
+    """The signatures of one copy.
+
+    `admit` judges a manifest and returns its signatures (it raises Denied); `place` is the destination in words where
+    that keeps no signatures, else empty; `sign` makes new signatures for a digest.
+    """
+
+    def __init__(
+        self,
+        admit: Callable[[ManifestBytes], tuple[bytes, ...]],
+        *,
+        place: str = "",
+        remove: bool = False,
+        sign: Callable[[Digest], tuple[bytes, ...]] | None = None,
+    ) -> None:
+        self._admit = admit
+        self._place = place
+        self._remove = remove
+        self._sign = sign
+        self._found: dict[Digest, tuple[bytes, ...]] = {}
+        self.written: dict[Digest, tuple[bytes, ...]] = {}
+        """The signatures to put at the destination, by the digest of the manifest there."""
+
+    def admit(self, manifest: ManifestBytes) -> None:
+        """Raise Denied unless the policy accepts the manifest; Unsupported if its signatures cannot go along."""
+        found = self._admit(manifest)
+        if not found or self._remove:
+            return
+        if self._place:
+            raise Unsupported(
+                f"Can not copy signatures to {self._place}: it keeps none",
+                hint="--remove-signatures copies the image without them",
+            )
+        self._found[manifest.digest] = found
+
+    def carry(self, original: ManifestBytes, made: ManifestBytes) -> None:
+        """Have the signatures of what was admitted go with what is stored. Raises Unsupported if that is another."""
+        kept = self._found.get(original.digest, ())
+        if kept and made.digest != original.digest:
+            raise Unsupported(
+                "Copying this image would require changing its manifest, which we cannot do: "
+                f'"Would invalidate signatures": {original.digest} is signed, {made.digest} is not',
+                hint="--remove-signatures copies the image without them",
+            )
+        new = self._sign(made.digest) if self._sign is not None else ()
+        if kept or new:
+            self.written[made.digest] = (*kept, *new)
+
+
+def unsigned(manifest: ManifestBytes) -> tuple[bytes, ...]:
+    """For sources that are trusted and have no signatures."""
+    return ()
