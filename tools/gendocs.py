@@ -23,6 +23,7 @@ HEADINGS = {
     "containers": "Containers",
     "images": "Images",
     "artifacts": "Artifacts",
+    "manifests": "Lists of images",
     "networks": "Networks",
     "volumes": "Volumes",
     "secrets": "Secrets",

@@ -68,7 +68,7 @@ def test_stats_shows_whole_ids_and_top_its_columns(store: PlainStore) -> None:
 def test_help_knows_every_command(store: PlainStore) -> None:
     assert "sonata container COMMAND" in store("container").stderr.decode()
     assert store.out("help", "container", "run").splitlines()[0] == store.out("run", "--help").splitlines()[0]
-    for group in ("container", "volume", "secret", "system", "healthcheck", "image", "network"):
+    for group in ("container", "volume", "secret", "system", "healthcheck", "image", "network", "manifest"):
         assert f"sonata {group} [command]" in store.out(group, "--help")
 
 

@@ -49,6 +49,7 @@ _REMOVAL = {errors.NotFound: 1, errors.InUse: 2}
 BY_VERB: dict[str, dict[type[errors.SonataError], int]] = {
     "rm": {errors.NotFound: 1, errors.InUse: FAILURE, errors.Conflict: 2},
     "container rm": {errors.NotFound: 1, errors.InUse: FAILURE, errors.Conflict: 2},
+    "manifest rm": _REMOVAL,
     "rmi": _REMOVAL,
     "image rm": _REMOVAL,
     "network rm": _REMOVAL,

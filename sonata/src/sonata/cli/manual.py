@@ -3,6 +3,8 @@
 Read for `--help` and by `tools/gendocs.py` only.
 """
 
+from sonata.cli.manual_manifests import MANIFESTS
+
 MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     "sonata.cli.artifacts.add:command": (
         (
@@ -578,4 +580,5 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Takes one call of volume mount back. With the last one the volume is unmounted, unless containers use it."),
         ("sonata volume unmount myvol",),
     ),
+    **MANIFESTS,
 }

@@ -18,6 +18,7 @@ _I = "sonata.cli.images."
 _N = "sonata.cli.networks."
 _V = "sonata.cli.volumes."
 _SECRETS = "sonata.cli.secrets."
+_LISTS = "sonata.cli.manifests."
 _S = "sonata.cli.system."
 _P = "sonata.cli.plugins."
 _ONE_C = "CONTAINER"
@@ -47,6 +48,10 @@ def _volume(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row
 
 def _secret(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
     return (f"{_SECRETS}{verb}:command", text, "userns", "secrets", options, rule, synopsis)
+
+
+def _manifest(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_LISTS}{verb}:command", text, "userns", "manifests", options and f"manifests:{options}", rule, synopsis)
 
 
 def _system(verb: str, text: str, options: str, realm: str) -> Row:
@@ -338,6 +343,34 @@ TABLE: dict[str, Row] = {
     "login": _image("login", "Log in to a container registry", "registries:LOGIN", "max 1", "[REGISTRY]"),
     "logout": _image("logout", "Log out of a container registry", "registries:LOGOUT", "max 1", "[REGISTRY]"),
     "logs": _LOGS,
+    "manifest": ("", "Manipulate manifest lists and image indexes", "host", "manifests", "", "", ""),
+    "manifest add": _manifest(
+        "add",
+        "Add images or artifacts to a manifest list or image index",
+        "ADD",
+        "min 2",
+        "LIST IMAGEORARTIFACT [IMAGEORARTIFACT...]",
+    ),
+    "manifest annotate": _manifest(
+        "annotate",
+        "Add or update information about an entry in a manifest list or image index",
+        "ANNOTATE",
+        "one or two",
+        "LIST IMAGEORARTIFACT",
+    ),
+    "manifest create": _manifest("create", "Create manifest list or image index", "CREATE", "min 1", "LIST [IMAGE...]"),
+    "manifest exists": _manifest(
+        "exists", "Check if a manifest list exists in local storage", "", "exact 1", "MANIFEST"
+    ),
+    "manifest inspect": _manifest(
+        "inspect", "Display the contents of a manifest list or image index", "INSPECT", "exact 1", "IMAGE"
+    ),
+    "manifest remove": _manifest(
+        "remove", "Remove an item from a manifest list or image index", "", "exact 2", "LIST DIGEST"
+    ),
+    "manifest rm": _manifest(
+        "rm", "Remove manifest list or image index from local storage", "RM", "min 1", "LIST [LIST...]"
+    ),
     "mount": _MOUNT,
     "network": ("", "Manage networks", "host", "networks", "", "", ""),
     "network connect": _network(
@@ -508,7 +541,7 @@ TO_COME = frozenset(
     (
         *("artifact pull", "artifact push", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
-        *("machine", "manifest", "play", "pod", "quadlet"),
+        *("machine", "play", "pod", "quadlet"),
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),

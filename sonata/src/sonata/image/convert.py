@@ -127,7 +127,7 @@ def write_manifest(
     }
     if annotations:
         document["annotations"] = dict(sorted(annotations.items()))
-    content = _json(document)
+    content = go_json(document)
     return ManifestBytes(media_type=media_type, digest=digest_of(content), content=content)
 
 
@@ -194,7 +194,7 @@ def oci_config(config: ImageConfig) -> bytes:
     document["rootfs"] = {"type": "layers", "diff_ids": list(config.diff_ids)}
     if config.history:
         document["history"] = [_history(item) for item in config.history]
-    return _json(document)
+    return go_json(document)
 
 
 def _history(item: HistoryItem) -> dict[str, object]:
@@ -208,7 +208,8 @@ def _history(item: HistoryItem) -> dict[str, object]:
     return {key: value for key, value in values if value}
 
 
-def _json(document: object) -> bytes:
+def go_json(document: object) -> bytes:
+    """Compact JSON as Go writes it, with its escapes; the order of keys is kept."""
     import json
 
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.store.bigdata import read_item, remove_items, write_item
 from sonata.store.records import ImageRecord, LayerRecord, NewImage
 from sonata.store.table import Row, Table
-from sonata_core.errors import AlreadyExists, Conflict, InUse, NotFound
+from sonata_core.errors import AlreadyExists, Conflict, Denied, InUse, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest, LayerId
 
@@ -97,8 +97,10 @@ class Images:
         """Write an image's files, then its record with its names: nobody sees half of it.
 
         An image that is there with the same top layer gets the new items and names.
-        Raises AlreadyExists for another top layer.
+        Raises AlreadyExists for another top layer, and for a name that is not to be taken from another.
         """
+        if new.names_are_new:
+            self._require_free(new.names)
         old = self.find(new.id)
         if old is not None and old.layer != new.layer:
             raise AlreadyExists(f"image ID {new.id!r} already exists, but uses a different top layer {old.layer!r}")
@@ -122,6 +124,30 @@ class Images:
                 remove_items(folder, new.id)
             raise
         return ImageRecord(data=row, store=root)
+
+    def _require_free(self, names: Sequence[str]) -> None:
+        for other in self.all():
+            for name in names:
+                if name in other.names:
+                    raise AlreadyExists(
+                        f'image name "{name}" is already associated with image "{other.id}": '
+                        "that name is already in use",
+                        hint=f"`sonata image inspect {name}` shows what has it",
+                    )
+
+    def replace_items(self, image: ImageRecord, items: Sequence[tuple[str, bytes]]) -> ImageRecord:
+        """Write items of an image anew, and note them in its record. Raises NotFound, Denied."""
+        record = self.find(image.id)
+        if record is None:
+            if image.read_only:
+                raise Denied(f"cannot change read-only image {image.id}", hint="it lies in an additional store")
+            raise NotFound(f"{image.id}: image not known")
+        folder = self.place.folder("images", record.store)
+        for key, data in items:
+            write_item(folder, record.id, key, data)
+            _note_item(record.data, key, data)
+        self.save(record.store)
+        return record
 
     def set_names(self, image: ImageRecord, names: Sequence[str]) -> ImageRecord:
         """Give an image exactly these names, taking them from others. A foreign image's record is copied here first."""

@@ -7,6 +7,9 @@ from sonata_core.models.process import IdMap, IdMapping
 from sonata_core.models.storage import LayerRef
 from sonata_core.record import Record
 
+INSTANCES = "instances.json"
+"""The item of a list of images that says where its instances are."""
+
 
 class _Stored(Record):
     """What all records have. `store` is the root that holds the record; `data` is not to be changed."""
@@ -69,6 +72,11 @@ class ImageRecord(_Stored):
     def layer(self) -> LayerId | None:
         """The top layer; none for an index and an image without layers."""
         return LayerId(self.data["layer"]) if self.data.get("layer") else None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of images, made here or by a peer."""
+        return INSTANCES in self.big_data
 
     @property
     def mapped_layers(self) -> tuple[LayerId, ...]:
@@ -191,6 +199,8 @@ class NewImage(Record):
     layer: LayerId | None
     big_data: tuple[tuple[str, bytes], ...]
     names: tuple[str, ...] = ()
+    names_are_new: bool = False
+    """None of the names may be another image's: they are not taken away."""
     digest: Digest = Digest("")
     metadata: str = ""
     created: str = ""

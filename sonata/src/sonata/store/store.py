@@ -33,6 +33,7 @@ from sonata_core.errors import Denied, NotFound
 from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.models.ids import LayerId
 from sonata_core.models.storage import LayerOptions
+from sonata_core.sdk.locks import lock_file
 from sonata_core.sdk.stages import Stage
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from sonata_core.models.ids import ContainerId, ImageId
     from sonata_core.models.process import IdMapping
     from sonata_core.models.storage import UnpackTarget
+    from sonata_core.sdk.locks import FileLock
 
 
 class Filled(Protocol):
@@ -106,6 +108,15 @@ class Store:
             if new.layer is not None:
                 Layers(self.place, locks, self._driver).get(new.layer)
             return Images(self.place, locks).put(new, manifest=manifest)
+
+    def replace_items(self, image: ImageRecord, items: Sequence[tuple[str, bytes]]) -> ImageRecord:
+        """Write big data items of an image anew. Raises NotFound (it is gone), Denied (a read-only store's)."""
+        with Locks(self.place, "images") as locks:
+            return Images(self.place, locks).replace_items(image, items)
+
+    def lock_list(self, image: ImageId) -> FileLock:
+        """Wait for the lock that peers hold while they change a list of images, and take it."""
+        return lock_file(os.path.join(self.place.run, f"{self.place.driver}-locks", f"sha256:{image}"))
 
     def add_names(self, image: ImageRecord, names: Sequence[str]) -> ImageRecord:
         """Give an image more names, newest first, taking them from others."""

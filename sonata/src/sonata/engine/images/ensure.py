@@ -33,9 +33,30 @@ def require_platform(engine: Engine, options: PullOptions) -> None:
     parse_platform(options.platform, host_platform(engine.facts.machine))
 
 
+def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageRecord, str] | None:
+    """The image of the store that `text` names, for the platform that was asked for, and its full name.
+
+    Raises UsageError, Conflict.
+    """
+    platform = None
+    if _asks_platform(options):
+        from sonata.engine.images.pull import wanted_platform
+
+        platform = wanted_platform(engine, options)
+    try:
+        found = lookup.find(engine, text, platform=platform)
+    except UsageError as error:
+        raise lookup.bad_reference(text, error) from error
+    return found if found is not None and fits(engine, found[0], options) else None
+
+
+def _asks_platform(options: PullOptions) -> bool:
+    return bool(options.platform or options.arch or options.os or options.variant)
+
+
 def fits(engine: Engine, image: ImageRecord, options: PullOptions) -> bool:
     """Whether a local image is for the platform that was asked for, if one was."""
-    if not (options.platform or options.arch or options.os or options.variant):
+    if not _asks_platform(options):
         return True
     from sonata.engine.images.facts import read_config
     from sonata.engine.images.pull import wanted_platform
@@ -55,12 +76,7 @@ def ensure(
     """
     if options.platform:
         require_platform(engine, options)
-    try:
-        found = None if policy == "always" else lookup.find(engine, text)
-    except UsageError as error:
-        raise lookup.bad_reference(text, error) from error
-    if found is not None and not fits(engine, found[0], options):
-        found = None
+    found = None if policy == "always" else local_image(engine, text, options)
     if found is not None and policy != "newer":
         return found
     if policy == "never":

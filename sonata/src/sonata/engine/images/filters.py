@@ -25,6 +25,7 @@ class Kin:
         self._engine = engine
         self._kinship: Kinship | None = None
         self._records: dict[str, ImageRecord] = {}
+        self._in_lists: frozenset[str] | None = None
 
     def get(self) -> Kinship:
         """All of it."""
@@ -39,8 +40,17 @@ class Kin:
         return not image.names and self.get().has_children(self._record(image))
 
     def is_dangling(self, image: ListedImage) -> bool:
-        """Has it neither?"""
-        return not image.names and not self.get().has_children(self._record(image))
+        """Has it neither, and no place in a list of images?"""
+        if image.names or not self._listed().isdisjoint(image.digests):
+            return False
+        return not self.get().has_children(self._record(image))
+
+    def _listed(self) -> frozenset[str]:
+        if self._in_lists is None:
+            from sonata.engine.manifests.instances import listed_digests
+
+            self._in_lists = listed_digests(self._engine)
+        return self._in_lists
 
     def _record(self, image: ListedImage) -> ImageRecord:
         if not self._records:
@@ -87,7 +97,7 @@ def _condition(engine: Engine, kin: Kin, key: str, value: str, *, negated: bool)
 
 
 def _reference(engine: Engine, value: str) -> Condition:
-    found = lookup.find(engine, value) if "*" not in value else None
+    found = lookup.find(engine, value, lists=True) if "*" not in value else None
     if found is not None:
         return lambda image: image.id == found[0].id
 
@@ -108,7 +118,7 @@ def _forms(name: str) -> list[str]:
 
 def _image_created(engine: Engine, key: str, value: str) -> int:
     try:
-        return lookup.get(engine, value)[0].created
+        return lookup.get(engine, value, lists=True)[0].created
     except NotFound as error:
         raise UsageError(f'could not find local image for filter "{key}"="{value}": {error.message}') from error
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sonata.engine.images import lookup
-from sonata.engine.images.ensure import fits, policy_named, require_platform
+from sonata.engine.images.ensure import local_image, policy_named, require_platform
 from sonata.engine.images.facts import image_facts
 from sonata.engine.images.trust import resolved, trust_for
 from sonata.image import policy as rules
 from sonata.image.reference import drop_tag_of_digest, split_transport
 from sonata.model.materials import ImageFacts
-from sonata_core.errors import NotFound, SonataError, UsageError
+from sonata_core.errors import NotFound, SonataError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.naming import parse_name
@@ -62,12 +62,7 @@ def foresee(engine: Engine, request: RunRequest) -> Foreseen:
     found.pull_policy = policy_named(request.pull, engine.config.engine.pull_policy)
     if request.platform:
         require_platform(engine, request)
-    try:
-        local = lookup.find(engine, request.image)
-    except UsageError as error:
-        raise lookup.bad_reference(request.image, error) from error
-    if local is not None and not fits(engine, local[0], request):
-        local = None
+    local = local_image(engine, request.image, request)
     if local is None and found.pull_policy == "never":
         raise NotFound(f"{request.image}: image not known", hint=f"sonata pull {request.image}", name=request.image)
     if local is not None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sonata.config.registries import Registries
     from sonata.engine.engine import Engine
     from sonata.store.records import ImageRecord
+    from sonata_core.models.image import Platform
 
 
 def registries(engine: Engine) -> Registries:
@@ -19,13 +20,26 @@ def registries(engine: Engine) -> Registries:
     return load_registries(config.places, config.environment, config.paths.alias_file)
 
 
-def find(engine: Engine, text: str) -> tuple[ImageRecord, str] | None:
+def find(
+    engine: Engine, text: str, *, lists: bool = False, platform: Platform | None = None
+) -> tuple[ImageRecord, str] | None:
     """An image and the name by which it was found; None if there is none.
 
     In Podman's order: a full name, what a short name may stand for, an id or a prefix of one, the
-    end of a name. Raises Conflict for an ambiguous prefix.
+    end of a name. A list of images stands for the one of `platform` (default: this host's), if that
+    is here, unless `lists` asks for lists themselves. Raises Conflict for an ambiguous prefix.
     """
     images = engine.store.images()
+    found = _named(engine, images, text)
+    if found is None or lists or not found[0].is_list:
+        return found
+    from sonata.engine.manifests.instances import local_instance
+
+    instance = local_instance(engine, found[0], images, platform)
+    return None if instance is None else (instance, found[1])
+
+
+def _named(engine: Engine, images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] | None:
     known = {name: image for image in images for name in image.names}
     for name in (text, *registries(engine).local_names(text)):
         if name in known:
@@ -47,11 +61,16 @@ def _by_suffix(images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] 
     return None
 
 
-def get(engine: Engine, text: str) -> tuple[ImageRecord, str]:
+def get(engine: Engine, text: str, *, lists: bool = False) -> tuple[ImageRecord, str]:
     """As `find`. Raises NotFound in Podman's words."""
-    found = find(engine, text)
+    found = find(engine, text, lists=lists)
     if found is None:
-        raise NotFound(f"{text}: image not known", name=text)
+        whole = None if lists else find(engine, text, lists=True)
+        if whole is None:
+            raise NotFound(f"{text}: image not known", name=text)
+        from sonata.engine.manifests.instances import no_instance
+
+        raise no_instance(engine, whole[0], text)
     return found
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def tag(engine: Engine, name: str, names: Sequence[str]) -> None:
     """Give an image more names; one that another image has is taken from it. Raises NotFound, UsageError."""
-    image, _ = lookup.get(engine, name)
+    image, _ = lookup.get(engine, name, lists=True)
     for new in names:
         image = engine.store.add_names(image, [str(local_name(new))])
         events.thing(engine, "image", "tag", new, image.id)
@@ -24,7 +24,7 @@ def tag(engine: Engine, name: str, names: Sequence[str]) -> None:
 
 def untag(engine: Engine, name: str, names: Sequence[str]) -> None:
     """Take names from an image, all of them where none is given. Raises NotFound, UsageError."""
-    image, _ = lookup.get(engine, name)
+    image, _ = lookup.get(engine, name, lists=True)
     full = [str(local_name(one)) for one in names]
     for one, typed in zip(full, names, strict=True):
         if one not in image.names:

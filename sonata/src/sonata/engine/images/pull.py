@@ -77,6 +77,11 @@ def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpo
     )
 
 
+def endpoints_for(engine: Engine, name: str, options: PullOptions) -> tuple[Endpoint, ...]:
+    """Where to ask for a full name, mirrors first, with what is needed to talk to each. Raises Denied if blocked."""
+    return tuple(_endpoint(engine, one, options) for one in lookup.registries(engine).endpoints(name))
+
+
 def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Credentials | None:
     """What --creds says, else what the auth files hold for this repository."""
     from sonata.config.auth import auth_files, find_credentials

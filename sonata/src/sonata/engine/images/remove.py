@@ -91,7 +91,7 @@ class _Work:
 
     def look_up(self, text: str) -> tuple[ImageRecord, str]:
         """An image, and by what it is to be removed: the name that the text stands for, or the text itself."""
-        image, name = lookup.get(self._engine, text)
+        image, name = lookup.get(self._engine, text, lists=True)
         if text.startswith("sha256:") or (image.id.startswith(text) and text not in image.names):
             return image, text
         return image, text if "@" in text else name or text

@@ -1,0 +1,1 @@
+"""Lists of images: one name for the images of several platforms."""
