@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -142,6 +143,21 @@ def test_registries_are_spoken_to_as_asked(store: ListStore, tmp_path: Path) -> 
         assert store.platforms("asked") == ["amd64"]
         seen = store.refused("manifest", "inspect", PLAIN, f"--authfile={file}", f"{registry.host}/box:1")
         assert "single image" in seen or "Treating single images" in seen
+
+
+@pytest.mark.skipif(not installed(), reason="docker-registry is not installed")
+def test_certificates_from_a_folder(store: ListStore, tmp_path: Path) -> None:
+    with DebianRegistry(tmp_path / "registry", tls=True) as registry:
+        folder = tmp_path / "certs"
+        folder.mkdir()
+        (folder / "ca.crt").symlink_to(registry.ca)
+        certs = f"--cert-dir={folder}"
+        store.out("push", "-q", certs, ARM, f"{registry.host}/arm:1")
+        store.out("manifest", "create", "certain")
+        image = f"docker://{registry.host}/arm:1"
+        assert "certificate" in store.refused("manifest", "add", "certain", image)
+        store.out("manifest", "add", certs, "certain", image)
+        assert store.platforms("certain") == ["arm64"]
 
 
 def test_add_describes_the_instance(store: ListStore) -> None:

@@ -541,7 +541,7 @@ TO_COME = frozenset(
     (
         *("artifact pull", "artifact push", "auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
-        *("machine", "play", "pod", "quadlet"),
+        *("machine", "manifest push", "play", "pod", "quadlet"),
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),

@@ -147,7 +147,7 @@ def write_index(
     document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type, "manifests": rows}
     if annotations:
         document["annotations"] = dict(sorted(annotations.items()))
-    content = _json(document)
+    content = go_json(document)
     return ManifestBytes(media_type=media_type, digest=digest_of(content), content=content)
 
 
