@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -142,9 +143,71 @@ def test_devpts_and_ramfs(world: VolumeWorld) -> None:
     assert ("ramfs ramfs" in line, set(line.split()[1].split(",")) >= {"ro", "noexec"}) == (True, True)
 
 
-def test_artifacts_are_refused_by_name(world: VolumeWorld) -> None:
-    code, text = world.run_refused("--mount", "type=artifact,src=quay.io/a:1,dst=/a")
-    assert (code, text) == (125, "Error: mounting artifact quay.io/a:1 at /a: there is no store of artifacts yet")
+def test_artifacts(world: VolumeWorld) -> None:
+    one, two = world.base / "one.txt", world.base / "two.txt"
+    one.write_text("first\n")
+    two.write_text("second\n")
+    world.out("artifact", "add", "localhost/many", str(one), str(two))
+    world.out("artifact", "add", "localhost/single", str(one))
+    many, single = "type=artifact,src=localhost/many,dst=", "type=artifact,src=localhost/single,dst="
+    digest = hashlib.sha256(b"first\n").hexdigest()
+    for options, script, said in (
+        (f"{many}/new", "ls /new; cat /new/two.txt", "one.txt\ntwo.txt\nsecond"),
+        (f"{many}/new,name=x", "ls /new", "x-0\nx-1"),
+        (f"{single}/new", "cat /new", "first"),
+        (f"{single}/data/file", "cat /data/file", "first"),
+        (f"{single}/home", "ls /home", "one.txt"),
+        (f"{many}/home,title=two.txt", "ls /home; cat /home/*", "two.txt\nsecond"),
+        (f"{many}/home,title=two.txt,name=called", "ls /home", "called"),
+        (f"{many}/home,digest=sha256:{digest}", "ls /home", f"sha256-{digest}"),
+        (f"{many}/new,digest=sha256:{digest}", "cat /new", "first"),
+        (f"{single}/data/link", "cat /data/file", "first"),
+    ):
+        assert world.inside("--mount", options, script) == said, options
+    assert world.mounted("/new", "--mount", f"{single}/new").split()[1].startswith("ro")
+    assert world.inside("--uidmap=0:100000:65536", "--mount", f"{single}/new", "cat /new") == "first"
+
+
+def test_artifacts_that_cannot_be_mounted(world: VolumeWorld) -> None:
+    paths = [world.base / name for name in ("one.txt", "two.txt")]
+    for path in paths:
+        path.write_text(path.name)
+    world.out("artifact", "add", "--replace", "localhost/many", *map(str, paths))
+    evil = ("--annotation", "org.opencontainers.image.title=../evil")
+    world.out("artifact", "add", "--replace", *evil, "localhost/evil", str(paths[0]))
+    many = "type=artifact,src=localhost/many,dst="
+    for options, said in (
+        ("type=artifact,src=localhost/nosuch,dst=/a", "localhost/nosuch: artifact does not exist"),
+        (f"{many}/a,title=no", 'no blob with the title "no"'),
+        (f"{many}/a,digest=no", 'no blob with the digest "no"'),
+        (f"{many}/a,digest=no,title=one.txt", "cannot specify both digest and title"),
+        (
+            f"{many}/data/file",
+            'artifact "localhost/many" contains more than one blob and container path "/data/file" is a file',
+        ),
+        (
+            "type=artifact,src=localhost/evil,dst=/home",
+            'invalid name: "../evil" cannot contain /: artifact blob title invalid',
+        ),
+    ):
+        assert world.run_refused("--mount", options) == (126, f"Error: {said}")
+    assert world.run_refused("--mount", f"{many}/a,foo=1") == (125, "Error: foo: invalid mount option")
+
+
+def test_an_artifact_is_looked_up_at_every_start(world: VolumeWorld) -> None:
+    file = world.base / "one.txt"
+    file.write_text("old")
+    world.out("artifact", "add", "--replace", "localhost/changing", str(file))
+    mount = ("--mount", "type=artifact,src=localhost/changing,dst=/a")
+    world.out("create", "--name", "art", "--network", "none", *mount, FULL, "cat", "/a")
+    assert world.out("start", "-a", "art") == "old"
+    file.write_text("new")
+    world.out("artifact", "add", "--replace", "localhost/changing", str(file))
+    assert world.out("start", "-a", "art") == "new"
+    assert [one["Destination"] for one in json.loads(world.out("inspect", "art"))[0]["Mounts"]] == ["/vol"]
+    world.out("artifact", "rm", "localhost/changing")
+    assert "localhost/changing: artifact does not exist" in world.refused("start", "-a", "art")
+    world.out("rm", "-v", "art")
 
 
 def test_overlay_over_a_folder(world: VolumeWorld) -> None:

@@ -38,6 +38,20 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         "Lists the OCI artifacts of the local store.",
         ("sonata artifact ls", "sonata artifact ls --format '{{.Repository}}:{{.Tag}} {{.Size}}'"),
     ),
+    "sonata.cli.artifacts.pull:command": (
+        (
+            "Pulls an artifact from a registry into the local store, under the name that was typed. Every blob is "
+            "verified; what an earlier pull left is gone on with. Trust is decided by policy.json, as for images."
+        ),
+        ("sonata artifact pull quay.io/myimage/myartifact:latest",),
+    ),
+    "sonata.cli.artifacts.push:command": (
+        (
+            "Pushes an artifact of the local store to the registry that its name says. It arrives as it is, with the "
+            "same digest; blobs that the repository has already are not sent."
+        ),
+        ("sonata artifact push quay.io/artifact/foobar1:latest",),
+    ),
     "sonata.cli.artifacts.rm:command": (
         (
             "Removes artifacts from the local store by name, or by the first digits of their digests, and prints the "

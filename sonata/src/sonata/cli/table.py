@@ -166,6 +166,8 @@ TABLE: dict[str, Row] = {
     ),
     "artifact inspect": _artifact("inspect", "Inspect an OCI artifact", "INSPECT", "exact 1", "ARTIFACT"),
     "artifact ls": _artifact("ls", "List OCI artifacts", "LS", "none", ""),
+    "artifact pull": _artifact("pull", "Pull an OCI artifact", "PULL", "exact 1", "ARTIFACT"),
+    "artifact push": _artifact("push", "Push an OCI artifact", "PUSH", "exact 1", "ARTIFACT"),
     "artifact rm": _artifact("rm", "Remove one or more OCI artifacts", "RM", "any", "ARTIFACT [ARTIFACT...]"),
     "attach": _ATTACH,
     "commit": _COMMIT,
@@ -539,7 +541,7 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
 
 TO_COME = frozenset(
     (
-        *("artifact pull", "artifact push", "auto-update", "build", "builder", "buildx", "compose", "context"),
+        *("auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
         *("machine", "manifest push", "play", "pod", "quadlet"),
         *("container checkpoint",),

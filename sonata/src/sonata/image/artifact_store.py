@@ -10,11 +10,11 @@ import json
 import os
 
 from sonata.image.artifact import EMPTY, EMPTY_BLOB, Artifact, find, parse_artifact
-from sonata_core.errors import Damaged, NotFound, SonataError, Unsupported
+from sonata_core.errors import Damaged, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes
-from sonata_core.models.media import INDEXES, MANIFEST_LIMIT, MANIFESTS, OCI_INDEX
+from sonata_core.models.media import MANIFEST_LIMIT, OCI_INDEX
 from sonata_core.naming import check_digest, digest_parts
 from sonata_core.sdk.content import NewFile, file_error, make_folder, open_regular, read_small, store_bytes, write_all
 from sonata_core.sdk.locks import FileLock, lock_file
@@ -82,6 +82,10 @@ class ArtifactStore:
         """The file of a blob, whether it is there or not. Raises Damaged for what is no digest."""
         algorithm, text = digest_parts(digest)
         return f"{self.folder}/blobs/{algorithm}/{text}"
+
+    def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the blob is there, with the size that it must have: it could only get its name by verifying."""
+        return _is_file(self.blob_path(blob.digest), blob.size)
 
     def open_blob(self, blob: Descriptor) -> BinaryIO:
         """A stream of a blob, not verified. Raises NotFound, Damaged where its size is another."""
@@ -181,18 +185,14 @@ class ArtifactChange:
         return Descriptor(media_type=media_type or sniffed(b""), digest=digest, size=size)
 
     def has_blob(self, blob: Descriptor) -> bool:
-        """Whether the blob is there, with the size that it must have: it could only get its name by verifying."""
-        return _is_file(self._store.blob_path(blob.digest), blob.size)
+        """As the store's."""
+        return self._store.has_blob(blob)
 
-    def take_blob(self, path: str, blob: Descriptor) -> None:
-        """Move a verified file of the same file system into the store."""
-        target = self._store.blob_path(blob.digest)
-        make_folder(os.path.dirname(target))
-        try:
-            os.chmod(path, 0o644)
-            os.rename(path, target)
-        except OSError as error:
-            raise file_error(f"write {target}", error) from error
+    def place_for(self, blob: Descriptor) -> str:
+        """Where a blob goes, its folder made."""
+        path = self._store.blob_path(blob.digest)
+        make_folder(os.path.dirname(path))
+        return path
 
     def remove(self, name: str, digest: Digest) -> None:
         """Take an entry away. Seen after `commit`."""
@@ -253,9 +253,3 @@ def _read(fd: int) -> bytes:
         return os.read(fd, _BLOCK)
     except OSError as error:
         raise file_error("read", error) from error
-
-
-def require_manifest(manifest: ManifestBytes) -> None:
-    """Raises Unsupported for what the store does not keep as an artifact."""
-    if manifest.media_type in INDEXES or manifest.media_type not in MANIFESTS:
-        raise Unsupported(f"{manifest.digest} is of the type {manifest.media_type}: it is no artifact")

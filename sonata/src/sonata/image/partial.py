@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from errno import EXDEV
 
 from sonata.image.verify import parse_digest
 from sonata_core.errors import Damaged, RegistryFailure, Unavailable
@@ -102,6 +103,22 @@ class PartialBlob:
         if self._fd >= 0:
             os.ftruncate(self._fd, 0)
             self.close()
+
+    def hand_over(self, path: str) -> bool:
+        """Give a blob that is whole and verified its place, `path`; False where that is on another file system."""
+        if self._fd < 0:
+            return False
+        try:
+            os.fchmod(self._fd, 0o644)
+            os.rename(self.path, path)
+        except OSError as error:
+            if error.errno != EXDEV:
+                raise Unavailable(f"writing {path}: {error.strerror}") from error
+            return False
+        _unlink(f"{self.path}.json")
+        os.close(self._fd)
+        self._fd = -1
+        return True
 
     def close(self) -> None:
         """Let go of the file; where something is in it, it stays for the next pull. Idempotent."""

@@ -36,7 +36,7 @@ _ONE_KIND = {
 }
 """Keys that belong to one kind of mount."""
 _DEVPTS = ("uid", "gid", "mode", "ptmxmode", "newinstance", "max")
-_ARTIFACT = ("title", "digest")
+_ARTIFACT = ("title", "digest", "name")
 
 
 class _Draft:

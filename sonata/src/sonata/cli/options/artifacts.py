@@ -3,6 +3,12 @@
 Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are Podman's.
 """
 
+from sonata.cli.options.images import PUSH as PUSH_IMAGE
+from sonata.cli.options.pull import PULL as PULL_IMAGE
+
+_PULL = {row[0]: row for row in PULL_IMAGE}
+_PUSH = {row[0]: row for row in PUSH_IMAGE}
+
 ADD = (
     ("annotation", "", "stringArray", (), "annotation", "set an annotation for the specified files of artifact"),
     ("append", "a", "bool", False, "", "Append files to an existing artifact"),
@@ -34,4 +40,29 @@ LS = (
 RM = (
     ("all", "a", "bool", False, "", "Remove all artifacts"),
     ("ignore", "i", "bool", False, "", "Ignore error if artifact does not exist"),
+)
+
+PULL = (
+    *(_PULL[name] for name in ("authfile", "cert-dir", "creds", "decryption-key")),
+    ("quiet", "q", "bool", False, "", "Suppress output information when pulling images"),
+    *(_PULL[name] for name in ("retry", "retry-delay")),
+    (*_PULL["tls-verify"][:5], "Require HTTPS and verify certificates when contacting registries"),
+)
+
+_UNSIGNED = {
+    "refused": (
+        "artifacts are not signed here",
+        "push it, and sign what lies in the registry, as cosign does",
+    )
+}
+_NO_POLICY = {
+    "hidden": True,
+    "refused": ("what lies in the own store is under no policy", "leave it out"),
+}
+
+PUSH = (
+    *(_PUSH[name] for name in ("authfile", "cert-dir", "creds", "digestfile", "quiet", "retry", "retry-delay")),
+    *((*_PUSH[name][:6], _UNSIGNED) for name in _PUSH if name.startswith("sign-")),
+    (*_PUSH["signature-policy"][:6], _NO_POLICY),
+    _PUSH["tls-verify"],
 )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sonata.store.records import ImageRecord
     from sonata_core.sdk.locks import FileLock
 
-_TO_SETTLE = (MountKind.GLOB, MountKind.IMAGE, MountKind.ARTIFACT)
+_TO_SETTLE = (MountKind.GLOB, MountKind.IMAGE)
 
 
 def create(engine: Engine, request: RunRequest) -> ContainerRow:

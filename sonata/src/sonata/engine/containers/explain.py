@@ -15,7 +15,7 @@ from sonata.engine.containers.layered import LayeredRoot
 from sonata.engine.containers.materials import gather
 from sonata.engine.images import foresee as images
 from sonata.engine.paths import ContainerPaths
-from sonata.model.container import NamespaceKind
+from sonata.model.container import MountKind, NamespaceKind
 from sonata.state import containers as rows
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -162,6 +162,8 @@ def _spec(
         drawn.note(path, "network namespace path")
     given = specs.inputs(engine, config, paths, mounted, path or specs.network_namespace(engine, config))
     with LayeredRoot(folders) as layered:
+        if any(use.kind is MountKind.ARTIFACT for use in config.mounts):
+            config = _with_artifacts(engine, config, mounted, layered)
         who = inside.identity_in(config, layered.read)
         if folders:
             problems += _root_problems(config, layered, who)
@@ -171,6 +173,17 @@ def _spec(
     )
     spec, hooks = specs.assemble(engine, config, given)
     return specs.tuned(engine, config, spec), hooks
+
+
+def _with_artifacts(
+    engine: Engine, config: ContainerConfig, mounted: rootfs.Mounted, root: LayeredRoot
+) -> ContainerConfig:
+    """With the binds that a start would make of artifacts now."""
+    from sonata.engine.containers.artifact_mounts import expanded
+
+    config = expanded(engine, config, root.kind)
+    rootfs.note_flags(config, mounted)
+    return config
 
 
 def _folders(engine: Engine, config: ContainerConfig, image: Foreseen) -> tuple[str, ...]:

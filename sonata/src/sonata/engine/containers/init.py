@@ -12,7 +12,7 @@ from sonata.engine.containers import spec as specs
 from sonata.engine.paths import ContainerPaths
 from sonata.engine.undo import Undo
 from sonata.host import cgroups, netns, ports, process
-from sonata.model.container import NetworkMode
+from sonata.model.container import MountKind, NetworkMode
 from sonata.monitor.launch import LaunchedPid, LaunchRefused, MonitorSpec, launch
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
@@ -79,6 +79,8 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             undo.push("network", start.attaching.wait)
         with trace.span("mount"):
             mounted = rootfs.mount(engine, start.config, start.paths)
+            if any(use.kind is MountKind.ARTIFACT for use in start.config.mounts):
+                _bind_artifacts(start, mounted)
         with trace.span("spec"):
             start.prepared = specs.prepare(engine, start.config, start.paths, mounted, start.state.netns)
         undo.push("root", lambda: _close_root(start))
@@ -144,6 +146,13 @@ def _begin(start: Start) -> None:
     with engine.database.transaction(durable=False):
         intents.put(engine.database, intents.Intent(id=config.id, kind="init", boot=engine.facts.boot_id))
         rows.put_state(engine.database, config.id, start.state)
+
+
+def _bind_artifacts(start: Start, mounted: rootfs.Mounted) -> None:
+    from sonata.engine.containers import artifact_mounts
+
+    start.config = artifact_mounts.expanded(start.engine, start.config, artifact_mounts.kind_in(mounted.root))
+    rootfs.note_flags(start.config, mounted)
 
 
 def _network(start: Start) -> None:

@@ -119,10 +119,13 @@ def _binds(config: ContainerConfig) -> list[str]:
     return [":".join([use.source, use.target, *filter(None, [",".join(bind_options(use))])]) for use in uses]
 
 
+_NOT_SHOWN = (MountKind.ARTIFACT, MountKind.TMPFS, MountKind.VOLUME)
+
+
 def volumes_and_binds(config: ContainerConfig) -> list[MountUse]:
     """The mounts that inspect shows, in Podman's order: named volumes first."""
     volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
-    return volumes + [use for use in config.mounts if use.kind not in (MountKind.VOLUME, MountKind.TMPFS)]
+    return volumes + [use for use in config.mounts if use.kind not in _NOT_SHOWN]
 
 
 def bind_options(use: MountUse) -> list[str]:

@@ -9,7 +9,7 @@ from sonata.host import kernel as k
 from sonata.host import mounts
 from sonata.model.container import MountKind
 from sonata.plan import globs
-from sonata_core.errors import NotFound, ProcessRefused, Unsupported, UsageError
+from sonata_core.errors import NotFound, ProcessRefused, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.mount import Mount, MountPlan
 from sonata_core.models.storage import LayerRef, MountOptions
@@ -33,11 +33,6 @@ def settle(engine: Engine, config: ContainerConfig) -> ContainerConfig:
             from sonata.engine.images import lookup
 
             settled.append(use.replace(image_id=str(lookup.get(engine, use.source)[0].id)))
-        elif use.kind is MountKind.ARTIFACT:
-            raise Unsupported(
-                f"mounting artifact {use.source} at {use.target}: there is no store of artifacts yet",
-                hint="type=image mounts images, type=bind what lies on the host",
-            )
         else:
             settled.append(use)
     places = [use.target for use in settled]

@@ -83,6 +83,13 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
     return mounted
 
 
+def note_flags(config: ContainerConfig, mounted: Mounted) -> None:
+    """Write down the flags of the file systems that binds come from: a bind may not be without them."""
+    for use in config.mounts:
+        if use.kind is MountKind.BIND:
+            mounted.flags[use.source] = _bind_flags(use)
+
+
 def _show_mapped(
     config: ContainerConfig, paths: ContainerPaths, numbered: tuple[int, MountUse], mounted: Mounted
 ) -> None:

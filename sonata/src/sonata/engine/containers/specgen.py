@@ -79,6 +79,11 @@ def _basic(config: ContainerConfig) -> dict[str, Any]:
     }
 
 
+def _artifact(use: MountUse) -> dict[str, str]:
+    asked = dict(option.split("=", 1) for option in use.options if "=" in option)
+    return {"source": use.source, "destination": use.target, **asked}
+
+
 def _storage(config: ContainerConfig) -> dict[str, Any]:
     volumes = [_volume(use) for use in config.mounts if use.kind is MountKind.VOLUME]
     overlays = [use for use in config.mounts if use.kind is MountKind.OVERLAY]
@@ -95,6 +100,7 @@ def _storage(config: ContainerConfig) -> dict[str, Any]:
             {"Destination": use.target, "Source": use.source, "ReadWrite": not use.read_only, "subPath": use.subpath}
             for use in images
         ],
+        "artifact_volumes": [_artifact(use) for use in config.mounts if use.kind is MountKind.ARTIFACT],
         "devices": [{"path": f"{one.source}:{one.path}:{one.access}"} for one in config.devices],
         "ipcns": _namespace(config.namespaces.ipc),
         "work_dir": config.process.cwd if config.process.cwd_given else "",

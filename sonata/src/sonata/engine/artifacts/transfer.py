@@ -1,0 +1,77 @@
+"""`artifact pull` and `artifact push`: artifacts from registries, and to them."""
+
+from __future__ import annotations
+
+from sonata.engine.artifacts.stored import open_store
+from sonata.engine.images.copying import DEFAULT_PARALLEL, sink_end, source_end
+from sonata.engine.images.pull import require_trust, wanted_platform
+from sonata.image.artifact_transfer import pull_artifact, push_artifact
+from sonata.image.reference import drop_tag_of_digest
+from sonata.image.transfer import PullOptions as TransferOptions
+from sonata.image.transfer import Quiet, partial_folder
+from sonata_core.errors import NotFound, SonataError, UsageError
+from sonata_core.hookspecs.transport import TransportWrite
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.naming import parse_name
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
+    from sonata.model.image_request import PullOptions
+
+
+def place_of(name: str) -> str:
+    """Where an artifact lies in a registry. A name without a host is one of docker.io. Raises UsageError."""
+    try:
+        return f"docker://{drop_tag_of_digest(parse_name(name).with_default_tag())}"
+    except UsageError as error:
+        raise UsageError("invalid reference format", hint=error.hint) from error
+
+
+def pull(engine: Engine, name: str, options: PullOptions, progress: Progress | None = None) -> str:
+    """Pull the artifact `name` into the store under that very name; its digest.
+
+    Raises UsageError, NotFound, Denied, RegistryFailure, Damaged; nothing of it is seen then.
+    """
+    start = source_end(engine, place_of(name), options)
+    require_trust(engine, start.reference, options)
+    transfer = TransferOptions(
+        platform=wanted_platform(engine, options),
+        partial=partial_folder(engine.config.storage.graph_root),
+        parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
+        retries=start.options.retries,
+        retry_delay=start.options.retry_delay,
+    )
+    hook = start.slot.hook
+    try:
+        with hook.transport_open_source(reference=start.reference, options=start.options) as source:
+            return pull_artifact(source, open_store(engine), name, transfer, progress or Quiet()).digest
+    except SonataError as error:
+        raise _told(error, place_of(name)) from error
+
+
+def _told(error: SonataError, place: str) -> SonataError:
+    if "initializing source" not in error.message and isinstance(error, NotFound):
+        error.message = f"initializing source {place}: {error.message}"
+    return error
+
+
+def push(engine: Engine, name: str, options: PullOptions, progress: Progress | None = None) -> str:
+    """Push the artifact `name` of the store to the registry that its name says; its digest there, which is its own.
+
+    Raises UsageError, NotFound, Denied, RegistryFailure, Damaged.
+    """
+    place = place_of(name)
+    store = open_store(engine)
+    found = next(((own, digest) for own, digest in store.names() if own == name), None)
+    if found is None:
+        raise NotFound(
+            f'initializing source oci:{store.folder}:{name}: no descriptor found for reference "{name}"', name=name
+        )
+    artifact = store.read(*found)
+    goal = sink_end(engine, place, options)
+    parallel = engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL
+    writer = goal.slot.require(TransportWrite)
+    with writer.transport_open_sink(reference=goal.reference, options=goal.options) as sink:
+        push_artifact(store, artifact, sink, progress or Quiet(), parallel=parallel)
+    return artifact.manifest.digest
