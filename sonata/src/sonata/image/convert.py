@@ -54,6 +54,25 @@ def pick_type(manifest: Manifest, accepted: Sequence[str]) -> str:
     )
 
 
+def wanted_type(manifest: Manifest, accepted: Sequence[str], forced: str, *, zstd: bool) -> str:
+    """The manifest type to write: what was asked for, else as `pick_type`; with zstd-compressed layers OCI's alone.
+
+    Raises Unsupported.
+    """
+    if zstd and forced == DOCKER_MANIFEST:
+        raise _no_zstd()
+    for only in (forced, OCI_MANIFEST if zstd else ""):
+        if only and accepted and only not in accepted:
+            raise Unsupported(f"a manifest of the type {only} is not taken there; {', '.join(accepted)} are")
+        if only:
+            accepted = (only,)
+    return pick_type(manifest, accepted)
+
+
+def _no_zstd() -> Unsupported:
+    return Unsupported("zstd-compressed layers are not supported for docker images", hint="use the OCI format, or gzip")
+
+
 def layer_type(layer: str, manifest_type: str, compression: str | None = None) -> str:
     """A layer's media type in a manifest of that type, with another compression (`""`, `gzip`, `zstd`) if given.
 
@@ -69,9 +88,7 @@ def layer_type(layer: str, manifest_type: str, compression: str | None = None) -
 
 def _spell(manifest_type: str, place: int, compression: str) -> str:
     if manifest_type == DOCKER_MANIFEST and compression == "zstd":
-        raise Unsupported(
-            "zstd-compressed layers are not supported for docker images", hint="use the OCI format, or gzip"
-        )
+        raise _no_zstd()
     family = _FAMILIES[manifest_type]
     return family[place] + (family[2] + compression if compression else "")
 

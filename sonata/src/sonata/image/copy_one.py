@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type
+from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type, wanted_type
 from sonata.image.layers.compress import Compression, Decompressor
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Packed, Plain, Told, pack
@@ -14,7 +14,7 @@ from sonata.image.verify import VerifyingReader
 from sonata_core.errors import Damaged, RegistryFailure, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Descriptor
-from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,14 +87,11 @@ class One:
     def _wanted(self, document: Manifest, kinds: tuple[str, ...]) -> str:
         """The type of manifest to write: what was asked for, what the sink takes, and OCI's alone for zstd."""
         options = self._options
-        zstd = options.target is Compression.ZSTD
-        for only in (options.manifest_type, OCI_MANIFEST if zstd else ""):
-            if only and kinds and only not in kinds:
-                raise Unsupported(f"a manifest of the type {only} is not taken there; {', '.join(kinds)} are")
-            if only and document.is_image:
-                kinds = (only,)
+        forced, zstd = options.manifest_type, options.target is Compression.ZSTD
+        if document.is_image:
+            return wanted_type(document, kinds, forced, zstd=zstd)
         wanted = pick_type(document, kinds)
-        if wanted != document.media_type and not document.is_image:
+        if wanted != document.media_type:
             raise Unsupported(
                 f"an artifact of the type {document.artifact_type or document.config.media_type} cannot be "
                 f"written as {wanted}",

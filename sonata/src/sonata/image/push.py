@@ -1,6 +1,6 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
-from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type
+from sonata.image.convert import convert, digest_of_blob, layer_type, wanted_type
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Told, pack
@@ -9,7 +9,7 @@ from sonata_core.errors import Damaged, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ManifestBytes, TransportFacts
-from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def put_image(
     document = _as_manifest(image)
     plain = options.plain or options.facts.layer_compression == "none"
     kind = Compression.NONE if plain else options.compression
-    wanted = _wanted_type(document, options, kind)
+    zstd = kind is Compression.ZSTD
+    wanted = wanted_type(document, options.facts.manifest_types, options.manifest_type, zstd=zstd)
     work = _Push(image, document, sink, options, progress or Quiet(), wanted, kind)
     layers = work.layers()
     manifest = work.manifest(layers)
@@ -102,17 +103,6 @@ def _as_manifest(image: StoredImage) -> Manifest:
     if len(document.layers) != len(image.layers):
         raise Damaged(f"the image's manifest has {len(document.layers)} layers, the store {len(image.layers)}")
     return document
-
-
-def _wanted_type(document: Manifest, options: PushOptions, kind: Compression) -> str:
-    """The type of manifest to write: what was asked for, what the sink takes, and OCI's alone for zstd."""
-    accepted = options.facts.manifest_types
-    for only in (options.manifest_type, OCI_MANIFEST if kind is Compression.ZSTD else ""):
-        if only and accepted and only not in accepted:
-            raise Unsupported(f"a manifest of the type {only} is not taken there; {', '.join(accepted)} are")
-        if only:
-            accepted = (only,)
-    return pick_type(document, accepted)
 
 
 class _Push:

@@ -38,11 +38,14 @@ class PushRequest(PullOptions):
 
     image: str
     destination: str = ""
+    compress: bool = False
     compression_format: str = ""
     compression_level: int | None = None
     digestfile: str = ""
+    force_compression: bool | None = None
     format: str = ""
     quiet: bool = False
+    remove_signatures: bool = False
 
 
 class LoginRequest(Record):

@@ -30,7 +30,7 @@ def command(parsed: Parsed, call: Call) -> int:
     try:
         if path and not os.path.exists(path):
             raise UsageError(f"stat {path}: no such file or directory")
-        names = load(engine, path or copied, PullOptions(), progress)
+        names = load(engine, path or copied, PullOptions(signature_policy=parsed["signature-policy"]), progress)
     finally:
         progress.close()
         if copied:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from sonata.cli.images.sides import MANIFESTS, compression, manifest_type
 from sonata.cli.request import fill
 from sonata.model.image_request import PushRequest
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.media import DOCKER_MANIFEST, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
-
-_MANIFESTS = {"": "", "oci": OCI_MANIFEST, "v2s2": DOCKER_MANIFEST}
 
 
 def to_request(parsed: Parsed) -> PushRequest:
@@ -28,12 +26,16 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.images.push import PushChoices, push
 
     request = to_request(parsed)
-    if request.format not in _MANIFESTS:
+    if request.format not in (*MANIFESTS, "v2s1"):
         raise UsageError(f'unknown format "{request.format}": choose on of the supported formats: oci, v2s2')
+    forced = request.force_compression
     choices = PushChoices(
-        manifest_type=_MANIFESTS[request.format],
-        compression=request.compression_format,
+        manifest_type=manifest_type(request.format),
+        compression=compression(request.compression_format),
         level=request.compression_level,
+        force=bool(request.compression_format) if forced is None else forced,
+        compress=request.compress,
+        remove_signatures=request.remove_signatures,
     )
     progress = Progress(sys.stderr, quiet=request.quiet)
     try:

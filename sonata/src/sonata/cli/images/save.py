@@ -18,11 +18,17 @@ FORMATS = ("docker-archive", "oci-archive", "docker-dir", "oci-dir")
 def command(parsed: Parsed, call: Call) -> int:
     """Save images into an archive, by default onto standard output. Raises UsageError for formats and places."""
     from sonata.cli.render.progress import Progress
-    from sonata.engine.images.save import save
+    from sonata.engine.images.save import Packing, save
 
     form, path = parsed["format"] or "docker-archive", parsed["output"]
     if form not in FORMATS:
         raise UsageError("format value must be one of oci-dir oci-archive docker-dir docker-archive")
+    if parsed["compress"] and form != "docker-dir":
+        raise UsageError("--compress can only be set when --format is 'docker-dir'")
+    if parsed["uncompressed"] and not form.startswith("oci-"):
+        raise UsageError(
+            f"--uncompressed says nothing of {form}", hint="it is for oci-archive and oci-dir, which compress layers"
+        )
     if not path and form.endswith("-dir"):
         raise UsageError(f"format {form} needs --output")
     if not path and os.isatty(1):
@@ -34,7 +40,8 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError("more than one image needs --multi-image-archive and the format docker-archive")
     progress = Progress(sys.stderr, quiet=parsed["quiet"])
     try:
-        save(call.engine, parsed.args, path, form, multiple=multiple, progress=progress)
+        packing = Packing(compress=parsed["compress"], plain=parsed["uncompressed"])
+        save(call.engine, parsed.args, path, form, multiple=multiple, packing=packing, progress=progress)
     finally:
         progress.close()
     return 0

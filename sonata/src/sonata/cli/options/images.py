@@ -6,6 +6,19 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 from sonata.cli.options.pull import PULL
 from sonata.model.image_audit import KINDS
 
+_NO_ENCRYPTION = (
+    "images cannot be encrypted here (ocicrypt)",
+    "encrypt the pushed image, as skopeo copy --encryption-key does",
+)
+
+_OWN_STORE = {
+    "hidden": True,
+    "refused": (
+        "a policy judges where images come from, and the engine's own store is always accepted",
+        "leave it out; `image copy --policy` takes one",
+    ),
+}
+
 PULL_IMAGE = (
     *PULL,
     ("all-tags", "a", "bool", False, "", "All tagged images in the repository will be pulled"),
@@ -86,7 +99,7 @@ INSPECT = (("format", "f", "string", "json", "", "Format the output to a Go temp
 LOAD = (
     ("input", "i", "string", "", "", "Read from specified archive file (default: stdin)", {"complete": "files"}),
     ("quiet", "q", "bool", False, "", "Suppress the output"),
-    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True, "later": True}),
+    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True}),
 )
 
 SAVE = (
@@ -128,7 +141,7 @@ SAVE = (
         {"complete": "files"},
     ),
     ("quiet", "q", "bool", False, "", "Suppress the output"),
-    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True, "later": True}),
+    ("signature-policy", "", "string", "", "", "Signature verification policy file", _OWN_STORE),
     ("uncompressed", "", "bool", False, "", "Accept uncompressed layers when copying OCI images"),
 )
 
@@ -190,7 +203,7 @@ PUSH = (
             "first layer, -1 is the last layer). If not defined, will encrypt all layers if "
             "encryption-key flag is specified"
         ),
-        {"later": True},
+        {"refused": _NO_ENCRYPTION},
     ),
     (
         "encryption-key",
@@ -199,7 +212,7 @@ PUSH = (
         (),
         "",
         "Key with the encryption protocol to use to encrypt the image (e.g. jwe:/path/to/key.pem)",
-        {"later": True},
+        {"refused": _NO_ENCRYPTION},
     ),
     (
         "force-compression",
@@ -211,7 +224,6 @@ PUSH = (
             "Use the specified compression algorithm even if the destination contains a "
             "differently-compressed variant already"
         ),
-        {"later": True},
     ),
     (
         "format",
@@ -263,6 +275,6 @@ PUSH = (
         "Read a passphrase for signing an image from PATH",
         {"later": True},
     ),
-    ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True, "later": True}),
+    ("signature-policy", "", "string", "", "", "Signature verification policy file", _OWN_STORE),
     ("tls-verify", "", "bool", True, "", "Require HTTPS and verify certificates when contacting registries"),
 )

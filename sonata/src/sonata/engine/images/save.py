@@ -41,6 +41,13 @@ class Saved(Record):
     names: tuple[str, ...]
 
 
+class Packing(Record):
+    """`compress` compresses the layers in a folder of the `dir` transport, `plain` leaves them as they are in OCI's."""
+
+    compress: bool = False
+    plain: bool = False
+
+
 def save(
     engine: Engine,
     names: Sequence[str],
@@ -48,6 +55,7 @@ def save(
     form: str,
     *,
     multiple: bool = False,
+    packing: Packing | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Save images at `path`, or to standard output where that is empty.
@@ -63,7 +71,7 @@ def save(
         )
     place = path or _scratch(engine)
     try:
-        _write(engine, wanted, place, form, progress)
+        _write(engine, wanted, place, (form, packing or Packing()), progress)
         if not path:
             _pour(place)
     finally:
@@ -103,10 +111,19 @@ def _tag(text: str) -> str:
     return str(name.with_default_tag())
 
 
-def _write(engine: Engine, wanted: list[Saved], place: str, form: str, progress: Progress | None) -> None:
+def _write(
+    engine: Engine, wanted: list[Saved], place: str, how: tuple[str, Packing], progress: Progress | None
+) -> None:
+    form, packing = how
     scheme, kind = FORMATS[form]
     slot, options = engine.transport(scheme), transport_options(engine, PullOptions())
-    choices = PushChoices(manifest_type=kind, remove_signatures=True)
+    choices = PushChoices(
+        manifest_type=kind,
+        compression="gzip",
+        compress=packing.compress,
+        plain=packing.plain,
+        remove_signatures=True,
+    )
     if slot.offers(TransportBatch):
         settings = settings_for(engine, slot, choices)
         reference = slot.hook.transport_parse(text=place)

@@ -1,0 +1,162 @@
+"""image copy: the words of the command line, credentials of both ends, stores as ends, and what Skopeo reads of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sonata_testkit.registry import FakeRegistry
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plain_store import IMAGE, PlainStore
+
+pytestmark = pytest.mark.needs_root
+PLAIN = ("--src-tls-verify=false", "--dest-tls-verify=false")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, "vfs")
+    yield made
+    made.close()
+
+
+def index_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "index.json").read_text())["manifests"][0]
+    return found
+
+
+def test_each_end_has_its_credentials(store: PlainStore, tmp_path: Path) -> None:
+    with (
+        FakeRegistry(auth="basic", password="one") as first,
+        FakeRegistry(auth="bearer", password="two") as second,
+    ):
+        made = first.add_image("box", "1", [b"layer"])
+        words = ("image", "copy", *PLAIN, f"docker://{first.host}/box:1", f"docker://{second.host}/copy:1")
+        assert "authentication required" in store.refused(*words)
+        own = ("--src-creds=user:one", "--dest-username=user", "--dest-password=two")
+        store.out(*words, *own, "-q", f"--digestfile={tmp_path}/digest")
+        assert (tmp_path / "digest").read_text() == made["digest"]
+        assert made["digest"] in second.manifests["copy"]
+        auths = tmp_path / "auth.json"
+        auths.write_text(json.dumps({"auths": {first.host: {"auth": "dXNlcjpvbmU="}}}))
+        known = (f"--src-authfile={auths}", "--dest-creds=user:two")
+        store.out(*words, *known)
+        assert "authentication required" in store.refused(*words, *known, "--src-no-creds")
+        both = {host: {"auth": word} for host, word in ((first.host, "dXNlcjpvbmU="), (second.host, "dXNlcjp0d28="))}
+        auths.write_text(json.dumps({"auths": both}))
+        store.out("image", "copy", "--tls-verify=false", f"--authfile={auths}", *words[4:])
+
+
+def test_a_registrys_own_repositories_share_blobs(store: PlainStore) -> None:
+    with FakeRegistry() as registry:
+        registry.add_image("box", "1", [b"layer", b"more"])
+        store.out("image", "copy", *PLAIN, f"docker://{registry.host}/box:1", f"docker://{registry.host}/to/box:2")
+        assert not registry.seen("PATCH", "/blobs/")
+        assert set(registry.blobs["to/box"]) == set(registry.blobs["box"])
+
+
+def test_the_policy_judges_the_source(store: PlainStore, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text(
+        json.dumps(
+            {
+                "default": [{"type": "reject"}],
+                "transports": {"docker-archive": {"": [{"type": "insecureAcceptAnything"}]}},
+            }
+        )
+    )
+    box, layout = f"docker-archive:{tmp_path}/box.tar", f"oci:{tmp_path}/layout:1"
+    store.out("image", "copy", f"--policy={policy}", box, layout)
+    assert "is rejected by policy" in store.refused("image", "copy", f"--policy={policy}", layout, f"dir:{tmp_path}/d")
+    assert not (tmp_path / "d").exists()
+    assert "is rejected by policy" in store.refused("load", f"--signature-policy={policy}", "-i", f"{tmp_path}/layout")
+
+
+def test_form_packing_and_names(store: PlainStore, tmp_path: Path) -> None:
+    box, layout = f"docker-archive:{tmp_path}/box.tar", f"oci:{tmp_path}/layout:1"
+
+    def layer(*words: str) -> str:
+        store.out("image", "copy", "-q", *words, f"dir:{tmp_path}/kind")
+        document = json.loads((tmp_path / "kind/manifest.json").read_text())
+        return str(document["layers"][0]["mediaType"]).partition("diff.")[2] or document["layers"][0]["mediaType"]
+
+    store.out("image", "copy", box, layout)
+    assert layer(layout) == "application/vnd.oci.image.layer.v1.tar+gzip"
+    assert layer("--format=v2s2", layout) == "tar.gzip"
+    assert layer("--dest-decompress", "--format=v2s2", layout) == "tar"
+    assert layer("--dest-compress", "--format=v2s2", box) == "tar.gzip"
+    assert layer("--format=oci", box) == "application/vnd.oci.image.layer.v1.tar"
+    zstd = ("--dest-compress-format=zstd", "--dest-compress-level=19", "--dest-force-compress-format", layout)
+    assert layer(*zstd) == "application/vnd.oci.image.layer.v1.tar+zstd"
+    store.out("image", "copy", "--dest-oci-accept-uncompressed-layers", box, f"oci:{tmp_path}/plain:1")
+    assert layer(f"oci:{tmp_path}/plain:1") == "application/vnd.oci.image.layer.v1.tar"
+    archive = f"docker-archive:{tmp_path}/names.tar:h.example/a:1"
+    store.out("image", "copy", "--additional-tag=h.example/b:2", layout, archive)
+    loaded = store.out("load", "-q", "-i", f"{tmp_path}/names.tar").splitlines()
+    assert loaded[:1] == ["Loaded image: h.example/a:1"]
+    assert store.out("image", "exists", "h.example/b:2") == ""
+    assert "keeps no further names" in store.refused("image", "copy", "--additional-tag=x", box, f"dir:{tmp_path}/d")
+
+
+def test_wrong_words(store: PlainStore, tmp_path: Path) -> None:
+    copy = ("image", "copy")
+    assert 'Invalid source name box: Invalid image name "box", expected colon-separated transport:reference' in (
+        store.refused(*copy, "box", f"dir:{tmp_path}/x")
+    )
+    assert "Invalid destination name" in store.refused(*copy, f"dir:{tmp_path}/x", "nowhere")
+    ends = (f"dir:{tmp_path}/x", f"dir:{tmp_path}/y")
+    assert "schema 1" in store.refused(*copy, "--format=v2s1", *ends)
+    assert "unknown format" in store.refused(*copy, "--format=x", *ends)
+    assert "unknown multi-arch option" in store.refused(*copy, "--multi-arch=x", *ends)
+    assert "--all and --multi-arch" in store.refused(*copy, "--all", "--multi-arch=all", *ends)
+    assert "cannot be used together" in store.refused(*copy, "--all", "--platform=linux/arm64", *ends)
+    assert "cannot be encrypted" in store.refused(*copy, "--encryption-key=x", *ends)
+    assert "cannot be read here" in store.refused(*copy, "--decryption-key=x", *ends)
+    assert "cannot find compressor" in store.refused(*copy, "--dest-compress-format=lz4", *ends)
+    assert "as a group" in store.refused(*copy, "--all", *ends[:1], "containers-storage:x")
+
+
+def test_stores_are_ends_too(store: PlainStore, tmp_path: Path) -> None:
+    layout, back = f"oci:{tmp_path}/layout:1", f"oci:{tmp_path}/back:1"
+    other = f"containers-storage:[vfs@{tmp_path}/other+{tmp_path}/other-run]"
+    store.out("image", "copy", f"containers-storage:{IMAGE}", layout)
+    store.out("image", "copy", layout, "containers-storage:h.example/box:1")
+    digest = index_of(tmp_path / "layout")["digest"]
+    assert store.out("image", "inspect", "--format", "{{.Digest}}", "h.example/box:1") == digest
+    assert "there is no store" in store.refused("image", "copy", f"{other}x", back)
+    store.out("image", "copy", "containers-storage:h.example/box:1", f"{other}h.example/other:1")
+    there = ("--root", f"{tmp_path}/other", "--runroot", f"{tmp_path}/other-run")
+    assert store.out(*there, "image", "inspect", "--format", "{{.Digest}}", "h.example/other:1") == digest
+    store.out("image", "copy", f"{other}h.example/other:1", back)
+    layer = [len(list((tmp_path / name / "blobs/sha256").iterdir())) for name in ("layout", "back")]
+    assert layer == [3, 3]
+    assert store.out(*there, "run", "--rm", "--network=none", "h.example/other:1", "echo", "it runs") == "it runs"
+    assert "says nothing of containers-storage" in store.refused("image", "copy", "--format=oci", layout, f"{other}y")
+
+
+@pytest.mark.needs_peer("skopeo")
+def test_skopeo_copies_on(store: PlainStore, tmp_path: Path) -> None:
+    box, layout = f"docker-archive:{tmp_path}/box.tar", f"oci:{tmp_path}/layout:1"
+    store.out("image", "copy", box, layout)
+    place = f"dir:{tmp_path}/theirs"
+    done = subprocess.run(
+        ["skopeo", "copy", "-q", "--insecure-policy", layout, place], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    store.out("image", "copy", "--preserve-digests", place, f"oci:{tmp_path}/again:1")
+    assert index_of(tmp_path / "again")["digest"] == index_of(tmp_path / "layout")["digest"]
+
+
+def test_load_reads_standard_input(store: PlainStore, tmp_path: Path) -> None:
+    store.out("rmi", "-fa")
+    done = store("load", stdin=(tmp_path / "box.tar").read_bytes())
+    assert done.stdout.decode().startswith("Loaded image: ")
+    assert b"Copying blob" in done.stderr
+    assert store("load", "-q", "--input", f"{tmp_path}/box.tar").stderr == b""
