@@ -6,6 +6,8 @@ made = make_signatures(engine, signing, manifest.digest, identity_of(signing, re
 put_signatures(engine, reference, manifest.digest, (*kept, *made), options)
 """
 
+from __future__ import annotations
+
 import os
 
 from sonata.image.signatures import payload, stored
