@@ -9,7 +9,7 @@ from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sonata.cli.pflag import Parsed
     from sonata.cli.render.progress import Progress
@@ -90,6 +90,7 @@ class Call:
         _require_backend(given.get("events-backend", ""), self.path)
         engine = open_engine(settings, overrides, notify=warn, environ=environment(given))
         engine.progress = self._progress
+        engine.ask = ask
         engine.log.debug("command", path=self.path, root=engine.config.storage.graph_root, files=engine.config.files)
         return engine
 
@@ -98,6 +99,15 @@ class Call:
         if self._engine is not None:
             self._progress.close()
             self._engine.close()
+
+
+def ask(question: str, answers: Sequence[str]) -> str:
+    """Have whoever sits at the terminal choose; empty where nobody does. Raises UsageError for Ctrl-C."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return ""
+    from sonata.cli.render.choice import choose
+
+    return choose(question, answers)
 
 
 class LateProgress:
@@ -109,11 +119,18 @@ class LateProgress:
 
     def blob(self, digest: str, state: str, done: int, total: int) -> None:
         """As the transfer tells it."""
+        self._made().blob(digest, state, done, total)
+
+    def message(self, text: str) -> None:
+        """As the transfer tells it."""
+        self._made().message(text)
+
+    def _made(self) -> Progress:
         if self._real is None:
             from sonata.cli.render.progress import Progress
 
             self._real = Progress(sys.stderr, quiet=self.quiet)
-        self._real.blob(digest, state, done, total)
+        return self._real
 
     def close(self) -> None:
         """Leave the bars as they are."""

@@ -48,7 +48,7 @@ def auth_files(config: EngineConfig, authfile: str, helpers: Sequence[str], run:
     if given:
         if not os.path.exists(given):
             raise UsageError(
-                f"credential file is not accessible: stat {given}: no such file or directory",
+                f"credential file is not accessible: faccessat {given}: no such file or directory",
                 hint="Log in with that --authfile first, or name another.",
             )
         return AuthFiles([given], "", helpers, run)

@@ -70,6 +70,22 @@ class Candidate:
         self.endpoints = endpoints
 
 
+class Resolution:
+    """The full names that a typed name may stand for, in the order in which they are tried.
+
+    `told` says how they were found, in Podman's words; empty where the name was full. `short` is the repository
+    of a short name that several places may have: a terminal is asked, and `enforced` says that it must be.
+    """
+
+    __slots__ = ("enforced", "names", "short", "told")
+
+    def __init__(self, names: tuple[str, ...], told: str = "", short: str = "", *, enforced: bool = False) -> None:
+        self.names = names
+        self.told = told
+        self.short = short
+        self.enforced = enforced
+
+
 class Registries:
     """What registries.conf and its drop-in files say."""
 
@@ -78,6 +94,7 @@ class Registries:
         self.mode: str = kept["mode"]
         self.helpers: tuple[str, ...] = kept["helpers"]
         self.aliases: Mapping[str, str] = kept["aliases"]
+        self._origins: Mapping[str, str] = kept["origins"]
         self.registries = tuple(Registry(table) for table in kept["registries"])
         self.alias_file = alias_file
 
@@ -96,19 +113,28 @@ class Registries:
 
     def names(self, name: str) -> tuple[str, ...]:
         """Full references that `name` may stand for; just one unless it is a short name."""
+        return self.resolve(name).names
+
+    def resolve(self, name: str) -> Resolution:
+        """As `names`, with how they were found and whether somebody must choose. Raises UsageError."""
         if not is_short(name):
-            return (normalised(name),)
+            return Resolution((normalised(name),))
         bare, rest = split_name(name)
         alias = self.aliases.get(bare, "")
         if alias:
-            return (normalised(alias + rest),)
+            origin = self._origins.get(bare, "")
+            return Resolution((normalised(alias + rest),), f'Resolved "{bare}" as an alias ({origin})')
         if not self.search:
             raise UsageError(
                 f'short-name "{name}" did not resolve to an alias and no unqualified-search registries are defined in '
                 '"/etc/containers/registries.conf"',
                 hint="Name the registry too, such as docker.io/library/" + bare + ".",
             )
-        return tuple(normalised(f"{registry}/{name}") for registry in self.search)
+        names = tuple(normalised(f"{registry}/{name}") for registry in self.search)
+        origin = self._origins.get("", "") or "the default"
+        told = f'Resolving "{bare}" using unqualified-search registries ({origin})'
+        asks = len(names) > 1 and self.mode != "disabled"
+        return Resolution(names, told, bare if asks else "", enforced=asks and self.mode == "enforcing")
 
     def local_names(self, name: str) -> tuple[str, ...]:
         """Full names under which a local image of that name may be kept, in order of preference."""
@@ -162,12 +188,12 @@ def load_registries(places: Places, environ: Mapping[str, str], alias_file: str)
     found = search(places, "registries.conf", environ, "CONTAINERS_REGISTRIES_CONF")
     watched = Found(found.files, (*found.watched, alias_file))
     memo, stamp = memo_of(places), stamp_for(watched)
-    kept = memo.get("registries", stamp)
+    kept = memo.get("registries-2", stamp)
     if kept is None:
         from sonata.config.registries_file import read_registries
 
         kept = read_registries(found.files, alias_file)
-        memo.put("registries", stamp, kept)
+        memo.put("registries-2", stamp, kept)
     return Registries(frozen_value(kept), alias_file)
 
 

@@ -39,7 +39,7 @@ class _File:
 def read_registries(files: Iterable[str], alias_file: str) -> dict[str, Any]:
     """Everything that the files say, later ones over earlier ones, as JSON can hold it."""
     search: list[str] | None = None
-    result: dict[str, Any] = {"mode": "permissive", "helpers": ["containers-auth.json"], "aliases": {}}
+    result: dict[str, Any] = {"mode": "permissive", "helpers": ["containers-auth.json"], "aliases": {}, "origins": {}}
     tables: dict[str, dict[str, Any]] = {}
     for path in files:
         file = _File(path)
@@ -49,14 +49,15 @@ def read_registries(files: Iterable[str], alias_file: str) -> dict[str, Any]:
             search = [
                 _location(file, "", item) for item in file.take(file.content, "", "unqualified-search-registries", [])
             ]
+            result["origins"][""] = path
         _scalars(file, result)
-        result["aliases"].update(_aliases(file))
+        _take_aliases(file, result)
         for table in _tables(file, file.content, "registry"):
             registry = _registry(file, table)
             tables[registry["prefix"]] = registry
     _agree(tables.values())
     if os.path.exists(alias_file):
-        result["aliases"].update(_aliases(_File(alias_file)))
+        _take_aliases(_File(alias_file), result)
     # A Docker user expects `alpine` to be Docker Hub's; whoever writes a list, even an empty one, decides.
     result["search"] = ["docker.io"] if search is None else search
     result["registries"] = list(tables.values())
@@ -70,6 +71,12 @@ def _scalars(file: _File, result: dict[str, Any]) -> None:
             raise file.complain("", "short-name-mode", f"want one of {', '.join(_MODES)}")
     if "credential-helpers" in file.content:
         result["helpers"] = file.take(file.content, "", "credential-helpers", [])
+
+
+def _take_aliases(file: _File, result: dict[str, Any]) -> None:
+    found = _aliases(file)
+    result["aliases"].update(found)
+    result["origins"].update(dict.fromkeys(found, file.path))
 
 
 def _aliases(file: _File) -> dict[str, str]:

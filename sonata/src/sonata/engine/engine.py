@@ -20,7 +20,7 @@ from sonata_core.models.storage import StoreRoot
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sonata.config.values import EngineConfig
     from sonata.host.kernel import Kernel
@@ -73,6 +73,8 @@ class Engine:
         self.notify = notify
         self.progress: Progress | None = None
         """Told of pulls that a command makes on its way, if a door sets it."""
+        self.ask: Callable[[str, Sequence[str]], str] | None = None
+        """Has somebody choose, if a door has somebody to ask; answers with nothing where there is nobody."""
         self.memo = Memo(f"{config.paths.cache_dir}/memo")
         self.catalog = Catalog(self.memo, self._border)
         self.database = Database(

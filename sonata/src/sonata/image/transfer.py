@@ -38,11 +38,17 @@ class Progress(Protocol):
     def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
         """`state`: `waiting`, `copying`, `unpacked`, `done`, `exists`. Bytes; `total` -1 where unknown."""
 
+    def message(self, text: str) -> None:
+        """A line of its own, such as `Trying to pull h/x:1...`."""
+
 
 class Quiet:
     """Progress that nobody wants to see."""
 
     def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def message(self, text: str) -> None:
         """Nothing."""
 
 

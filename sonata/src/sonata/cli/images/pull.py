@@ -11,8 +11,11 @@ from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
+    from sonata.cli.render.progress import Progress
 
 
 def to_request(parsed: Parsed) -> PullRequest:
@@ -22,23 +25,34 @@ def to_request(parsed: Parsed) -> PullRequest:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Pull images and print their ids; how far it is goes to standard error."""
+    from sonata.cli.creds import completed
     from sonata.cli.render.progress import Progress
-    from sonata.engine.images.ensure import ensure, policy_named
+    from sonata.engine.images.ensure import policy_named
 
-    request, engine = to_request(parsed), call.engine
+    request = to_request(parsed)
+    request = request.replace(creds=completed(request.creds))
     policy = policy_named(request.policy, "always")
     failed: list[SonataError] = []
     progress = Progress(sys.stderr, quiet=request.quiet)
     try:
         for text in request.images:
-            progress.message(f"Trying to pull {text}...")
             try:
-                image, _ = ensure(engine, text, policy, request, progress)
+                for image in _pull(call, request, policy, text, progress):
+                    print(image, flush=True)
             except SonataError as error:
                 error.details.setdefault("object", text)
                 failed.append(error)
-            else:
-                print(image.id, flush=True)
     finally:
         progress.close()
     return outcome((), failed)
+
+
+def _pull(call: Call, request: PullRequest, policy: str, text: str, progress: Progress) -> Iterator[str]:
+    """The ids of what a word of the command line names."""
+    from sonata.engine.images.ensure import ensure
+    from sonata.engine.images.pull import pull_all_tags
+
+    engine = call.engine
+    names = pull_all_tags(engine, text, request, progress) if request.all_tags else (text,)
+    for name in names:
+        yield ensure(engine, name, policy, request, progress)[0].id

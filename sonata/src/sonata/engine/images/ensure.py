@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.engine.images import lookup
 from sonata_core.errors import NotFound, SonataError, UsageError
+from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def require_platform(engine: Engine, options: PullOptions) -> None:
 def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageRecord, str] | None:
     """The image of the store that `text` names, for the platform that was asked for, and its full name.
 
-    Raises UsageError, Conflict.
+    `docker://` before a name is passed over; what another transport names is never local. Raises UsageError, Conflict.
     """
     platform = None
     if _asks_platform(options):
@@ -44,8 +45,12 @@ def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageR
 
         platform = wanted_platform(engine, options)
     try:
-        found = lookup.find(engine, text, platform=platform)
+        found = lookup.find(engine, text.removeprefix("docker://"), platform=platform)
     except UsageError as error:
+        from sonata.image.reference import split_transport
+
+        if split_transport(text, engine.catalog.names(TRANSPORT))[0]:
+            return None
         raise lookup.bad_reference(text, error) from error
     return found if found is not None and fits(engine, found[0], options) else None
 
@@ -76,16 +81,31 @@ def ensure(
     """
     if options.platform:
         require_platform(engine, options)
-    found = None if policy == "always" else local_image(engine, text, options)
-    if found is not None and policy != "newer":
+    found = local_image(engine, text, options)
+    if found is not None and policy in ("always", "newer") and _by_id(found[0], text):
+        if policy == "newer":
+            return found
+        raise UsageError(
+            f"pull policy is always but image has been referred to by ID ({text})",
+            hint="name the image, or do not pull",
+        )
+    if found is not None and policy in ("missing", "never"):
         return found
     if policy == "never":
         raise NotFound(f"{text}: image not known", hint=f"sonata pull {text}", name=text)
     from sonata.engine.images.pull import pull_one
 
+    progress = progress or engine.progress
+    wanted = found[1] or text if found is not None and ":" not in text.partition("/")[0] else text
+    if policy == "always" or found is None:
+        return pull_one(engine, wanted, options, progress)
     try:
-        return pull_one(engine, text, options, progress or engine.progress)
+        return pull_one(engine, wanted, options, progress, kept=found[0])
     except SonataError:
-        if found is not None:
-            return found
-        raise
+        return found
+
+
+def _by_id(image: ImageRecord, text: str) -> bool:
+    """Whether an image was meant by its id, or the beginning of one, rather than by a name."""
+    bare = text.removeprefix("sha256:")
+    return image.id.startswith(bare) and not any(f"/{bare}:" in name for name in image.names)

@@ -4,66 +4,124 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.trust import trust_for, with_signature_places
 from sonata.image.platform import host_platform, parse_platform
 from sonata.image.reference import drop_tag_of_digest, local_name, split_transport
 from sonata.image.transfer import PullOptions as TransferOptions
-from sonata.image.transfer import partial_folder, pull_image
-from sonata_core.errors import NotFound, RegistryFailure, SonataError, Unavailable, UsageError
+from sonata.image.transfer import Quiet, choose_image, partial_folder, pull_image
+from sonata_core.errors import Denied, Interrupted, NotFound, SonataError, UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Credentials, Endpoint, ImageReference, TransportOptions
 from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
-    from sonata_core.models.image import ManifestBytes, Platform
+    from sonata_core.models.image import ImageSource, ManifestBytes, Platform
 
 _DEFAULT_PARALLEL = 3
 
 
 def pull_one(
-    engine: Engine, text: str, options: PullOptions, progress: Progress | None = None
+    engine: Engine,
+    text: str,
+    options: PullOptions,
+    progress: Progress | None = None,
+    *,
+    kept: ImageRecord | None = None,
 ) -> tuple[ImageRecord, str]:
     """Pull the image that `text` names, with or without a transport; its record and full name.
 
-    A short name is tried at each place that it may stand for. Raises NotFound, Denied,
-    RegistryFailure, Damaged, UsageError, Unavailable.
+    A short name is tried at each place that it may stand for. Where a registry still has what is `kept`, nothing
+    is pulled. Raises NotFound, Denied, RegistryFailure, Damaged, UsageError, Unavailable.
     """
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     if scheme == "containers-storage":
         return lookup.get(engine, rest)
     if scheme and scheme != "docker":
         return pull_reference(engine, engine.transport(scheme).hook.transport_parse(text=rest), options, (), progress)
-    if scheme == "docker" and not rest.startswith("//"):
-        raise UsageError(
-            f'invalid image reference "{text}": docker: reference must start with //', hint=f"docker://{rest}"
-        )
+    progress = progress or Quiet()
+    found = candidates(engine, _registry_name(text, scheme, rest), progress)
     troubles: list[SonataError] = []
-    try:
-        candidates = lookup.registries(engine).resolve_pull(rest.removeprefix("//"))
-    except UsageError as error:
-        raise lookup.bad_reference(text, error) from error
-    for candidate in candidates:
-        asked = drop_tag_of_digest(parse_name(candidate.reference))
-        reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}")
-        endpoints = tuple(_endpoint(engine, one, options) for one in candidate.endpoints)
+    for name in found.names:
         try:
-            return pull_reference(engine, reference.replace(name=str(asked)), options, endpoints, progress)
-        except (NotFound, RegistryFailure, Unavailable) as error:
+            pulled = _from_registry(engine, name, options, progress, kept)
+        except Interrupted:
+            raise
+        except SonataError as error:
             troubles.append(error)
-    raise _none_of(text, troubles)
+        else:
+            found.settle(engine, name)
+            return pulled
+    raise _none_of(troubles)
 
 
-def _none_of(text: str, troubles: list[SonataError]) -> SonataError:
+def pull_all_tags(engine: Engine, text: str, options: PullOptions, progress: Progress) -> Iterator[str]:
+    """The full names of all images of a repository, each to be pulled by `pull_one`; a tag in `text` says nothing.
+
+    Raises UsageError for what is no repository of a registry, and what asking the registry raises.
+    """
+    from sonata_core.hookspecs.transport import TransportTags
+
+    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    if scheme and scheme != "docker":
+        raise UsageError(f"pulling all tags is not supported for {scheme} transport")
+    found = candidates(engine, _registry_name(text, scheme, rest), progress)
+    troubles: list[SonataError] = []
+    slot = engine.transport("docker")
+    for name in found.names:
+        repository = parse_name(name).repository
+        try:
+            endpoints = _endpoints(engine, f"{repository}:latest", options)
+            reference = slot.hook.transport_parse(text=f"//{repository}")
+            opened = transport_options(engine, options, endpoints)
+            tags = slot.require(TransportTags).transport_tags(reference=reference, options=opened)
+        except SonataError as error:
+            troubles.append(error)
+        else:
+            found.settle(engine, name)
+            return iter([f"{repository}:{tag}" for tag in tags])
+    raise _none_of(troubles)
+
+
+def _registry_name(text: str, scheme: str, rest: str) -> str:
+    if scheme == "docker" and not rest.startswith("//"):
+        raise UsageError(f'parsing reference "{text}": invalid reference format', hint=f"docker://{rest}")
+    return rest.removeprefix("//")
+
+
+def _none_of(troubles: list[SonataError]) -> SonataError:
     if len(troubles) == 1:
         return troubles[0]
-    told = "\n".join(f"\t* {error.message}" for error in troubles)
-    return NotFound(f"{len(troubles)} errors occurred while pulling {text}:\n{told}", name=text)
+    told = "".join(f"\n * {error.message}" for error in troubles)
+    return NotFound(f"{len(troubles)} errors occurred while pulling:{told}")
+
+
+def _from_registry(
+    engine: Engine, name: str, options: PullOptions, progress: Progress, kept: ImageRecord | None
+) -> tuple[ImageRecord, str]:
+    asked = drop_tag_of_digest(parse_name(name))
+    if kept is None:
+        progress.message(f"Trying to pull {asked}...")
+    try:
+        endpoints = _endpoints(engine, name, options)
+    except Denied as error:
+        error.message = f"initializing source docker://{asked}: {error.message}"
+        raise _told(error, str(asked)) from error
+    reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}").replace(name=str(asked))
+    return pull_reference(engine, reference, options, endpoints, progress, kept=kept)
+
+
+def _endpoints(engine: Engine, name: str, options: PullOptions) -> tuple[Endpoint, ...]:
+    """Where to ask for a full name, in order. Raises Denied where its registry is blocked."""
+    return tuple(_endpoint(engine, one, options) for one in lookup.registries(engine).endpoints(name))
 
 
 def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
@@ -122,12 +180,48 @@ def pull_reference(
     options: PullOptions,
     endpoints: tuple[Endpoint, ...],
     progress: Progress | None,
+    *,
+    kept: ImageRecord | None = None,
 ) -> tuple[ImageRecord, str]:
-    trust = trust_for(engine, options.signature_policy)
-    trust.forbid(reference)
+    """Pull what a parsed reference names, `kept` excepted; its record and name. Raises as `pull_one`."""
     opened = transport_options(engine, options, endpoints)
     hook = engine.transport(reference.transport).hook
-    transfer = TransferOptions(
+    transfer = transfer_options(engine, options, opened)
+    progress = progress or Quiet()
+    name = reference.name or _name_within(engine, reference, opened)
+    trust = trust_for(engine, options.signature_policy)
+    try:
+        trust.forbid(reference)
+        with hook.transport_open_source(reference=reference, options=opened) as source:
+
+            def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
+                return trust.admit(reference, source, manifest)
+
+            if kept is not None and _still_same(source, transfer, kept):
+                return kept, name
+            if kept is not None:
+                progress.message(f"Trying to pull {name}...")
+            source.resolve()
+            progress.message("Getting image source signatures")
+            pulled = pull_image(source, StoreLanding(engine.store), transfer, progress, admit)
+            progress.message("Writing manifest to image destination")
+    except SonataError as error:
+        told = _told(error, name) if reference.transport == "docker" else error
+        events.thing(engine, "image", "pull-error", name or str(reference.rest), error=error.message)
+        raise told from error
+    image = engine.store.find_image(pulled.id)
+    if image is None:
+        raise NotFound(f"{name}: image was removed while it was pulled", name=name)
+    if name:
+        image = engine.store.add_names(image, [str(local_name(name))])
+    events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
+    _warn_of_platform(engine, image, options)
+    return image, name
+
+
+def transfer_options(engine: Engine, options: PullOptions, opened: TransportOptions) -> TransferOptions:
+    """How an image comes into the store."""
+    return TransferOptions(
         platform=wanted_platform(engine, options),
         partial=partial_folder(engine.config.storage.graph_root),
         parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
@@ -135,24 +229,25 @@ def pull_reference(
         retry_delay=opened.retry_delay,
         rootless=engine.facts.rootless,
     )
-    name = reference.name or _name_within(engine, reference, opened)
-    try:
-        with hook.transport_open_source(reference=reference, options=opened) as source:
 
-            def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
-                return trust.admit(reference, source, manifest)
 
-            pulled = pull_image(source, StoreLanding(engine.store), transfer, progress, admit)
-    except SonataError as error:
-        events.thing(engine, "image", "pull-error", name or str(reference.rest), error=error.message)
-        raise _told(error, name) from error
-    image = engine.store.find_image(pulled.id)
-    if image is None:
-        raise NotFound(f"{name}: image was removed while it was pulled", name=name)
-    if name:
-        image = engine.store.add_names(image, [str(local_name(name))])
-    events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
-    return image, name
+def _still_same(source: ImageSource, transfer: TransferOptions, kept: ImageRecord) -> bool:
+    """Whether the source has the very manifest that the image in the store came with."""
+    chosen = choose_image(source, transfer.platform)
+    return chosen.manifest.digest in kept.digests
+
+
+def _warn_of_platform(engine: Engine, image: ImageRecord, options: PullOptions) -> None:
+    """An image without an index is pulled whatever it is for: said where something else was asked for."""
+    from sonata.engine.images.ensure import fits
+    from sonata.engine.images.facts import read_config
+
+    if fits(engine, image, options):
+        return
+    wanted, config = wanted_platform(engine, options), read_config(engine, image)
+    found = "/".join(part for part in (config.os, config.architecture, config.variant) if part)
+    asked = "/".join(part for part in (wanted.os, wanted.architecture, wanted.variant) if part)
+    engine.notify(f"image platform ({found}) does not match the expected platform ({asked})")
 
 
 def _name_within(engine: Engine, reference: ImageReference, options: TransportOptions) -> str:
@@ -175,8 +270,9 @@ def _name_within(engine: Engine, reference: ImageReference, options: TransportOp
 
 
 def _told(error: SonataError, name: str) -> SonataError:
-    if name and name not in error.message and isinstance(error, RegistryFailure | NotFound):
-        error.message = f"initializing source docker://{name}: {error.message}"
+    """The error with what was asked for before it, as Podman says it."""
+    if not error.message.startswith("unable to copy"):
+        error.message = f"unable to copy from source docker://{name}: {error.message}"
     return error
 
 
