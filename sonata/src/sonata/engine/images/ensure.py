@@ -96,13 +96,20 @@ def ensure(
     from sonata.engine.images.pull import pull_one
 
     progress = progress or engine.progress
-    wanted = found[1] or text if found is not None and ":" not in text.partition("/")[0] else text
+    wanted = found[1] if found is not None and _settles(found[1], text) else text
     if policy == "always" or found is None:
         return pull_one(engine, wanted, options, progress)
     try:
         return pull_one(engine, wanted, options, progress, kept=found[0])
     except SonataError:
         return found
+
+
+def _settles(name: str, text: str) -> bool:
+    """Whether an image that is there says which of the places is meant that a short name may stand for."""
+    from sonata.config.registries import is_short
+
+    return bool(name) and "@" not in text and is_short(text)
 
 
 def _by_id(image: ImageRecord, text: str) -> bool:
