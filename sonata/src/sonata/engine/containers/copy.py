@@ -1,4 +1,5 @@
-"""`cp`: files between containers, the host, and streams; everything goes as a tar from one end to the other."""
+"""`cp`: files between containers, the host, and streams. Between two ends the kernel copies what files hold, without
+a tar between; owners, links and kinds follow the rules of archives all the same."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ import stat
 
 from sonata.engine.containers.copy_sides import Found
 from sonata.image.layers.compress import Decompressor, Pieces
-from sonata.image.layers.diff import copy_tar
+from sonata.image.layers.diff import copy_members, copy_tar
 from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import TarReader, clean
-from sonata.image.layers.unpack import Unpacker
+from sonata.image.layers.unpack import OpenFile, Unpacker
 from sonata_core.errors import AlreadyExists, Damaged, NotFound, Unavailable, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.storage import LayerFormat, UnpackTarget
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from sonata.engine.containers.copy_sides import Side
     from sonata.image.layers.tarread import Entry
+    from sonata.image.layers.unpack import Content
+
+    Members = Iterator[tuple[Entry, Content]]
 
 _DIR = 0x35
 _DEVICES = (0x33, 0x34)
@@ -51,8 +55,10 @@ def copy_between(source: tuple[Side, str], target: tuple[Side, str], options: Co
         shown = b"" if contents and found.is_folder else given
         folder, shown = _target(target, found, shown)
         try:
-            pieces = Pieces(copy_tar(found.parent, found.name, shown, side.mapping))
-            _extract(pieces, folder, target[0], options)  # type: ignore[arg-type]
+            members = (
+                (entry, OpenFile(fd)) for entry, fd in copy_members(found.parent, found.name, shown, side.mapping)
+            )
+            _extract(members, folder, target[0], options)
         finally:
             os.close(folder)
     finally:
@@ -81,9 +87,13 @@ def copy_in(tar: BinaryIO, side: Side, given: str, options: CopyOptions) -> None
         if not found.is_folder:
             raise UsageError("destination must be a directory when copying from stdin")
         folder = found.open_folder()
+        feed = Feed(Decompressor(tar), hashed=False)  # type: ignore[arg-type]
         try:
-            _extract(Decompressor(tar), folder, side, options)  # type: ignore[arg-type]
+            _extract(((entry, feed) for entry in TarReader(feed)), folder, side, options)
+            for _ in feed.rest():
+                pass
         finally:
+            feed.close()
             os.close(folder)
     except Damaged as error:
         text = "source must be a (compressed) tar archive when copying from stdin"
@@ -133,23 +143,22 @@ def _new_name(side: Side, path: str, given: str) -> tuple[int, bytes]:
         above.close()
 
 
-def _extract(tar: BinaryIO, folder: int, side: Side, options: CopyOptions) -> None:
+def _extract(members: Members, folder: int, side: Side, options: CopyOptions) -> None:
     if side.mapping is None:
-        return _unpack(tar, folder, side, options)
+        return _unpack(members, folder, side, options)
     from sonata.host.ownership import as_owner
     from sonata.plan.userns import on_host
 
     # What belongs to the container's user namespace, its tmpfs first of all, takes files of ids that it has alone.
     uid, gid = on_host(side.mapping.uids, 0) or 0, on_host(side.mapping.gids, 0) or 0
-    return as_owner(uid, gid, lambda: _unpack(tar, folder, side, options))
+    return as_owner(uid, gid, lambda: _unpack(members, folder, side, options))
 
 
-def _unpack(tar: BinaryIO, folder: int, side: Side, options: CopyOptions) -> None:
-    feed = Feed(tar, hashed=False)
+def _unpack(members: Members, folder: int, side: Side, options: CopyOptions) -> None:
     place = UnpackTarget(path=f"/proc/self/fd/{folder}/.", format=LayerFormat.OVERLAY_FUSE)
     try:
         with Unpacker(place, side.mapping, rootless=options.rootless) as unpacker:
-            for entry in TarReader(feed):
+            for entry, content in members:
                 path = clean(entry.name)
                 if options.archive:
                     entry.uid, entry.gid = side.owner
@@ -157,14 +166,10 @@ def _unpack(tar: BinaryIO, folder: int, side: Side, options: CopyOptions) -> Non
                     continue
                 if not options.overwrite:
                     _check_kind(folder, path, entry)
-                unpacker.put(entry, path, feed)
+                unpacker.put(entry, path, content)
             unpacker.finish()
-            for _ in feed.rest():
-                pass
     except OSError as error:
         raise Unavailable(f"copying {side.where}: {(error.strerror or '').lower()}") from error
-    finally:
-        feed.close()
 
 
 def _check_kind(folder: int, path: bytes, entry: Entry) -> None:

@@ -14,7 +14,7 @@ from sonata.image.layers import whiteout
 from sonata.image.layers.tarread import Entry
 from sonata.image.layers.tarwrite import TRAILER, member_header, padding
 from sonata_core.errors import Unavailable
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.storage import ChangeKind, LayerFormat
 from sonata_core.sdk.safepath import IN_ROOT, NO_SYMLINKS, open_in_root
 
@@ -79,11 +79,46 @@ def copy_tar(folder: int, name: bytes, shown: bytes, mapping: IdMapping | None =
     An empty `name` is the folder itself; an empty `shown` leaves its own entry out: what it holds lies at the top.
     Raises Unavailable, also for what has gone meanwhile.
     """
+    yield from _copied((folder, name, shown), mapping, _packed)
+    yield TRAILER
+
+
+def copy_members(
+    folder: int, name: bytes, shown: bytes, mapping: IdMapping | None = None
+) -> Iterator[tuple[Entry, int]]:
+    """As `copy_tar`, but each member with the open descriptor of its content, -1 for one that has none.
+
+    A descriptor stays open until the next member is asked for.
+    """
+    yield from _copied((folder, name, shown), mapping, _opened)
+
+
+def _packed(entry: Entry, fd: int) -> Iterator[bytes]:
+    """A member's header and content, as long as its header says: what shrinks meanwhile is filled with zeros."""
+    yield member_header(entry)
+    left = entry.size
+    while left:
+        piece = os.read(fd, min(left, _PIECE)) or bytes(min(left, _PIECE))
+        left -= len(piece)
+        yield piece
+    if fd >= 0:
+        yield padding(entry.size)
+
+
+def _opened(entry: Entry, fd: int) -> Iterator[tuple[Entry, int]]:
+    yield entry, fd
+
+
+def _copied(
+    what: tuple[int, bytes, bytes], mapping: IdMapping | None, give: Callable[[Entry, int], Iterator[Any]]
+) -> Iterator[Any]:
+    folder, name, shown = what
     try:
         seen = os.stat(name or b".", dir_fd=folder, follow_symlinks=False)
         whole = stat.S_ISDIR(seen.st_mode)
         place = b"/proc/self/fd/%d/" % folder + (name if whole and name else b".")
         writer = _Writer(os.fsdecode(place), mapping, None, shown if whole else b"")
+        writer.give = give
     except OSError as error:
         raise Unavailable(f"reading {os.fsdecode(shown or name)}: {error.strerror}") from error
     try:
@@ -91,7 +126,6 @@ def copy_tar(folder: int, name: bytes, shown: bytes, mapping: IdMapping | None =
             yield from writer.tree(LayerFormat.PLAIN, None, root=bool(shown))
         else:
             yield from writer.one(name, shown, seen)
-        yield TRAILER
     except OSError as error:
         raise Unavailable(f"reading {os.fsdecode(shown or name)}: {error.strerror}") from error
     finally:
@@ -107,6 +141,8 @@ class _Writer:
         self._maps = (mapping.uids, mapping.gids) if mapping is not None else ((), ())
         self._mtime = mtime
         self._first_names: dict[tuple[int, int], bytes] = {}
+        self.give: Callable[[Entry, int], Iterator[Any]] = _packed
+        """What becomes of a member and the descriptor of its content."""
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -115,13 +151,13 @@ class _Writer:
     def _open_folder(self, path: bytes) -> int:
         return open_in_root(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, resolve=_IN_ROOT_NO_LINKS)
 
-    def one(self, name: bytes, shown: bytes, seen: os.stat_result) -> Iterator[bytes]:
+    def one(self, name: bytes, shown: bytes, seen: os.stat_result) -> Iterator[Any]:
         """One entry that is no folder, under another name."""
         yield from self._member(self._root, shown, name, seen)
 
     def tree(
         self, layer_format: LayerFormat, below: Callable[[str], bool] | None, *, root: bool = True
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Any]:
         """Everything, folders before what is in them, names in order."""
         overlay = layer_format in whiteout.OPAQUE_XATTR
         waiting = [b""]
@@ -213,8 +249,8 @@ class _Writer:
         parent, slash, base = path.rpartition(b"/")
         return self._mark(parent + slash + whiteout.PREFIX + base, seen)
 
-    def _member(self, folder: int, path: bytes, base: bytes, seen: os.stat_result) -> Iterator[bytes]:
-        """Header and content of what lies at a path; sockets are left out."""
+    def _member(self, folder: int, path: bytes, base: bytes, seen: os.stat_result) -> Iterator[Any]:
+        """What lies at a path, given on; sockets are left out."""
         form = stat.S_IFMT(seen.st_mode)
         if form == stat.S_IFSOCK:
             return
@@ -234,10 +270,10 @@ class _Writer:
             entry.kind = {stat.S_IFCHR: 0x33, stat.S_IFBLK: 0x34}.get(form, 0x36)
             entry.major, entry.minor = os.major(seen.st_rdev), os.minor(seen.st_rdev)
         entry.xattrs = _xattrs(b"/proc/self/fd/%d/%s" % (folder, base or b"."))
-        yield member_header(entry)
+        yield from self.give(entry, -1)
 
-    def _file(self, folder: int, base: bytes, entry: Entry, seen: os.stat_result) -> Iterator[bytes]:
-        """A regular file, exactly as long as its header says: one that shrinks meanwhile is filled with zeros."""
+    def _file(self, folder: int, base: bytes, entry: Entry, seen: os.stat_result) -> Iterator[Any]:
+        """A regular file, opened."""
         try:
             fd = os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         except OSError as error:
@@ -250,13 +286,7 @@ class _Writer:
                 return  # replaced since it was looked at
             entry.size = now.st_size
             entry.xattrs = _xattrs(fd)
-            yield member_header(entry)
-            left = entry.size
-            while left:
-                piece = os.read(fd, min(left, _PIECE)) or bytes(min(left, _PIECE))
-                left -= len(piece)
-                yield piece
-            yield padding(entry.size)
+            yield from self.give(entry, fd)
         finally:
             os.close(fd)
 
