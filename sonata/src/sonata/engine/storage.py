@@ -8,6 +8,7 @@ from sonata.store.store import Store
 from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, LayerId
+from sonata_core.models.mount import Mount
 from sonata_core.models.storage import LayerRef, MountOptions
 
 if TYPE_CHECKING:
@@ -93,9 +94,33 @@ class MountedLayer:
 
 
 def unmount(engine: Engine, path: str) -> None:
-    """Take a mount away, however deep it is stacked."""
+    """Take a mount away, however deep it is stacked; with the last of the driver's, that of its folder."""
     while mounts.is_mounted(path) and mounts.unmount(engine.kernel, path):
         pass
+    home = _home(engine)
+    if path.startswith(f"{home}/"):
+        mounts.unmount_unused(engine.kernel, home)
+
+
+def _home(engine: Engine) -> str:
+    """The driver's folder, in which it mounts."""
+    return f"{engine.store.place.graph}/{engine.driver}"
+
+
+def _set_apart(engine: Engine, root: str) -> None:
+    """Have the driver's folder be a private mount of its own before anything is mounted in it.
+
+    Peers make it one when they begin. If they did that later, our mounts would lie beneath theirs, where nobody
+    can take them away.
+    """
+    home = _home(engine)
+    options = engine.config.storage.options
+    skip = any(options.get(table, {}).get("skip_mount_home") == "true" for table in ("", engine.driver))
+    if skip or not root.startswith(f"{home}/") or mounts.is_own_mount(home):
+        return
+    mounts.make_one(
+        engine.kernel, Mount(type="bind", source=home, target=home, options=("private",)), engine.run_command
+    )
 
 
 def delete_container_layer(engine: Engine, container: str) -> None:
@@ -115,5 +140,7 @@ def _mount(engine: Engine, layer: LayerRecord, options: MountOptions) -> str:
         # What it stands on was copied with shifted owners: they are not to be shifted twice.
         options = options.replace(id_mapping=None)
     plan = engine.storage.hook.storage_mounts(layer=LayerRef(store=layer.store, id=layer.id), options=options)
+    if plan.mounts:
+        _set_apart(engine, plan.root)
     mounts.make(engine.kernel, plan, engine.run_command)
     return plan.root

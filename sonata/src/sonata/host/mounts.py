@@ -149,6 +149,15 @@ def unmount(kernel: Kernel, target: str) -> bool:
     return True
 
 
+def unmount_unused(kernel: Kernel, target: str) -> bool:
+    """Take the mount at `target` away if nothing uses it; False where something does, or nothing is mounted there."""
+    try:
+        kernel.umount(target, k.UMOUNT_NOFOLLOW)
+    except OSError:
+        return False
+    return True
+
+
 def unmount_below(kernel: Kernel, folder: str) -> int:
     """Detach everything mounted at or below `folder`, deepest first; returns how many."""
     return sum(unmount(kernel, mount.target) for mount in reversed(mounts_below(folder)))
@@ -197,6 +206,21 @@ def is_mounted(target: str) -> bool:
     except OSError:
         return False
     return here.st_dev != above.st_dev or mounted_at(os.path.realpath(target)) is not None
+
+
+def is_own_mount(folder: str) -> bool:
+    """As `is_mounted`, for a folder that may be bound onto itself: the kernel's number of its mount tells."""
+    return _mount_number(folder) != _mount_number(f"{folder}/..")
+
+
+def _mount_number(path: str) -> bytes:
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+            text = file.read()
+    finally:
+        os.close(fd)
+    return text.partition(b"mnt_id:")[2].split()[0]
 
 
 def _mount_bind(kernel: Kernel, mount: Mount, flags: int) -> None:
