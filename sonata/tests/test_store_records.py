@@ -272,7 +272,7 @@ def test_additional_store(tmp_path: Path) -> None:
     tagged = store.add_names(found, ["localhost/near:1"])
     assert tagged.names == ("localhost/near:1", "localhost/far:1")
     assert not tagged.read_only
-    assert tagged.big_data == ()
+    assert tagged.big_data == found.big_data
     assert json.loads(store.image_data(tagged, "manifest"))
     assert store.delete_container(record.id)
     assert store.delete_image(tagged) == ()

@@ -160,9 +160,18 @@ class Images:
         return record
 
     def _copy(self, image: ImageRecord) -> ImageRecord:
-        """A record of our own for an image of a read-only store: its items and layers stay there."""
-        kept = ("id", "digest", "layer", "metadata", "created")
+        """A record of our own for an image of a read-only store, and its items; its layers stay there."""
+        kept = ("id", "digest", "names-history", "layer", "metadata", "created")
         row = {key: image.data[key] for key in kept if key in image.data}
+        folder = self.place.folder("images", self.place.images)
+        try:
+            for key in image.big_data:
+                data = read_big_data(self.place, image, key)
+                write_item(folder, image.id, key, data)
+                _note_item(row, key, data)
+        except BaseException:
+            remove_items(folder, image.id)
+            raise
         self._tables[self.place.images].add(row)
         return ImageRecord(data=row, store=self.place.images)
 

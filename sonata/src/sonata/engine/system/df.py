@@ -222,7 +222,7 @@ def _unused_layers(engine: Engine, images: tuple[ImageUse, ...]) -> int:
     records = [
         f"{place.folder('images', root)}/{one.id}" for one in images if not one.containers for root in place.writable
     ]
-    gone = [layer for ident, layer in unused.items() if ident not in kept]
+    gone = [layer for ident, layer in unused.items() if ident not in kept and layer.store in place.writable]
     records += [place.tar_split(layer.id) for layer in gone]
     return sum(_bytes(engine, layer) for layer in gone) + sum(tree_usage(path)[0] for path in records)
 

@@ -1,0 +1,147 @@
+"""Additional image stores: images of another store are seen, run and built upon, and that store is never written to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from plain_store import IMAGE, PlainStore
+
+pytestmark = pytest.mark.needs_root
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Everything in a store, with what a write would change."""
+    found = {}
+    for where, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = f"{where}/{name}"
+            seen = os.lstat(path)
+            found[path] = (seen.st_ino, seen.st_mode, seen.st_size, seen.st_mtime_ns)
+    return found
+
+
+def beside(base: Path, *others: PlainStore, driver: str = "overlay") -> PlainStore:
+    """An empty store that sees the images of others."""
+    base.mkdir(exist_ok=True)
+    made = object.__new__(PlainStore)
+    made.base = base
+    made.program = [*others[0].program[:3], "--root", f"{base}/root", "--runroot", f"{base}/run"]
+    made.program += ["--storage-driver", driver]
+    for other in others:
+        made.program += ["--storage-opt", f"{driver}.imagestore={other.base}/root"]
+    return made
+
+
+@pytest.fixture(params=["overlay", "vfs"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[PlainStore, PlainStore]]:
+    (tmp_path / "a").mkdir()
+    theirs = PlainStore(tmp_path / "a", request.param)
+    theirs.out("rm", "-fa")
+    mine = beside(tmp_path / "b", theirs, driver=request.param)
+    before = snapshot(tmp_path / "a/root")
+    yield theirs, mine
+    mine.close()
+    assert snapshot(tmp_path / "a/root") == before
+
+
+def test_images_are_listed_read_only_and_run(stores: tuple[PlainStore, PlainStore]) -> None:
+    theirs, mine = stores
+    head, row = mine.out("images").splitlines()
+    assert head.split()[-1] == "R/O"
+    assert row.split()[-1] == "true"
+    assert mine.out("images", "-q", "-f", "readonly=true") == theirs.out("images", "-q")
+    assert mine.out("images", "-q", "-f", "readonly=false") == ""
+    script = "echo more >/file; cat /file; cat /etc/hostname >/dev/null"
+    assert mine.out("run", "--rm", "--network=none", IMAGE, "sh", "-c", script) == "more"
+    mine.sleeper("one")
+    assert mine.out("exec", "one", "cat", "/proc/1/comm") == "sleep"
+    assert mine.out("ps", "--format", "{{.Image}} {{.Names}}") == f"{IMAGE} one"
+
+
+def test_they_are_not_removed(stores: tuple[PlainStore, PlainStore]) -> None:
+    _, mine = stores
+    ident = mine.out("images", "-q", "--no-trunc").removeprefix("sha256:")
+    for words in (("rmi", IMAGE), ("rmi", "--force", ident)):
+        assert f'Error: cannot remove read-only image "{ident}"' in mine.refused(*words)
+    for words in (("rmi", "--all"), ("rmi", "--all", "--force"), ("image", "prune", "--all", "--force")):
+        assert mine.out(*words) == ""
+    assert mine.out("system", "df", "--format", "{{.Type}} {{.Reclaimable}}").splitlines()[0] == "Images 0B (0%)"
+    assert mine.out("images", "-q", "--no-trunc").removeprefix("sha256:") == ident
+
+
+def test_a_name_of_ones_own_is_a_record_of_ones_own(stores: tuple[PlainStore, PlainStore]) -> None:
+    theirs, mine = stores
+    mine.out("tag", IMAGE, "localhost/mine:1")
+    words = ("inspect", "--type=image", "--format={{.Id}} {{.Size}} {{.Digest}}")
+    assert mine.out(*words, "localhost/mine:1") == theirs.out(*words, IMAGE)
+    assert mine.out("images", "-q", "localhost/mine:1") == theirs.out("images", "-q")
+    assert mine.out("rmi", "-f", "localhost/mine:1", IMAGE)
+    assert mine.out("images", "--format", "{{.Repository}}:{{.Tag}} {{.ReadOnly}}") == f"{IMAGE} true"
+
+
+def test_what_is_there_is_not_brought_again(stores: tuple[PlainStore, PlainStore]) -> None:
+    theirs, mine = stores
+    done = mine("load", "-i", f"{theirs.base}/box.tar")
+    assert done.returncode == 0
+    assert b"already exists" in done.stderr
+    driver = mine.program[mine.program.index("--storage-driver") + 1]
+    own = Path(mine.base, "root", f"{driver}-layers/layers.json")
+    assert not own.exists() or json.loads(own.read_text() or "[]") in ([], None)
+    assert mine.out("images", "--format", "{{.ReadOnly}}") == "false"
+    assert mine.out("run", "--rm", "--network=none", IMAGE, "echo", "run") == "run"
+    assert "Deleted" in mine.out("rmi", IMAGE)
+
+
+def test_a_chain_through_three_stores(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    base = PlainStore(tmp_path / "a")
+    middle = beside(tmp_path / "b", base)
+    middle.out("run", "--network=none", "--name=c", IMAGE, "sh", "-c", "echo middle >/middle")
+    middle.out("commit", "-q", "c", "localhost/middle:1")
+    middle.out("rm", "c")
+    top = beside(tmp_path / "c", middle, base)
+    before = snapshot(tmp_path / "a/root"), snapshot(tmp_path / "b/root")
+    assert top.out("run", "--rm", "--network=none", "middle:1", "cat", "/middle") == "middle"
+    top.out("run", "--network=none", "--name=c", "middle:1", "sh", "-c", "echo top >/top")
+    assert top.out("diff", "c") == "A /top"
+    top.out("commit", "-q", "c", "localhost/top:1")
+    top.out("rm", "c")
+    assert top.out("run", "--rm", "--network=none", "top:1", "cat", "/middle", "/top").split() == ["middle", "top"]
+    top.out("save", "-q", "-o", str(tmp_path / "top.tar"), "top:1")
+    alone = beside(tmp_path / "d", base)
+    alone.program = alone.program[:-2]
+    alone.out("load", "-q", "-i", str(tmp_path / "top.tar"))
+    assert alone.out("run", "--rm", "--network=none", "top:1", "cat", "/middle", "/top").split() == ["middle", "top"]
+    assert (snapshot(tmp_path / "a/root"), snapshot(tmp_path / "b/root")) == before
+
+
+@pytest.mark.needs_peer("podman")
+def test_podman_reads_what_was_built_upon_another_store() -> None:
+    # Podman takes no run root of more than 50 letters.
+    with TemporaryDirectory() as folder:
+        tmp_path = Path(folder)
+        (tmp_path / "a").mkdir()
+        base = PlainStore(tmp_path / "a")
+        mine = beside(tmp_path / "b", base)
+        mine.out("tag", IMAGE, "localhost/mine:1")
+        mine.out("create", "--name=c", IMAGE)
+        mine.out("commit", "-q", "c", "localhost/more:1")
+        mine.out("rm", "c")
+        argv = ["podman", *mine.program[3:], "--cgroup-manager", "cgroupfs"]
+        try:
+            done = subprocess.run([*argv, "images", "--format", "json"], check=False, capture_output=True)
+            assert done.returncode == 0, done.stderr
+            shown = {name: one for one in json.loads(done.stdout) for name in one.get("Names") or ()}
+            assert set(shown) == {IMAGE, "localhost/mine:1", "localhost/more:1"}
+            assert shown["localhost/mine:1"]["Size"] == shown[IMAGE]["Size"]
+            path = subprocess.run([*argv, "image", "mount", "more:1"], check=True, capture_output=True, text=True)
+            assert Path(path.stdout.strip(), "bin/busybox").exists()
+            subprocess.run([*argv, "image", "unmount", "more:1"], check=True, capture_output=True)
+        finally:
+            subprocess.run(["umount", "-q", f"{folder}/b/root/overlay"], check=False)
