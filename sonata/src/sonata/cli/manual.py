@@ -52,6 +52,18 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("sonata artifact push quay.io/artifact/foobar1:latest",),
     ),
+    "sonata.cli.artifacts.referrers:command": (
+        (
+            "Lists the manifests in a registry whose subject is the image or artifact of that name: signatures, bills "
+            "of materials and the like. Registries without the referrers API are asked for the tag that stands in for "
+            "it (`sha256-…`). What is listed can be pulled by its digest with `artifact pull`; none of it is verified "
+            "before. Podman has no such command."
+        ),
+        (
+            "sonata artifact referrers quay.io/myimage/myapp:latest",
+            "sonata artifact referrers --artifact-type application/spdx+json --format json quay.io/myimage/myapp:1",
+        ),
+    ),
     "sonata.cli.artifacts.rm:command": (
         (
             "Removes artifacts from the local store by name, or by the first digits of their digests, and prints the "
