@@ -18,6 +18,7 @@ OURS_ONLY = {
     "help",
     "image audit",
     "image copy",
+    "image sync",
     "plugin",
     "plugin check",
     "plugin inspect",

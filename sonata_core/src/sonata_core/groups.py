@@ -8,7 +8,6 @@ from sonata_core.hookspecs.transport import (
     TransportBatch,
     TransportHooks,
     TransportLogin,
-    TransportReferrers,
     TransportSearch,
     TransportSignatures,
     TransportTags,
@@ -73,10 +72,7 @@ TRANSPORT = Group(
     minor=2,
     slot=True,
     required=TransportHooks,
-    optional=(
-        *(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch, TransportSignatures),
-        TransportReferrers,
-    ),
+    optional=(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch, TransportSignatures),
     distributions=(
         "sonata-transport-registry",
         "sonata-transport-oci",

@@ -6,7 +6,6 @@ from sonata_core.errors import UsageError
 from sonata_core.hookspecs.transport import (
     TransportHooks,
     TransportLogin,
-    TransportReferrers,
     TransportSearch,
     TransportTags,
     TransportWrite,
@@ -20,14 +19,11 @@ from sonata_core.naming import parse_name, shown
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.ids import Digest
-    from sonata_core.models.image import Descriptor, FoundImage, ImageSink, ImageSource, TransportOptions
+    from sonata_core.models.image import FoundImage, ImageSink, ImageSource, TransportOptions
     from sonata_transport_registry.client import Client
 
 
-class RegistryTransport(
-    TransportHooks, TransportWrite, TransportTags, TransportLogin, TransportSearch, TransportReferrers
-):
+class RegistryTransport(TransportHooks, TransportWrite, TransportTags, TransportLogin, TransportSearch):
     """Images of registries.
 
     Its table of the configuration file: `trusted_realms`, hosts of token servers that may be given
@@ -43,7 +39,7 @@ class RegistryTransport(
     @hookimpl
     def plugin_info(self) -> PluginInfo:
         """Who this is."""
-        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.2")
+        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.1")
 
     @hookimpl
     def transport_facts(self) -> TransportFacts:
@@ -87,19 +83,6 @@ class RegistryTransport(
         client = self._clients(reference, options)[-1]
         try:
             return list_tags(client)
-        finally:
-            client.close()
-
-    @hookimpl
-    def transport_referrers(
-        self, reference: ImageReference, digest: Digest, artifact_type: str, options: TransportOptions
-    ) -> tuple[Descriptor, ...]:
-        """By the referrers API, or the tag that stands in for it; asked of the registry itself."""
-        from sonata_transport_registry.referrers import list_referrers
-
-        client = self._clients(reference, options)[-1]
-        try:
-            return list_referrers(client, digest, artifact_type)
         finally:
             client.close()
 

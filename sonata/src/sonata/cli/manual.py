@@ -52,18 +52,6 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("sonata artifact push quay.io/artifact/foobar1:latest",),
     ),
-    "sonata.cli.artifacts.referrers:command": (
-        (
-            "Lists the manifests in a registry whose subject is the image or artifact of that name: signatures, bills "
-            "of materials and the like. Registries without the referrers API are asked for the tag that stands in for "
-            "it (`sha256-…`). What is listed can be pulled by its digest with `artifact pull`; none of it is verified "
-            "before. Podman has no such command."
-        ),
-        (
-            "sonata artifact referrers quay.io/myimage/myapp:latest",
-            "sonata artifact referrers --artifact-type application/spdx+json --format json quay.io/myimage/myapp:1",
-        ),
-    ),
     "sonata.cli.artifacts.rm:command": (
         (
             "Removes artifacts from the local store by name, or by the first digits of their digests, and prints the "
@@ -283,6 +271,20 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     "sonata.cli.containers.wait:command": (
         "Block until one or more containers stop and then print their exit codes.",
         ("sonata wait --interval 5s ctrID", "sonata wait ctrID1 ctrID2"),
+    ),
+    "sonata.cli.images.sync:command": (
+        (
+            "Mirrors images, as skopeo sync does: all tags of a repository (or the one that is named), every image "
+            "in a tree of folders, or what a YAML file lists for each registry, with **images**, "
+            "**images-by-tag-regex**, **images-by-semver**, **credentials**, **tls-verify** and **cert-dir**. An "
+            "image whose manifest the destination names already is left alone, so that a sync that was broken off "
+            "can be taken up, and a second one copies nothing."
+        ),
+        (
+            "sonata image sync --src docker --dest docker registry.example/app mirror.example/copies",
+            "sonata image sync --src docker --dest dir --filter 'semver=>= 1.2' registry.example/app /srv/images",
+            "sonata image sync --src yaml --dest docker --all --keep-going list.yml mirror.example",
+        ),
     ),
     "sonata.cli.images.copying:command": (
         (

@@ -168,9 +168,6 @@ TABLE: dict[str, Row] = {
     "artifact ls": _artifact("ls", "List OCI artifacts", "LS", "none", ""),
     "artifact pull": _artifact("pull", "Pull an OCI artifact", "PULL", "exact 1", "ARTIFACT"),
     "artifact push": _artifact("push", "Push an OCI artifact", "PUSH", "exact 1", "ARTIFACT"),
-    "artifact referrers": _artifact(
-        "referrers", "List what refers to an image or artifact in a registry", "REFERRERS", "exact 1", "NAME"
-    ),
     "artifact rm": _artifact("rm", "Remove one or more OCI artifacts", "RM", "any", "ARTIFACT [ARTIFACT...]"),
     "attach": _ATTACH,
     "commit": _COMMIT,
@@ -322,6 +319,9 @@ TABLE: dict[str, Row] = {
     "image search": _SEARCH,
     "image rm": _RMI,
     "image save": _SAVE,
+    "image sync": _image(
+        "sync", "Mirror images between registries and folders", "copying:SYNC", "exact 2", "SOURCE DESTINATION"
+    ),
     "image tag": _TAG,
     "image tree": _image(
         "tree", "Print layer hierarchy of an image in a tree format", "images:TREE", "exact 1", "IMAGE"

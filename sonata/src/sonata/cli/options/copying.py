@@ -125,3 +125,43 @@ COPY = (
     *_side("src-", "source"),
     *_side("dest-", "destination"),
 )
+
+SYNC = (
+    ("all", "a", "bool", False, "", "Copy all images of an index, and the index"),
+    ("append-suffix", "", "string", "", "", "Suffix to put behind every tag in the destination"),
+    *_BOTH,
+    (
+        "dest",
+        "d",
+        "string",
+        "",
+        "",
+        "Transport of the destination: docker or dir",
+        {"choices": ("docker", "dir")},
+    ),
+    (
+        "digestfile",
+        "",
+        "string",
+        "",
+        "",
+        "Write digests and names of the copied images to the file",
+        {"complete": "files"},
+    ),
+    ("dry-run", "", "bool", False, "", "Only say what would be copied"),
+    ("filter", "", "stringArray", (), "", "Copy only tags that match: tag=REGEX, semver=RANGE"),
+    ("keep-going", "", "bool", False, "", "Go on with the other images if copying one fails"),
+    ("quiet", "q", "bool", False, "", "Suppress output information when copying images"),
+    ("scoped", "", "bool", False, "", "Keep the whole name of an image, with its registry, in the destination"),
+    (
+        "src",
+        "s",
+        "string",
+        "",
+        "",
+        "Transport of the source: docker, dir or yaml",
+        {"choices": ("docker", "dir", "yaml")},
+    ),
+    *_side("src-", "source"),
+    *_side("dest-", "destination"),
+)

@@ -1,0 +1,150 @@
+"""Mirroring many images at once: `image sync`. What is there already is left alone, so that a sync can be taken up."""
+
+from __future__ import annotations
+
+import os
+
+from sonata.engine.images.copying import End, sink_end, source_end, transfer
+from sonata.engine.images.sync_list import Item, list_images
+from sonata.engine.images.trust import trust_for
+from sonata.image.copy import SYSTEM
+from sonata.image.transfer import choose_image
+from sonata_core.errors import Conflict, NotFound, SonataError, Unsupported, UsageError
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.naming import parse_name
+from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
+    from sonata.model.copy_request import CopyChoices
+    from sonata_core.models.image import Platform
+
+
+class SyncRequest(Record):
+    """From and to where: `docker`, `dir`, and for the source `yaml`.
+
+    `scoped` keeps the whole name below the destination, `suffix` is put behind every tag.
+    `filters`: `tag=REGEX`, `semver=RANGE`.
+    """
+
+    source_kind: str
+    source: str
+    destination_kind: str
+    destination: str
+    scoped: bool = False
+    suffix: str = ""
+    keep_going: bool = False
+    dry_run: bool = False
+    filters: tuple[str, ...] = ()
+
+
+class Synced(Record):
+    """How it went: names and digests of what was copied, how many lay there already, what failed."""
+
+    copied: tuple[tuple[str, str], ...] = ()
+    kept: int = 0
+    failed: tuple[SonataError, ...] = ()
+    sources: int = 0
+
+
+def sync(
+    engine: Engine, request: SyncRequest, choices: CopyChoices, say: Callable[[str], None], progress: Progress | None
+) -> Synced:
+    """Copy everything that the source names and the destination lacks.
+
+    The first failure ends it, unless it is to keep going. Raises UsageError, NotFound, Denied.
+    """
+    _check(request)
+    listed = list_images(engine, request.source_kind, request.source, choices.source, request.filters)
+    failed = list(listed.troubles)
+    if failed and not request.keep_going:
+        raise failed[0]
+    copied: list[tuple[str, str]] = []
+    kept = 0
+    for number, item in enumerate(listed.items, 1):
+        goal = destination(request, item)
+        words = f"image ref {number}/{len(listed.items)}: {item.source} to {goal}"
+        if request.dry_run:
+            say(f"Would have copied {words}")
+            copied.append((goal, ""))
+            continue
+        try:
+            digest = _one(engine, item, goal, choices, progress)
+        except SonataError as error:
+            if not request.keep_going:
+                raise
+            error.details.setdefault("object", item.source)
+            failed.append(error)
+            continue
+        say(f"{'Copied' if digest else 'Already there:'} {words}")
+        copied += [(goal, digest)] if digest else []
+        kept += not digest
+    return Synced(copied=tuple(copied), kept=kept, failed=tuple(failed), sources=listed.sources)
+
+
+def _check(request: SyncRequest) -> None:
+    for kind, known, what in (
+        (request.source_kind, ("docker", "dir", "yaml"), "source"),
+        (request.destination_kind, ("docker", "dir"), "destination"),
+    ):
+        if not kind:
+            raise UsageError(f"A {what} transport must be specified", hint=f"--{'src' if what == 'source' else 'dest'}")
+        if kind not in known:
+            raise UsageError(f"{kind!r} is not a valid {what} transport", hint=f"known are {', '.join(known)}")
+    if request.source_kind == request.destination_kind == "dir":
+        raise UsageError("sync from 'dir' to 'dir' not implemented, consider using rsync instead")
+
+
+def destination(request: SyncRequest, item: Item) -> str:
+    """Where an image goes. Raises UsageError for a name that is none."""
+    below = item.full if request.scoped else item.short
+    place = f"{request.destination.rstrip('/')}/{below}"
+    if request.suffix and "@" not in below:
+        tagged = ":" in below.rpartition("/")[2]
+        place = f"{place}{request.suffix}" if tagged else f"{place}:latest{request.suffix}"
+    if request.destination_kind == "dir":
+        return f"dir:{place}"
+    return f"docker://{parse_name(place).with_default_tag()}"
+
+
+def _one(engine: Engine, item: Item, goal: str, choices: CopyChoices, progress: Progress | None) -> str:
+    """Copy one image; its digest, or nothing where it lies there already."""
+    start = source_end(engine, item.source, item.options)
+    trust_for(engine, item.options.signature_policy).forbid(start.reference)
+    if goal.startswith("dir:"):
+        _make_parent(goal.removeprefix("dir:"))
+    end = sink_end(engine, goal, choices.destination)
+    if not choices.signing.wanted and _is_there(engine, start, end, choices):
+        return ""
+    return transfer(engine, start, end, choices.replace(source=item.options), progress)
+
+
+def _make_parent(path: str) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as error:
+        raise Conflict(f"mkdir {os.path.dirname(path)}: {(error.strerror or '').lower()}") from error
+
+
+def _is_there(engine: Engine, start: End, goal: End, choices: CopyChoices) -> bool:
+    """Whether the destination names the very manifest that would be copied, or the index."""
+    from sonata.engine.images.pull import wanted_platform
+
+    wanted = _digest(start, choices, wanted_platform(engine, choices.source))
+    try:
+        with goal.slot.hook.transport_open_source(reference=goal.reference, options=goal.options) as source:
+            found: str = source.resolve().digest
+    except (NotFound, Unsupported):
+        return False
+    return found == wanted
+
+
+def _digest(start: End, choices: CopyChoices, platform: Platform) -> str:
+    with start.slot.hook.transport_open_source(reference=start.reference, options=start.options) as source:
+        if choices.multi in ("", SYSTEM):
+            return choose_image(source, platform).manifest.digest
+        found: str = source.resolve().digest
+        return found
