@@ -5,7 +5,10 @@ Read for `--help` and by `tools/gendocs.py` only.
 
 from sonata.cli.manual_manifests import MANIFESTS
 
+from sonata.cli.manual_images import COPIES
+
 MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
+    **COPIES,
     "sonata.cli.artifacts.add:command": (
         (
             "Puts files of the host into the local store as an OCI artifact, and prints its digest. Each file becomes "
@@ -271,36 +274,6 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     "sonata.cli.containers.wait:command": (
         "Block until one or more containers stop and then print their exit codes.",
         ("sonata wait --interval 5s ctrID", "sonata wait ctrID1 ctrID2"),
-    ),
-    "sonata.cli.images.sync:command": (
-        (
-            "Mirrors images, as skopeo sync does: all tags of a repository (or the one that is named), every image "
-            "in a tree of folders, or what a YAML file lists for each registry, with **images**, "
-            "**images-by-tag-regex**, **images-by-semver**, **credentials**, **tls-verify** and **cert-dir**. An "
-            "image whose manifest the destination names already is left alone, so that a sync that was broken off "
-            "can be taken up, and a second one copies nothing."
-        ),
-        (
-            "sonata image sync --src docker --dest docker registry.example/app mirror.example/copies",
-            "sonata image sync --src docker --dest dir --filter 'semver=>= 1.2' registry.example/app /srv/images",
-            "sonata image sync --src yaml --dest docker --all --keep-going list.yml mirror.example",
-        ),
-    ),
-    "sonata.cli.images.copying:command": (
-        (
-            "Copies an image from one place to another, as skopeo copy does. Both are named as TRANSPORT:PLACE: "
-            "docker:// (registries), oci:, oci-archive:, docker-archive:, dir:, and containers-storage: for this "
-            "store, or with [DRIVER@ROOT+RUN]NAME another one. Bits and digests are kept wherever the destination can "
-            "hold the image as it is; otherwise its manifest and config are converted, and layers packed anew. Blobs "
-            "that the destination has are not sent again, and a registry that has one in another repository is asked "
-            "to share it. The source is judged by policy.json as for a pull."
-        ),
-        (
-            "sonata image copy docker://registry.example/app:1 oci:/srv/layout:app",
-            "sonata image copy --all docker://registry.example/app:1 docker://mirror.example/app:1",
-            "sonata image copy --format v2s2 oci-archive:app.tar docker-archive:app-docker.tar:app:1",
-            "sonata image copy containers-storage:app containers-storage:[overlay@/srv/store+/run/store]app",
-        ),
     ),
     "sonata.cli.images.audit:command": (
         (
