@@ -3,9 +3,8 @@
 Read for `--help` and by `tools/gendocs.py` only.
 """
 
-from sonata.cli.manual_manifests import MANIFESTS
-
 from sonata.cli.manual_images import COPIES
+from sonata.cli.manual_manifests import MANIFESTS
 
 MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     **COPIES,
