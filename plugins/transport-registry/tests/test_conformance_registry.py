@@ -22,13 +22,20 @@ class _Registry(TransportConformance):
     def backend(self, plugin_context: PluginContext) -> RegistryTransport:
         return RegistryTransport(plugin_context)
 
+    @pytest.fixture(autouse=True)
+    def lookaside(self, tmp_path: Path) -> None:
+        self.beside = f"file://{tmp_path}/beside"
+
     @pytest.fixture
     def place_text(self, host: str) -> Callable[[str], str]:
         return lambda name: f"//{host}/kit/{name}:1"
 
     def options(self, reference: ImageReference) -> TransportOptions:
         allowed = Credentials(username=self.user, password=self.password) if self.user else None
-        endpoint = Endpoint(reference=reference.name, insecure=True, credentials=allowed)
+        beside = f"{self.beside}/{reference.name.rpartition(':')[0].partition('/')[2]}"
+        endpoint = Endpoint(
+            reference=reference.name, insecure=True, credentials=allowed, lookaside=beside, attachments=True
+        )
         return TransportOptions(endpoints=(endpoint,), retry_delay=0.01)
 
 

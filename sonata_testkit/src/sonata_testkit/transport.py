@@ -21,6 +21,7 @@ from sonata_core.hookspecs.transport import (
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageReference, ManifestBytes, TransportFacts, TransportOptions
 from sonata_core.models.media import INDEXES, OCI_MANIFEST
+from sonata_core.sdk import signatures
 from sonata_testkit.clauses import clause, not_offered
 from sonata_testkit.faults import crash_everywhere
 from sonata_testkit.images import SampleImage, descriptors_of, digest_of, index_over
@@ -490,7 +491,9 @@ class TransportConformance(PluginConformance):
             not_offered("TransportSignatures")
         image = sample("signed")
         written.write(image)
-        wanted = (b"\x90\x0d\x03one", b"\xa3\x01two")
+        notes = {signatures.SIGNATURE_KEY: "c2lnbmF0dXJl"}
+        attached = signatures.write(signatures.Sigstore(payload=b'{"critical":{}}', annotations=notes))
+        wanted = (b"\x90\x0d\x03one", b"\xa3\x01two", attached)
         for _ in range(2):
             slot.hook.transport_put_signatures(
                 reference=written.reference, digest=image.manifest.digest, signatures=wanted, options=written.options

@@ -30,6 +30,7 @@ class Client:
         from threading import Lock
 
         self.name: ImageName = parse_name(endpoint.reference)
+        self.endpoint = endpoint
         self.credentials = endpoint.credentials
         self.wire = Wire(endpoint, options)
         self._trusted = trusted_realms

@@ -7,6 +7,7 @@ from sonata_core.hookspecs.transport import (
     TransportHooks,
     TransportLogin,
     TransportSearch,
+    TransportSignatures,
     TransportTags,
     TransportWrite,
 )
@@ -19,11 +20,14 @@ from sonata_core.naming import parse_name, shown
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
+    from sonata_core.models.ids import Digest
     from sonata_core.models.image import FoundImage, ImageSink, ImageSource, TransportOptions
     from sonata_transport_registry.client import Client
 
 
-class RegistryTransport(TransportHooks, TransportWrite, TransportTags, TransportLogin, TransportSearch):
+class RegistryTransport(
+    TransportHooks, TransportWrite, TransportTags, TransportLogin, TransportSearch, TransportSignatures
+):
     """Images of registries.
 
     Its table of the configuration file: `trusted_realms`, hosts of token servers that may be given
@@ -39,7 +43,7 @@ class RegistryTransport(TransportHooks, TransportWrite, TransportTags, Transport
     @hookimpl
     def plugin_info(self) -> PluginInfo:
         """Who this is."""
-        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.1")
+        return PluginInfo(name="docker", version="0.1.0", summary="Images of registries", contract="transport/1.2")
 
     @hookimpl
     def transport_facts(self) -> TransportFacts:
@@ -109,6 +113,16 @@ class RegistryTransport(TransportHooks, TransportWrite, TransportTags, Transport
             return search(client, term, limit)
         finally:
             client.close()
+
+    @hookimpl
+    def transport_put_signatures(
+        self, reference: ImageReference, digest: Digest, signatures: tuple[bytes, ...], options: TransportOptions
+    ) -> None:
+        """Where the signatures of the registry itself lie, the last endpoint."""
+        from sonata_transport_registry.signatures import write
+
+        endpoint = (options.endpoints or (Endpoint(reference=reference.name),))[-1]
+        write(endpoint, options, self._trusted, digest, signatures)
 
     def _host(self, endpoint: Endpoint, options: TransportOptions) -> Client:
         """A client for questions that concern no repository."""

@@ -118,9 +118,10 @@ class RegistrySource:
         return BlobStream(ask, blob, offset, self._options, what=what, first=first).as_binary()
 
     def signatures(self, digest: Digest) -> tuple[bytes, ...]:
-        """None: signatures beside a registry (lookaside, attachments) are not read yet."""
-        check_digest(digest)
-        return ()
+        """The signatures of a manifest, where those of the endpoint that served it lie."""
+        from sonata_transport_registry.signatures import read
+
+        return read(self._choose()[0], digest, lambda blob: self.open_blob(blob, 0))
 
 
 def fetch_manifest(client: Client, wanted: str) -> ManifestBytes:

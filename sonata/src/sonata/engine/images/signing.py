@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.image.signatures import payload, stored
+from sonata.image.signatures import payload
 from sonata.image.signatures.carrying import Carrier
 from sonata.image.signatures.identity import docker_name
 from sonata.model.signing import Signing
@@ -18,6 +18,7 @@ from sonata_core.errors import Unsupported, UsageError
 from sonata_core.hookspecs.transport import TransportSignatures
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import parse_name
+from sonata_core.sdk import signatures as stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,15 +9,15 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from sonata.image.signatures.stored import BUNDLE_KEY, CERTIFICATE_KEY, CHAIN_KEY, SIGNATURE_KEY
 from sonata_core.errors import Damaged, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
+from sonata_core.sdk.signatures import BUNDLE_KEY, CERTIFICATE_KEY, CHAIN_KEY, SIGNATURE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sonata.image.signatures.stored import Sigstore
+    from sonata_core.sdk.signatures import Sigstore
 
 PublicKey = Any
 """A public key of `cryptography`, of a kind that `check` knows."""

@@ -8,12 +8,13 @@ for whatever reason counts as none.
 from __future__ import annotations
 
 from sonata.image.policy import rejected
-from sonata.image.signatures import payload, stored
+from sonata.image.signatures import payload
 from sonata.image.signatures.identity import docker_name, is_identity
 from sonata_core.errors import Damaged, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.naming import shown
 from sonata_core.record import Record
+from sonata_core.sdk import signatures as stored
 from sonata_core.sdk.manifests import digest_of
 
 if TYPE_CHECKING:
