@@ -319,12 +319,24 @@ TABLE: dict[str, Row] = {
     "image search": _SEARCH,
     "image rm": _RMI,
     "image save": _SAVE,
+    "image sign": _image("sign", "Sign an image", "trust:SIGN", "min 1", _MORE_I),
     "image sync": _image(
         "sync", "Mirror images between registries and folders", "copying:SYNC", "exact 2", "SOURCE DESTINATION"
     ),
     "image tag": _TAG,
     "image tree": _image(
         "tree", "Print layer hierarchy of an image in a tree format", "images:TREE", "exact 1", "IMAGE"
+    ),
+    "image trust": ("", "Manage container image trust policy", "host", "images", "", "", ""),
+    "image trust set": _image(
+        "trust_set",
+        "Set default trust policy or a new trust policy for a registry",
+        "trust:SET",
+        "exact 1",
+        "REGISTRY",
+    ),
+    "image trust show": _image(
+        "trust_show", "Display trust policy for the system", "trust:SHOW", "max 1", "[REGISTRY]"
     ),
     "image unmount": _image(
         "unmount", "Unmount an image's root filesystem", "images:UNMOUNT", "any", "IMAGE [IMAGE...]"
@@ -550,10 +562,6 @@ TO_COME = frozenset(
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),
-        *(
-            "image sign",
-            "image trust",
-        ),
         *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
     )

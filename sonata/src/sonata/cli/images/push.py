@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from sonata.cli.images.sides import MANIFESTS, compression, manifest_type
+from sonata.cli.images.signing import signing_of
 from sonata.cli.request import fill
 from sonata.model.image_request import PushRequest
 from sonata_core.errors import UsageError
@@ -36,6 +37,7 @@ def command(parsed: Parsed, call: Call) -> int:
         force=bool(request.compression_format) if forced is None else forced,
         compress=request.compress,
         remove_signatures=request.remove_signatures,
+        signing=signing_of(parsed),
     )
     progress = Progress(sys.stderr, quiet=request.quiet)
     try:

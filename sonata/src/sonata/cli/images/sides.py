@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata.cli.images.signing import signing_of
 from sonata.model.copy_request import CopyChoices
 from sonata.model.image_request import PullOptions
 from sonata_core.errors import UsageError
@@ -58,6 +59,7 @@ def choices_of(parsed: Parsed) -> CopyChoices:
         force=bool(parsed.get("dest-force-compress-format")),
         preserve_digests=bool(parsed.get("preserve-digests")),
         remove_signatures=bool(parsed.get("remove-signatures")),
+        signing=signing_of(parsed),
         additional_tags=tuple(parsed.get("additional-tag") or ()),
     )
 

@@ -3,6 +3,29 @@
 Rows are described in `sonata.cli.pflag`. Names are those of `skopeo copy` and `skopeo sync`; `scp` has Podman's.
 """
 
+_SIGNING = (
+    ("sign-by", "", "string", "", "KEY-ID", "Sign the image using a GPG key with the specified FINGERPRINT"),
+    ("sign-by-sigstore", "", "string", "", "PATH", "Sign the image using a sigstore parameter file at PATH"),
+    (
+        "sign-by-sigstore-private-key",
+        "",
+        "string",
+        "",
+        "PATH",
+        "Sign the image using a sigstore private key at PATH",
+    ),
+    (
+        "sign-by-sq-fingerprint",
+        "",
+        "string",
+        "",
+        "FINGERPRINT",
+        "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
+    ),
+    ("sign-identity", "", "string", "", "", "Identity of signed image, must be a fully specified docker reference"),
+    ("sign-passphrase-file", "", "string", "", "PATH", "Read a passphrase for signing an image from PATH"),
+)
+
 _NO_DECRYPTION = (
     "encrypted images (ocicrypt) cannot be read here",
     "decrypt it first, as skopeo copy --decryption-key does, and copy the result",
@@ -55,6 +78,7 @@ _BOTH = (
         {"aliases": ("retry-times",)},
     ),
     ("retry-delay", "", "string", "", "", "Delay between retries"),
+    *_SIGNING,
     ("policy", "", "string", "", "", "Path of the signature verification policy file", {"complete": "files"}),
     ("tls-verify", "", "bool", True, "", "Require HTTPS and verify certificates of both registries"),
 )

@@ -238,7 +238,7 @@ PUSH = (
     ("remove-signatures", "", "bool", False, "", "Discard any pre-existing signatures in the image"),
     ("retry", "", "uint", 3, "", "Number of times to retry in case of failure when performing push"),
     ("retry-delay", "", "string", "", "", "Delay between retries in case of push failures"),
-    ("sign-by", "", "string", "", "", "Add a signature at the destination using the specified key", {"later": True}),
+    ("sign-by", "", "string", "", "", "Add a signature at the destination using the specified key"),
     (
         "sign-by-sigstore",
         "",
@@ -246,7 +246,6 @@ PUSH = (
         "",
         "PATH",
         "Sign the image using a sigstore parameter file at PATH",
-        {"later": True},
     ),
     (
         "sign-by-sigstore-private-key",
@@ -255,7 +254,6 @@ PUSH = (
         "",
         "PATH",
         "Sign the image using a sigstore private key at PATH",
-        {"later": True},
     ),
     (
         "sign-by-sq-fingerprint",
@@ -264,7 +262,6 @@ PUSH = (
         "",
         "FINGERPRINT",
         "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
-        {"later": True},
     ),
     (
         "sign-passphrase-file",
@@ -273,7 +270,6 @@ PUSH = (
         "",
         "PATH",
         "Read a passphrase for signing an image from PATH",
-        {"later": True},
     ),
     ("signature-policy", "", "string", "", "", "Signature verification policy file", _OWN_STORE),
     ("tls-verify", "", "bool", True, "", "Require HTTPS and verify certificates when contacting registries"),

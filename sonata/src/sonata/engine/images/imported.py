@@ -38,10 +38,9 @@ class ImportRequest(Record):
 def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
     """Make an image of a tar, compressed or not; its id.
 
-    Raises UsageError, Damaged for what is no tar, Denied where the policy that is named rejects it.
+    Raises UsageError, Damaged for what is no tar, Denied where the policy does not accept tarballs.
     """
-    if request.signature_policy:
-        _require_trust(engine, request)
+    _require_trust(engine, request)
     inner = apply_changes({}, request.change, single=True)
     name = str(local_name(request.name)) if request.name else ""
     layer = making.add_layer(engine, Decompressor(tar), None)  # type: ignore[arg-type]

@@ -88,6 +88,13 @@ class KeyRing:
             raise Damaged("Invalid GPG signature: there is more than one, or too much is signed")
         return done.stdout, (valid[0][1], valid[0][-1])
 
+    def owners(self, keys: bytes) -> list[str]:
+        """The e-mail address of each user id of some keys, or the id itself."""
+        done, _ = self._gpg(("--with-colons", "--show-keys"), keys)
+        fields = [line.split(":") for line in done.stdout.decode("utf-8", "replace").splitlines()]
+        texts = [words[9] for words in fields if words[0] in ("uid", "pub") and len(words) > 9 and words[9]]
+        return [text.partition("<")[2].partition(">")[0] or text for text in texts]
+
     def _gpg(self, words: tuple[str, ...], given: bytes) -> tuple[CommandResult, list[list[str]]]:
         assert self._program is not None
         home = ("--homedir", self._home, "--trust-model", "always", "--disable-dirmngr", "--no-auto-key-retrieve")
@@ -154,3 +161,9 @@ def sign(
             hint="gpg --list-secret-keys; a key with a passphrase wants --sign-passphrase-file or a running gpg-agent",
         )
     return done.stdout
+
+
+def key_owners(run: Callable[[Command], CommandResult], program: str | None, keys: bytes) -> list[str]:
+    """Whose the public keys are: the e-mail address of each user id, or the id itself where it has none."""
+    with KeyRing(run, program) as ring:
+        return ring.owners(keys)
