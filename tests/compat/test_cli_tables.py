@@ -12,6 +12,7 @@ from sonata.cli.pflag import extras
 DATA = json.loads((Path(__file__).parent / "data/podman-cli.json").read_text())
 
 OURS_ONLY = {
+    "artifact referrers",
     "container debug",
     "debug",
     "doctor",

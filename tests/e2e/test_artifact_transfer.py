@@ -239,3 +239,66 @@ def test_a_real_registry_with_tls(store: Store, tmp_path: Path) -> None:
         store.out("rm", "-a")
         store.out("pull", "--cert-dir", str(certificates), name)
         assert store.out("ls", "-n", "--no-trunc").split()[2] == digest
+
+
+def test_referrers(store: Store, registry: FakeRegistry) -> None:
+    name = put(registry, "x", ("f", b"content"))
+    subject = {"mediaType": OCI_MANIFEST, "digest": digest_in(registry, "x"), "size": 3}
+    assert store.out("referrers", PLAIN, name) == "DIGEST      ARTIFACT TYPE  SIZE\n"
+    for api in (False, True):
+        registry.referrers_api = api
+        put(registry, "x", ("sbom", b"sbom"), subject=subject, annotations={"a": "b"}, artifactType="s/bom")
+        digest = digest_in(registry, "x")
+        if not api:  # as who pushed it has to write it then
+            row = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 9, "artifactType": "s/bom"}
+            index = json.dumps({"schemaVersion": 2, "manifests": [{**row, "annotations": {"a": "b"}}]}).encode()
+            tag = str(subject["digest"]).replace(":", "-")
+            registry.add_manifest("x", tag, "application/vnd.oci.image.index.v1+json", index)
+        by_digest = f"{registry.host}/x@{subject['digest']}"
+        assert store.out("referrers", PLAIN, "-n", by_digest).split()[:2] == [digest[7:19], "s/bom"]
+        found = json.loads(store.out("referrers", PLAIN, "--format", "json", f"docker://{by_digest}"))
+        assert [(one["digest"], one["artifactType"], one["annotations"]) for one in found] == [
+            (digest, "s/bom", {"a": "b"})
+        ]
+        assert store.out("referrers", PLAIN, "-n", "--artifact-type=x/y", by_digest) == ""
+        told = store.out("referrers", PLAIN, "--no-trunc", "--format", "{{.Digest}} {{.ArtifactType}}", by_digest)
+        assert told == f"{digest} s/bom\n"
+    assert "manifest unknown" in store.refused("referrers", PLAIN, "--retry=0", f"{registry.host}/x:no")
+
+
+def digest_in(registry: FakeRegistry, repository: str) -> str:
+    """The digest of what has the tag `1`."""
+    return "sha256:" + hashlib.sha256(registry.manifests[repository]["1"][1]).hexdigest()
+
+
+def test_an_artifact_with_a_subject_is_listed_once_it_is_pushed(store: Store, registry: FakeRegistry) -> None:
+    name = put(registry, "x", ("f", b"content"))
+    subject = {"mediaType": OCI_MANIFEST, "digest": digest_in(registry, "x"), "size": 3}
+    put(registry, "y", ("sbom", b"sbom"), subject=subject)
+    store.out("pull", PLAIN, f"{registry.host}/y:1")
+    digest = digest_in(registry, "y")
+    registry.manifests.pop("y")
+    store.out("push", PLAIN, f"{registry.host}/y:1")
+    assert store.out("referrers", PLAIN, "-n", f"{registry.host}/y@{subject['digest']}").split()[0] == digest[7:19]
+    assert store.out("referrers", PLAIN, "-n", name) == ""
+
+
+@pytest.mark.parametrize("kind", ["reject", "signedBy"])
+def test_trust_decides(store: Store, registry: FakeRegistry, kind: str) -> None:
+    name = put(registry, "x", ("f", b"content"))
+    key = {"keyType": "GPGKeys", "keyPath": str(store.base / "a.txt")} if kind == "signedBy" else {}
+    policy = {
+        "default": [{"type": "insecureAcceptAnything"}],
+        "transports": {"docker": {registry.host: [{"type": kind, **key}]}},
+    }
+    home = store.base / "home/.config/containers"
+    home.mkdir(parents=True)
+    (home / "policy.json").write_text(json.dumps(policy))
+    words = [*store.program, "artifact", "pull", PLAIN, name]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(store.base / "home")}
+    )
+    assert done.returncode == 125, done
+    assert ("reject" in done.stderr) or ("signature" in done.stderr)
+    assert not registry.seen("GET", "/blobs/")
+    assert store.out("ls", "-n") == ""

@@ -46,6 +46,14 @@ class TestFakeRegistry(_Registry):
             yield registry.host
 
 
+class TestFakeRegistryWithReferrers(_Registry):
+    @pytest.fixture
+    def host(self) -> Iterator[str]:
+        with FakeRegistry() as registry:
+            registry.referrers_api = True
+            yield registry.host
+
+
 class TestFakeRegistryWithTokens(_Registry):
     user = "user"
     password = "secret"

@@ -8,6 +8,7 @@ from sonata_core.hookspecs.transport import (
     TransportBatch,
     TransportHooks,
     TransportLogin,
+    TransportReferrers,
     TransportSearch,
     TransportSignatures,
     TransportTags,
@@ -72,7 +73,10 @@ TRANSPORT = Group(
     minor=2,
     slot=True,
     required=TransportHooks,
-    optional=(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch, TransportSignatures),
+    optional=(
+        *(TransportWrite, TransportTags, TransportBatch, TransportLogin, TransportSearch, TransportSignatures),
+        TransportReferrers,
+    ),
     distributions=(
         "sonata-transport-registry",
         "sonata-transport-oci",

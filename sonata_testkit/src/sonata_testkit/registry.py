@@ -34,6 +34,22 @@ def digest_of(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
+def subject_of(content: bytes) -> str:
+    """The digest of a manifest's subject, empty for none."""
+    try:
+        return str(json.loads(content)["subject"]["digest"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def described(content: bytes) -> dict[str, Any]:
+    """What a list of referrers says of a manifest: its artifact type and annotations."""
+    manifest = json.loads(content)
+    kind = manifest.get("artifactType") or manifest["config"]["mediaType"]
+    notes = {"annotations": manifest["annotations"]} if manifest.get("annotations") else {}
+    return {"artifactType": kind, **notes}
+
+
 class Trouble:
     """What the registry does wrong. Counters go down by one each time."""
 
@@ -100,6 +116,8 @@ class FakeRegistry:
         self.blobs: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[str, dict[str, tuple[str, bytes]]] = {}
         self.uploads: dict[str, bytes] = {}
+        self.referrers_api = False
+        """Whether there is the referrers API, two a page."""
         self.listed: list[dict[str, object]] | None = None
         """What `/v1/search` finds; None where there is no such thing."""
         self.requests: list[Request] = []
@@ -251,6 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
             ("/blobs/", self._blob),
             ("/manifests/", self._manifest),
             ("/tags/list", self._tags),
+            ("/referrers/", self._referrers),
         ):
             if marker in path:
                 repository, _, rest = path.removeprefix("/v2/").partition(marker)
@@ -306,7 +325,10 @@ class _Handler(BaseHTTPRequestHandler):
             registry.add_manifest(
                 repository, "" if ":" in reference else reference, self.headers["Content-Type"], content
             )
-            return self._answer(201, b"", {"Docker-Content-Digest": digest_of(content)})
+            extra = {"Docker-Content-Digest": digest_of(content)}
+            if registry.referrers_api and subject_of(content):
+                extra["OCI-Subject"] = subject_of(content)
+            return self._answer(201, b"", extra)
         if registry.trouble.endless_manifest:
             return self._endless()
         found = registry.manifests.get(repository, {}).get(reference)
@@ -409,6 +431,25 @@ class _Handler(BaseHTTPRequestHandler):
             query = urlencode({"last": "" if registry.trouble.tag_loop else page[-1], "n": 2})
             extra = {"Link": f'</v2/{repository}/tags/list?{query}>; rel="next"'}
         return self._answer(200, json.dumps({"name": repository, "tags": page}).encode(), extra)
+
+    def _referrers(self, repository: str, digest: str) -> None:
+        registry = self.registry
+        if not registry.referrers_api:
+            return self._refuse(404, "UNSUPPORTED", "no such path")
+        kept = registry.manifests.get(repository, {})
+        rows = [
+            {"mediaType": kind, "digest": name, "size": len(content), **described(content)}
+            for name, (kind, content) in sorted(kept.items())
+            if ":" in name and subject_of(content) == digest
+        ]
+        wanted, last = self.query.get("artifactType", [""])[0], self.query.get("last", [""])[0]
+        rows = [row for row in rows if wanted in ("", row["artifactType"]) and row["digest"] > last]
+        extra = {"Content-Type": "application/vnd.oci.image.index.v1+json"}
+        extra |= {"OCI-Filters-Applied": "artifactType"} if wanted else {}
+        if len(rows) > 2:
+            query = urlencode({"last": rows[1]["digest"], "artifactType": wanted})
+            extra["Link"] = f'</v2/{repository}/referrers/{digest}?{query}>; rel="next"'
+        return self._answer(200, json.dumps({"schemaVersion": 2, "manifests": rows[:2]}).encode(), extra)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "") == "chunked":

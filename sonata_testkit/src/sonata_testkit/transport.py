@@ -13,6 +13,7 @@ from sonata_core.groups import TRANSPORT
 from sonata_core.hookspecs.transport import (
     TransportBatch,
     TransportLogin,
+    TransportReferrers,
     TransportSearch,
     TransportSignatures,
     TransportTags,
@@ -24,7 +25,7 @@ from sonata_core.models.media import INDEXES, OCI_MANIFEST
 from sonata_core.sdk import signatures
 from sonata_testkit.clauses import clause, not_offered
 from sonata_testkit.faults import crash_everywhere
-from sonata_testkit.images import SampleImage, descriptors_of, digest_of, index_over
+from sonata_testkit.images import SampleImage, descriptors_of, digest_of, index_over, manifest_bytes, plain_of
 from sonata_testkit.plugin import PluginConformance
 
 if TYPE_CHECKING:
@@ -96,6 +97,18 @@ def blob_of(source: ImageSource, blob: Descriptor, offset: int = 0) -> bytes:
         return b"".join(pieces)
     finally:
         stream.close()
+
+
+def _referrer(subject: SampleImage, config: Descriptor, number: int) -> ManifestBytes:
+    """An artifact about an image: the last one has no artifact type but its config's."""
+    about = {
+        "mediaType": subject.manifest.media_type,
+        "digest": subject.manifest.digest,
+        "size": len(subject.manifest.content),
+    }
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": plain_of(config), "layers": []}
+    kind = {"artifactType": f"application/x-kind-{number}"} if number < 2 else {}
+    return manifest_bytes(OCI_MANIFEST, {**document, **kind, "subject": about, "annotations": {"number": str(number)}})
 
 
 class TransportConformance(PluginConformance):
@@ -451,6 +464,34 @@ class TransportConformance(PluginConformance):
         assert search(path.rpartition("/")[2], 25) == [path]
         assert search("nothing-of-that-name", 25) == []
         assert search("", 0) == []
+
+    @clause("T-16")
+    def test_referrers(self, slot: Slot[Any], written: Place, sample: Callable[..., SampleImage]) -> None:
+        if not slot.offers(TransportReferrers):
+            not_offered("TransportReferrers")
+        image = sample("subject")
+        written.write(image)
+
+        def ask(digest: Digest = image.manifest.digest, kind: str = "") -> tuple[Descriptor, ...]:
+            asked = {"reference": written.reference, "digest": digest, "artifact_type": kind}
+            found: tuple[Descriptor, ...] = slot.hook.transport_referrers(options=written.options, **asked)
+            return found
+
+        assert ask() == () == ask(_NOWHERE)
+        config = Descriptor(media_type="application/x-config", digest=digest_of(b"{}"), size=2)
+        made = [_referrer(image, config, number) for number in range(3)]
+        with written.sink() as sink:
+            sink.put_blob(config, io.BytesIO(b"{}"))
+            for manifest in (*made, made[0]):
+                sink.put_manifest(manifest)
+        found = {one.digest: one for one in ask()}
+        assert len(ask()) == len(made)
+        assert {digest: one.size for digest, one in found.items()} == {one.digest: len(one.content) for one in made}
+        kinds = [found[one.digest].artifact_type for one in made]
+        assert kinds == ["application/x-kind-0", "application/x-kind-1", "application/x-config"]
+        assert [found[one.digest].annotations["number"] for one in made] == ["0", "1", "2"]
+        assert [one.digest for one in ask(kind="application/x-kind-1")] == [made[1].digest]
+        assert ask(kind="application/x-other") == () == ask(_NOWHERE)
 
     @clause("T-13")
     def test_a_batch(self, slot: Slot[Any], place: Callable[[str], Place], sample: Callable[..., SampleImage]) -> None:

@@ -6,6 +6,7 @@ from sonata_core.errors import UsageError
 from sonata_core.hookspecs.transport import (
     TransportHooks,
     TransportLogin,
+    TransportReferrers,
     TransportSearch,
     TransportSignatures,
     TransportTags,
@@ -21,12 +22,18 @@ from sonata_core.naming import parse_name, shown
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
     from sonata_core.models.ids import Digest
-    from sonata_core.models.image import FoundImage, ImageSink, ImageSource, TransportOptions
+    from sonata_core.models.image import Descriptor, FoundImage, ImageSink, ImageSource, TransportOptions
     from sonata_transport_registry.client import Client
 
 
 class RegistryTransport(
-    TransportHooks, TransportWrite, TransportTags, TransportLogin, TransportSearch, TransportSignatures
+    TransportHooks,
+    TransportWrite,
+    TransportTags,
+    TransportLogin,
+    TransportSearch,
+    TransportSignatures,
+    TransportReferrers,
 ):
     """Images of registries.
 
@@ -87,6 +94,19 @@ class RegistryTransport(
         client = self._clients(reference, options)[-1]
         try:
             return list_tags(client)
+        finally:
+            client.close()
+
+    @hookimpl
+    def transport_referrers(
+        self, reference: ImageReference, digest: Digest, artifact_type: str, options: TransportOptions
+    ) -> tuple[Descriptor, ...]:
+        """By the referrers API, or the tag that stands in for it; asked of the registry itself."""
+        from sonata_transport_registry.referrers import list_referrers
+
+        client = self._clients(reference, options)[-1]
+        try:
+            return list_referrers(client, digest, artifact_type)
         finally:
             client.close()
 

@@ -103,7 +103,14 @@ class RegistrySink:
         headers = {"Content-Type": manifest.media_type or OCI_MANIFEST, "Content-Length": str(len(manifest.content))}
         what = f"writing manifest {under} to {client.name.repository}"
         target = f"{client.base}/manifests/{under}"
-        self._send("PUT", client.origin(), target, what, welcome=(201, 202), headers=headers, body=manifest.content)
+        welcome = (201, 202)
+        answer = self._send(
+            "PUT", client.origin(), target, what, welcome=welcome, headers=headers, body=manifest.content
+        )
+        if b'"subject"' in manifest.content and not answer.headers.get("OCI-Subject"):
+            from sonata_transport_registry.referrers import note_subject
+
+            note_subject(client, manifest, self._put)
 
     def _send(
         self,

@@ -168,6 +168,9 @@ TABLE: dict[str, Row] = {
     "artifact ls": _artifact("ls", "List OCI artifacts", "LS", "none", ""),
     "artifact pull": _artifact("pull", "Pull an OCI artifact", "PULL", "exact 1", "ARTIFACT"),
     "artifact push": _artifact("push", "Push an OCI artifact", "PUSH", "exact 1", "ARTIFACT"),
+    "artifact referrers": _artifact(
+        "referrers", "List what refers to an image or artifact in a registry", "REFERRERS", "exact 1", "NAME"
+    ),
     "artifact rm": _artifact("rm", "Remove one or more OCI artifacts", "RM", "any", "ARTIFACT [ARTIFACT...]"),
     "attach": _ATTACH,
     "commit": _COMMIT,

@@ -11,6 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.content import store_blob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from sonata.image.artifact import Artifact
@@ -24,17 +25,24 @@ _BLOCK = 1 << 18
 
 
 def pull_artifact(
-    source: ImageSource, store: ArtifactStore, name: str, options: PullOptions, progress: Progress
+    source: ImageSource,
+    store: ArtifactStore,
+    name: str,
+    options: PullOptions,
+    progress: Progress,
+    admit: Callable[[ManifestBytes], object],
 ) -> ManifestBytes:
     """Bring what the source names into the store under `name`, where it had none or over what was there.
 
     What is downloaded lies among the partial blobs until all is there: the store is locked for no longer
-    than it takes to move it. Raises NotFound, Damaged, Unsupported, RegistryFailure, Unavailable.
+    than it takes to move it. `admit` is asked before any of it is.
+    Raises NotFound, Damaged, Unsupported, RegistryFailure, Unavailable.
     """
     manifest = choose_image(source, options.platform).manifest
     document = parse(manifest)
     if not isinstance(document, Manifest):
         raise Unsupported(f"{manifest.digest} is of the type {manifest.media_type}: it is no artifact")
+    admit(manifest)
     blobs = list({blob.digest: blob for blob in (*document.layers, document.config)}.values())
     fetched: list[_Fetched] = []
     try:

@@ -7,6 +7,7 @@ from sonata_core.markers import hookspec
 if TYPE_CHECKING:
     from sonata_core.models.ids import Digest
     from sonata_core.models.image import (
+        Descriptor,
         Endpoint,
         FoundImage,
         ImageBatch,
@@ -88,3 +89,13 @@ class TransportSignatures(Protocol):
         options: "TransportOptions",
     ) -> None:
         """T-15. Keep these, in their stored form, for a manifest that is there. Raises Unsupported, Denied."""
+
+
+class TransportReferrers(Protocol):
+    """Optional: what refers to an image or artifact."""
+
+    @hookspec()
+    def transport_referrers(
+        self, reference: "ImageReference", digest: "Digest", artifact_type: str, options: "TransportOptions"
+    ) -> tuple["Descriptor", ...]:
+        """T-16. Manifests whose subject is `digest`, of a type or, if empty, of any. Raises Denied, RegistryFailure."""

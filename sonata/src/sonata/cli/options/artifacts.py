@@ -66,3 +66,13 @@ PUSH = (
     (*_PUSH["signature-policy"][:6], _NO_POLICY),
     _PUSH["tls-verify"],
 )
+
+REFERRERS = (
+    ("artifact-type", "", "string", "", "", "List referrers of that artifact type only"),
+    *(_PULL[name] for name in ("authfile", "cert-dir", "creds")),
+    ("format", "", "string", "", "", "Change the output format to JSON or a Go template"),
+    ("no-trunc", "", "bool", False, "", "Do not truncate output"),
+    ("noheading", "n", "bool", False, "", "Do not print column headings"),
+    *(_PULL[name] for name in ("retry", "retry-delay")),
+    (*_PULL["tls-verify"][:5], "Require HTTPS and verify certificates when contacting registries"),
+)

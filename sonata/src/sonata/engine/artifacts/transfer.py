@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sonata.engine.artifacts.stored import open_store
 from sonata.engine.images.copying import DEFAULT_PARALLEL, sink_end, source_end
-from sonata.engine.images.pull import require_trust, wanted_platform
+from sonata.engine.images.pull import wanted_platform
+from sonata.engine.images.trust import trust_for
 from sonata.image.artifact_transfer import pull_artifact, push_artifact
 from sonata.image.reference import drop_tag_of_digest
 from sonata.image.transfer import PullOptions as TransferOptions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
+    from sonata_core.models.image import ManifestBytes
 
 
 def place_of(name: str) -> str:
@@ -34,7 +36,8 @@ def pull(engine: Engine, name: str, options: PullOptions, progress: Progress | N
     Raises UsageError, NotFound, Denied, RegistryFailure, Damaged; nothing of it is seen then.
     """
     start = source_end(engine, place_of(name), options)
-    require_trust(engine, start.reference, options)
+    trust = trust_for(engine, options.signature_policy)
+    trust.forbid(start.reference)
     transfer = TransferOptions(
         platform=wanted_platform(engine, options),
         partial=partial_folder(engine.config.storage.graph_root),
@@ -45,7 +48,11 @@ def pull(engine: Engine, name: str, options: PullOptions, progress: Progress | N
     hook = start.slot.hook
     try:
         with hook.transport_open_source(reference=start.reference, options=start.options) as source:
-            return pull_artifact(source, open_store(engine), name, transfer, progress or Quiet()).digest
+
+            def admit(manifest: ManifestBytes) -> None:
+                trust.admit(start.reference, source, manifest)
+
+            return pull_artifact(source, open_store(engine), name, transfer, progress or Quiet(), admit).digest
     except SonataError as error:
         raise _told(error, place_of(name)) from error
 
