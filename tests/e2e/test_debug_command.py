@@ -116,8 +116,26 @@ def test_a_stopped_target_is_refused_with_what_to_do(store: PlainStore, bare: st
     assert "no container with name or ID" in store.refused("debug", *TOOLS, "nosuch")
 
 
-def test_without_an_image_it_says_how_to_name_one(store: PlainStore, bare: str, tmp_path: Path) -> None:
-    assert "--image" in store.refused("debug", bare, "--", "true")
+def test_without_an_image_the_tools_are_the_hosts(store: PlainStore, bare: str) -> None:
+    """Its programs, and no more of it; they cannot be changed from there."""
+    pid = pid_of(store, bare)
+    look = "hostname; readlink /proc/self/ns/pid; ls /proc/1/root; ls -d /etc/shadow /root/.[a-z]* /var/lib"
+    script = f"{look}; echo x >/usr/x"
+    done = store("debug", bare, "--", "bash", "-c", script)
+    found = done.stdout.decode().splitlines()
+    assert found[:2] == ["target", os.readlink(f"/proc/{pid}/ns/pid")]
+    assert "sleep" in found[2:]
+    assert not [line for line in found if line.startswith("/")], found
+    assert "/usr/x: Read-only file system" in done.stderr.decode()
+    maps = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
+    store.out("run", "-d", "--network=none", "--name=mapped", *maps, BARE)
+    said = store.out("debug", "mapped", "--", "sh", "-c", "id -u; touch /tmp/mine && ls /proc/1/root").split()
+    store.out("rm", "-f", "-t0", "mapped")
+    assert (said[0], "sleep" in said) == ("0", True)
+    assert containers(store) == [bare]
+
+
+def test_an_image_can_be_configured(store: PlainStore, bare: str, tmp_path: Path) -> None:
     conf = tmp_path / "containers.conf"
     conf.write_text(f'[engine]\ndebug_image = "{IMAGE}"\n')
     os.environ["CONTAINERS_CONF"] = str(conf)

@@ -71,10 +71,11 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "sonata.cli.containers.debug:command": (
         (
-            "Runs tools from an image in the namespaces of a running or paused container, for containers that have "
-            "no shell of their own. A helper container is made from the image (**--image**, else `engine.debug_image` "
-            "of containers.conf) and joins the container's pid, net, ipc, uts, user and cgroup namespaces; it is "
-            "removed when the command ends, and ends with the container.\n\n"
+            "Runs tools from an image, or the host's, in the namespaces of a running or paused container, for "
+            "containers that have no shell of their own. A helper container is made from the image (**--image**, else"
+            " `engine.debug_image` of containers.conf; without either from the programs of this host, read-only) and "
+            "joins the container's pid, net, ipc, uts, user and cgroup namespaces; it is removed when the command "
+            "ends, and ends with the container.\n\n"
             "The container's own files are seen below `/proc/1/root`; where it does not have process 1 to itself, "
             "because it shares a pid namespace, the variable `SONATA_TARGET_ROOT`, which is always set, says where. "
             "`SONATA_TARGET` is the container's id.\n\n"
@@ -86,6 +87,7 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
             "The exit code is the command's."
         ),
         (
+            "sonata debug web",
             "sonata debug --image busybox web",
             "sonata debug -it --image alpine --shell /bin/ash web",
             "sonata debug --image busybox web -- ls -l /proc/1/root/etc",

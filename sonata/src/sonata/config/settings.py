@@ -285,7 +285,7 @@ ENGINE = tuple(
         ("compression_level", natural, 0, "Its level; 0: the format's own."),
         ("conmon_env_vars", words, (_PATH,), "Environment of the monitor."),
         ("conmon_path", words, _CONMON, "Paths of the monitor; the first that exists is used, then PATH."),
-        ("debug_image", text, "", "Image with tools for `sonata debug`; empty: it must be named with --image."),
+        ("debug_image", text, "", "Image with tools for `sonata debug`; empty: those of the host."),
         ("detach_keys", text, "ctrl-p,ctrl-q", "Keys that detach a terminal."),
         ("env", words, (), "Environment of the engine itself, `NAME=value`."),
         ("events_logfile_path", text, "", "File of events; empty: events.log in the engine's run folder."),

@@ -9,7 +9,7 @@ from sonata.model.container import NamespaceKind
 from sonata.model.request import RunRequest
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase
-from sonata_core.errors import Conflict, UsageError
+from sonata_core.errors import Conflict
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ _LIVE = (Phase.RUNNING, Phase.PAUSED)
 def debug(engine: Engine, request: DebugRequest, sides: Sides) -> Ended:
     """Run the tools and follow them to their end; nothing of the helper is left then.
 
-    Raises Conflict unless the container runs or is paused, UsageError where no image is named, and what
-    `run` raises.
+    Without an image they are the host's. Raises Conflict unless the container runs or is paused, and what `run` raises.
     """
     row = present.load(engine, request.name)
     if row.state.phase not in _LIVE or not row.state.pid:
@@ -38,24 +37,27 @@ def debug(engine: Engine, request: DebugRequest, sides: Sides) -> Ended:
             hint=f"sonata start {row.config.name}; or look at its files: sonata mount {row.config.name}",
             object=request.name,
         )
+    return run_attached(engine, helper(row, request, _tools(engine, request)), sides, needed=False)
+
+
+def _tools(engine: Engine, request: DebugRequest) -> dict[str, Any]:
     image = request.image or engine.config.engine.debug_image
-    if not image:
-        raise UsageError(
-            "debug needs an image with tools, and none is named",
-            hint="use --image, as in --image busybox, or set debug_image in the table engine of containers.conf",
-        )
-    return run_attached(engine, helper(row, request, image), sides, needed=False)
+    if image:
+        return {"image": image}
+    from sonata.engine.containers import debug_host
+
+    return debug_host.tools(engine)
 
 
-def helper(row: ContainerRow, request: DebugRequest, image: str) -> RunRequest:
+def helper(row: ContainerRow, request: DebugRequest, tools: dict[str, Any]) -> RunRequest:
     """The helper container: as `run` would be asked for it."""
     target, security = row.config, row.config.security
     joined = _joined(target.id, target.namespaces, row.state.pid)
+    told = (f"SONATA_TARGET={target.id}", f"SONATA_TARGET_ROOT=/proc/{_number_inside(row.state.pid)}/root")
     return RunRequest(
-        image=image,
+        env=told,
         command=request.command or tuple(request.shell.split()),
         entrypoint="",
-        env=(f"SONATA_TARGET={target.id}", f"SONATA_TARGET_ROOT=/proc/{_number_inside(row.state.pid)}/root"),
         label=(f"{LABEL}={target.id}",),
         interactive=request.interactive,
         tty=request.tty,
@@ -72,6 +74,7 @@ def helper(row: ContainerRow, request: DebugRequest, image: str) -> RunRequest:
         cap_add=tuple(sorted({*security.capabilities.bounding, "CAP_SYS_PTRACE"})),
         create_command=request.create_command,
         **joined,
+        **tools,
     )
 
 
