@@ -1,4 +1,4 @@
-"""What is wrong in the driver's own folder: stages of the dead, links to nothing, layers without their link."""
+"""What is wrong in the driver's own folder: stages of the dead, links to nothing, layers without their link, marks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 from sonata_core.models.storage import StorageFinding
 from sonata_core.sdk.stages import dead_stages, reap_stages
+from sonata_core.sdk.trees import remove_tree
 from sonata_storage_overlay.layout import (
     LINKS,
     TEMPDIRS,
@@ -13,13 +14,14 @@ from sonata_storage_overlay.layout import (
     layer_ids,
     new_link,
     read_text,
+    volatile_mark,
     write_text,
 )
 
 
 def check_home(home: str, *, repair: bool) -> list[StorageFinding]:
     """Look at one `overlay` folder; with `repair`, mend what was found. The caller holds layers.lock."""
-    return [*_stages(home, repair), *_links(home, repair), *_layers(home, repair)]
+    return [*_stages(home, repair), *_links(home, repair), *_layers(home, repair), *_marks(home, repair)]
 
 
 def _stages(home: str, repair: bool) -> list[StorageFinding]:
@@ -88,6 +90,28 @@ def _layers(home: str, repair: bool) -> list[StorageFinding]:
         )
         if repair:
             _relink(folder, path, link, wanted)
+    return found
+
+
+def _marks(home: str, repair: bool) -> list[StorageFinding]:
+    """The kernel refuses a layer that was mounted `volatile` when the host went down, until its mark is gone."""
+    found = []
+    for layer in layer_ids(home):
+        mark = volatile_mark(os.path.join(home, layer))
+        merged = os.path.join(home, layer, "merged")
+        if not os.path.isdir(mark) or os.path.ismount(merged):
+            continue
+        found.append(
+            StorageFinding(
+                what="mark of a volatile mount that was never taken away",
+                path=mark,
+                evidence=f"nothing is mounted at {merged}",
+                repair="remove the mark; what was written last may be lost",
+                layer=layer,
+            )
+        )
+        if repair:
+            remove_tree(mark)
     return found
 
 

@@ -132,6 +132,11 @@ def diffs_of(folder: str) -> list[str]:
     return found
 
 
+def volatile_mark(folder: str) -> str:
+    """What the kernel puts beside a layer while it is mounted `volatile`."""
+    return os.path.join(folder, "work", "work", "incompat", "volatile")
+
+
 def layer_ids(home: str) -> list[LayerId]:
     """Ids of all layers that have a folder in a home, sorted."""
     try:

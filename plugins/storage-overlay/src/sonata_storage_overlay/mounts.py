@@ -8,7 +8,7 @@ from sonata_core.errors import Unsupported
 from sonata_core.models.mount import Mount, MountPlan
 from sonata_core.models.storage import MountOptions
 from sonata_core.sdk.trees import remove_tree
-from sonata_storage_overlay.layout import LINKS, Lower, diffs_of
+from sonata_storage_overlay.layout import LINKS, Lower, diffs_of, volatile_mark
 
 MAX_LOWERS = 500
 _PAGE = 3800
@@ -114,4 +114,4 @@ def _escape(path: str) -> str:
 
 def _forget_volatile(folder: str) -> None:
     """A volatile mount that was not unmounted leaves this mark, and the kernel refuses the next mount."""
-    remove_tree(os.path.join(folder, "work", "work", "incompat", "volatile"))
+    remove_tree(volatile_mark(folder))

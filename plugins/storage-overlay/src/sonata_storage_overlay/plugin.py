@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from sonata_core.errors import AlreadyExists, Denied, HostLacks, InUse, NotFound, Unavailable
+from sonata_core.errors import AlreadyExists, Damaged, Denied, HostLacks, InUse, NotFound, Unavailable
 from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
@@ -175,6 +175,13 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         folder = self._folder(layer)
         link_of(folder)
         lowers = lowers_of(self._homes, folder)
+        if not lowers and not os.path.isdir(os.path.join(folder, "empty")):
+            # A layer that stands on none has this folder instead.
+            raise Damaged(
+                f"layer {layer.id}: its file `lower` is absent or empty",
+                hint="`sonata system check` lists the images that need it; pull them again",
+                layer=layer.id,
+            )
         return LayerFacts(
             id=layer.id,
             parent=LayerId(lowers[0].id) if lowers else None,

@@ -5,6 +5,7 @@ The caller holds the locks. Nothing here changes anything: `repair.py` does.
 
 import os
 import time
+from collections.abc import Mapping
 
 from sonata.store.bigdata import item_path
 from sonata.store.locks import KINDS
@@ -29,6 +30,8 @@ _LAYER_WORDS = {
     "incomplete": ("incomplete layer", "remove it"),
     "broken": ("broken layer", _AGAIN),
     "tar-split": ("layer whose tar cannot be made again", _AGAIN),
+    "contents": ("layer whose files are not what was unpacked", _AGAIN),
+    "size": ("wrong size of a layer", "write the right one into its record"),
 }
 
 
@@ -41,6 +44,14 @@ class Finding(Record):
     evidence: str
     repair: str = ""
     root: str = ""
+
+
+class Truth(Record):
+    """What a layer's files turned out to be when all were read: `evidence` that they are not what was unpacked, else
+    how many bytes its tar has."""
+
+    evidence: str = ""
+    size: int = 0
 
 
 class Loaded(Record):
@@ -56,12 +67,22 @@ class Loaded(Record):
         return {row["id"] for rows in self.layers.values() for row in rows}
 
 
-def find(place: Place, driver: "Opener", *, quick: bool, grace: float, own: "Collection[str]" = ()) -> list[Finding]:
-    """Look at everything. `quick` reads no contents: it compares names and sizes.
+class Look(Record):
+    """How to look. `quick` reads no contents: it compares names and sizes.
 
     A layer that nothing needs and that is younger than `grace` seconds is left alone: it may be part of a pull.
-    `own` are containers that need no record, because they run from a folder of the host's.
+    `own` are containers that need no record, because they run from a folder of the host's. `truths`: what the layers'
+    files are, where somebody has read them.
     """
+
+    quick: bool = False
+    grace: float = 0
+    own: tuple[str, ...] = ()
+    truths: Mapping[LayerId, Truth] = {}
+
+
+def find(place: Place, driver: "Opener", look: Look) -> list[Finding]:
+    """Look at everything."""
     found = [*_files(place)]
     if any(one.kind == "records" for one in found):
         # Nothing can be said of the rest while a list of records cannot be read.
@@ -73,13 +94,15 @@ def find(place: Place, driver: "Opener", *, quick: bool, grace: float, own: "Col
         for one in _driver_check(driver, repair=False)
     ]
     broken = list(_layers(place, driver, loaded))
+    broken += _spoiled(place, loaded, look.truths, {one.subject for one in broken})
     found += broken
+    found += _sizes(loaded, look.truths)
     lost = _closure(loaded, {one.subject for one in broken})
-    found += _tar_splits(place, loaded, lost, quick=quick)
-    found += _images(place, loaded, lost, quick=quick)
+    found += _tar_splits(place, loaded, lost, quick=look.quick)
+    found += _images(place, loaded, lost, quick=look.quick)
     found += _containers(place, loaded, lost)
-    found += _unrecorded(place, driver, loaded, own)
-    found += _unreferenced(loaded, time.time_ns() - int(grace * 1e9))
+    found += _unrecorded(place, driver, loaded, look.own)
+    found += _unreferenced(loaded, time.time_ns() - int(look.grace * 1e9))
     return found
 
 
@@ -165,6 +188,26 @@ def _layers(place: Place, driver: "Opener", loaded: Loaded) -> "Iterator[Finding
             evidence = _driver_evidence(driver, LayerRef(store=root, id=LayerId(key)))
             if evidence:
                 yield _layer("broken", key, evidence, root)
+
+
+def _spoiled(place: Place, loaded: Loaded, truths: "Mapping[LayerId, Truth]", known: set[str]) -> "Iterator[Finding]":
+    for root, rows in loaded.layers.items():
+        for row in rows:
+            truth = truths.get(row["id"])
+            if truth is None or not truth.evidence or row["id"] in known:
+                continue
+            # Where the tar-split data are damaged, nothing can be said of the files.
+            if not _tar_split_evidence(place.tar_split(row["id"]), quick=False):
+                yield _layer("contents", row["id"], truth.evidence, root)
+
+
+def _sizes(loaded: Loaded, truths: "Mapping[LayerId, Truth]") -> "Iterator[Finding]":
+    for root, rows in loaded.layers.items():
+        for row in rows:
+            truth = truths.get(row["id"])
+            if truth is not None and not truth.evidence and row.get("diff-size", 0) != truth.size:
+                evidence = f"its tar has {truth.size} bytes, its record says {row.get('diff-size', 0)}"
+                yield _layer("size", row["id"], evidence, root)
 
 
 def _driver_evidence(driver: "Opener", ref: LayerRef) -> str:

@@ -153,6 +153,12 @@ class Layers:
         self._save(record.store, durable=False)
         self._finish_delete(record, durable=durable)
 
+    def set_size(self, layer: LayerId, size: int) -> None:
+        """Correct how many bytes the layer's tar is said to have."""
+        record = self.get(layer)
+        self._tables[record.store].change(record.data, **{"diff-size": size or None})
+        self._save(record.store, durable=True)
+
     def _finish_delete(self, record: LayerRecord, *, durable: bool) -> None:
         """Everything of a layer goes, its record last. Works on the half-made."""
         self._driver().storage_remove(layer=LayerRef(store=record.store, id=record.id))

@@ -6,7 +6,7 @@ import json
 import os
 import time
 
-from sonata.store.check import Finding, errors_of, find, load
+from sonata.store.check import Finding, Look, errors_of, find, load
 from sonata.store.containers import Containers
 from sonata.store.images import Images
 from sonata.store.layers import Layers
@@ -42,33 +42,33 @@ class CheckResult(Record):
 def check(
     place: Place,
     driver: Opener,
+    look: Look,
     *,
-    quick: bool = False,
     repair: bool = False,
-    grace: float = 0,
-    own: Collection[str] = (),
     only: Collection[str] = (),
 ) -> CheckResult:
     """Look at a whole store, and mend it if asked to; `only` mends these kinds. Other engines wait meanwhile."""
     with Locks(place, "layers", "images", "containers") as locks:
         if not repair:
-            return CheckResult(left=tuple(find(place, driver, quick=quick, grace=grace, own=own)))
+            return CheckResult(left=tuple(find(place, driver, look)))
         seen: dict[tuple[str, str], Finding] = {}
         notes: list[str] = []
         left: list[Finding] = []
-        for _ in range(_ROUNDS):
-            left = find(place, driver, quick=quick, grace=grace, own=own)
+        for turn in range(_ROUNDS):
+            left = find(place, driver, look)
             fresh = [one for one in left if one.repair and (not only or one.kind in only)]
             seen.update({(one.kind, one.subject): one for one in left})
             if not fresh:
                 break
-            notes = _mend(place, driver, locks, fresh)
+            # What the driver can mend is no reason to give up a layer.
+            first = [one for one in fresh if one.kind == "driver"] if turn == 0 else []
+            notes = _mend(place, driver, locks, look, first or fresh)
         still = {(one.kind, one.subject) for one in left}
         mended = tuple(one for key, one in seen.items() if key not in still)
         return CheckResult(mended=mended, left=tuple(left), notes=tuple(notes))
 
 
-def _mend(place: Place, driver: Opener, locks: Locks, findings: list[Finding]) -> list[str]:
+def _mend(place: Place, driver: Opener, locks: Locks, look: Look, findings: list[Finding]) -> list[str]:
     """One round. Returns what could not be done."""
     notes = []
     for one in findings:
@@ -77,7 +77,7 @@ def _mend(place: Place, driver: Opener, locks: Locks, findings: list[Finding]) -
             return []
     for one in findings:
         try:
-            _mend_one(place, driver, locks, one)
+            _mend_one(place, driver, locks, look, one)
         except SonataError as error:
             notes.append(errors_of(error))
         except OSError as error:
@@ -85,7 +85,7 @@ def _mend(place: Place, driver: Opener, locks: Locks, findings: list[Finding]) -
     return notes
 
 
-def _mend_one(place: Place, driver: Opener, locks: Locks, one: Finding) -> None:
+def _mend_one(place: Place, driver: Opener, locks: Locks, look: Look, one: Finding) -> None:
     if one.kind in ("temporary", "orphan-data"):
         remove_tree(one.subject)
     elif one.kind == "stage":
@@ -95,7 +95,7 @@ def _mend_one(place: Place, driver: Opener, locks: Locks, one: Finding) -> None:
     elif one.kind in ("driver", "orphan-layer"):
         _mend_folder(place, driver, one)
     else:
-        _mend_record(place, driver, locks, one)
+        _mend_record(place, driver, locks, look, one)
 
 
 def _mend_folder(place: Place, driver: Opener, one: Finding) -> None:
@@ -108,7 +108,7 @@ def _mend_folder(place: Place, driver: Opener, one: Finding) -> None:
         driver().storage_remove(layer=LayerRef(store=root, id=LayerId(one.subject)))
 
 
-def _mend_record(place: Place, driver: Opener, locks: Locks, one: Finding) -> None:
+def _mend_record(place: Place, driver: Opener, locks: Locks, look: Look, one: Finding) -> None:
     """What a record of a layer or container says wrongly."""
     if one.kind == "incomplete":
         Layers(place, locks, driver)
@@ -116,8 +116,10 @@ def _mend_record(place: Place, driver: Opener, locks: Locks, one: Finding) -> No
         containers = Containers(place, locks)
         for record in [record for record in containers.all() if record.id == one.subject]:
             containers.delete(record, Layers(place, locks, driver), None)
-    elif one.kind in ("broken", "tar-split"):
+    elif one.kind in ("broken", "tar-split", "contents"):
         _drop_layer(place, driver, locks, one)
+    elif one.kind == "size":
+        Layers(place, locks, driver).set_size(LayerId(one.subject), look.truths[LayerId(one.subject)].size)
     elif one.kind == "unreferenced":
         _drop_unreferenced(place, driver, locks, LayerId(one.subject))
 

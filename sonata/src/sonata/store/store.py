@@ -37,8 +37,9 @@ from sonata_core.sdk.locks import lock_file
 from sonata_core.sdk.stages import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from sonata.store.check import Truth
     from sonata.store.layers import Opener
     from sonata.store.records import ContainerRecord, ImageRecord, LayerRecord, NewContainer, NewImage, NewLayer
     from sonata.store.repair import CheckResult
@@ -343,16 +344,20 @@ class Store:
         grace: float = 0,
         own: Collection[str] = (),
         only: Collection[str] = (),
+        truths: Mapping[LayerId, Truth] | None = None,
     ) -> CheckResult:
         """Find what is wrong, and mend it if asked to; `quick` compares names and sizes only.
 
         Layers that nothing needs stay while younger than `grace` seconds: a pull may be under way.
         `own`: containers that need no record, because they run from a folder of the host's.
-        `only`: kinds of findings to mend, where not all are.
+        `only`: kinds of findings to mend, where not all are. `truths`: what the layers' files are, where somebody has
+        read them.
         """
+        from sonata.store.check import Look
         from sonata.store.repair import check
 
-        return check(self.place, self._driver, quick=quick, repair=repair, grace=grace, own=own, only=only)
+        look = Look(quick=quick, grace=grace, own=tuple(own), truths=truths or {})
+        return check(self.place, self._driver, look, repair=repair, only=only)
 
     def usage(self) -> StoreUsage:
         """What takes room: by image, by container, by folder."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from sonata.engine.system import leftovers
+from sonata.engine.system.contents import read_layers
 from sonata.engine.system.database import check_database
 from sonata.engine.system.recover import recover_one
 from sonata.state import containers as rows
@@ -74,10 +75,14 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
     for finding, mend in leftovers.find_live(engine):
         settle(finding, mend)
     grace = GRACE if request.max_age is None else request.max_age
-    store = engine.store.check(quick=request.quick, repair=repair, grace=grace, own=rows.ids(engine.database))
+    truths = None if request.quick else read_layers(engine)
+    own = rows.ids(engine.database)
+    store = engine.store.check(quick=request.quick, repair=repair, grace=grace, own=own, truths=truths)
     mended += store.mended
     left += store.left
     notes += store.notes
+    if any(one.kind == "records" for one in left):
+        return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
     for finding, mend in (*_lost_containers(engine, force=request.force), *leftovers.find(engine)):
         settle(finding, mend)
     return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))

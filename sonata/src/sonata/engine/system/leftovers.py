@@ -186,14 +186,17 @@ def _delete(engine: Engine, table: str, column: str, value: str) -> None:
 
 
 def _cgroups(engine: Engine, ids: set[str]) -> Found:
-    """Empty groups of containers that nobody knows: other engines use the same parent, so only settled ones."""
+    """Empty groups of containers that nobody knows. Other engines use the same parent: what is ours, conmon's files in
+    our own run folder tell."""
     known = _known(engine, ids)
+    run = engine.config.paths.run_dir
+    ours = {*_names(f"{run}/exits"), *_names(f"{run}/persist")}
     seen: set[str] = set()
     for tree in cgroups.trees():
         for name in _names(f"{tree}{_PARENT}"):
             ident = name.removeprefix("libpod-")
             path = f"{tree}{_PARENT}/{name}"
-            if ident in seen or not name.startswith("libpod-") or not _is_id(ident) or ident in known:
+            if ident in seen or not name.startswith("libpod-") or ident not in ours or ident in known:
                 continue
             if _age(path) < _SETTLED or cgroups.processes(f"{_PARENT}/{name}"):
                 continue
@@ -202,7 +205,7 @@ def _cgroups(engine: Engine, ids: set[str]) -> Found:
                 kind="cgroup",
                 what="cgroup of a container that is no more",
                 subject=path,
-                evidence="no process is in it, and no record names the container",
+                evidence="no process is in it, no record names the container, and Sonata's monitor left files of it",
                 repair="remove it",
             )
             yield finding, partial(cgroups.remove, f"{_PARENT}/{name}")

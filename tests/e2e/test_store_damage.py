@@ -1,0 +1,293 @@
+"""Every kind of damage to a store that can be made by hand: `system check` finds it, mends it, and Podman reads on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from plain_store import IMAGE, PlainStore
+
+pytestmark = pytest.mark.needs_root
+UPON = "localhost/upon:1"
+NOBODY = "d" * 64
+
+
+class Store:
+    """A store with an image that nothing is wrong with, and one upon it that is damaged."""
+
+    def __init__(self, folder: Path, made: PlainStore) -> None:
+        self.plain = made
+        self.root = folder / "root"
+        self.home = self.root / "overlay"
+        self.image: str = self.row("images", UPON)["id"]
+        self.layer: str = self.row("images", UPON)["layer"]
+        self.base: str = self.row("images", IMAGE)["layer"]
+
+    def folder(self, kind: str) -> Path:
+        return self.root / f"overlay-{kind}"
+
+    def row(self, kind: str, name: str) -> dict[str, Any]:
+        rows = json.loads((self.folder(kind) / f"{kind}.json").read_text())
+        found: dict[str, Any] = next(row for row in rows if name in (row["id"], *(row.get("names") or ())))
+        return found
+
+    def edit(self, kind: str, name: str, **changes: object) -> None:
+        path = self.folder(kind) / f"{kind}.json"
+        rows = json.loads(path.read_text())
+        next(row for row in rows if name in (row["id"], *(row.get("names") or ()))).update(changes)
+        path.write_text(json.dumps(rows))
+
+    def item(self, key: str) -> Path:
+        return self.folder("images") / self.image / key
+
+    @property
+    def file(self) -> Path:
+        return self.home / self.layer / "diff/file"
+
+    @property
+    def tar_split(self) -> Path:
+        return self.folder("layers") / f"{self.layer}.tar-split.gz"
+
+
+def missing_layer(store: Store) -> None:
+    shutil.rmtree(store.home / store.layer)
+
+
+def short_tar_split(store: Store) -> None:
+    store.tar_split.write_bytes(store.tar_split.read_bytes()[:40])
+
+
+def no_tar_split(store: Store) -> None:
+    store.tar_split.unlink()
+
+
+def orphan_folder(store: Store) -> None:
+    (store.home / NOBODY / "diff").mkdir(parents=True)
+
+
+def orphan_items(store: Store) -> None:
+    (store.folder("images") / NOBODY).mkdir()
+
+
+def changed_file(store: Store) -> None:
+    store.file.write_text("some")
+
+
+def short_file(store: Store) -> None:
+    os.truncate(store.file, 1)
+
+
+def lost_file(store: Store) -> None:
+    store.file.unlink()
+
+
+def wrong_size(store: Store) -> None:
+    store.edit("layers", store.layer, **{"diff-size": 7})
+
+
+def wrong_diff_digest(store: Store) -> None:
+    store.edit("layers", store.layer, **{"diff-digest": "sha256:" + "0" * 64})
+
+
+def broken_link(store: Store) -> None:
+    (store.home / "l" / ("A" * 26)).symlink_to(f"../{NOBODY}/diff")
+
+
+def lost_short_name(store: Store) -> None:
+    (store.home / "l" / (store.home / store.layer / "link").read_text()).unlink()
+
+
+def lost_link(store: Store) -> None:
+    (store.home / store.layer / "link").unlink()
+
+
+def lost_lower(store: Store) -> None:
+    for name in ("lower", "lower-layers"):
+        (store.home / store.layer / name).unlink(missing_ok=True)
+
+
+def dangling_parent(store: Store) -> None:
+    store.edit("layers", store.layer, parent=NOBODY)
+
+
+def no_manifest(store: Store) -> None:
+    store.item("manifest").unlink()
+
+
+def wrong_manifest(store: Store) -> None:
+    store.item("manifest").write_bytes(store.item("manifest").read_bytes().replace(b"2", b"3", 1))
+
+
+def no_config(store: Store) -> None:
+    next(path for path in store.item("x").parent.iterdir() if path.name.startswith("=c2hh")).unlink()
+
+
+def wrong_config(store: Store) -> None:
+    path = next(path for path in store.item("x").parent.iterdir() if path.name.startswith("=c2hh"))
+    path.write_bytes(path.read_bytes().replace(b"amd64", b"arm64"))
+
+
+def half_written(kind: str) -> Callable[[Store], None]:
+    def damage(store: Store) -> None:
+        path = store.folder(kind) / f"{kind}.json"
+        path.write_bytes(path.read_bytes()[:-9])
+
+    return damage
+
+
+def cut_short(store: Store) -> None:
+    (store.folder("images") / ".tmp-images.json123").write_text("[")
+
+
+def stale_stage(store: Store) -> None:
+    (store.home / "tempdirs").mkdir(exist_ok=True)
+    (store.home / "tempdirs/lock-77").touch()
+    (store.home / "tempdirs/temp-dir-77").mkdir()
+
+
+def volatile_mark(store: Store) -> None:
+    (store.home / store.layer / "work/work/incompat/volatile").mkdir(parents=True)
+
+
+def incomplete(store: Store) -> None:
+    store.edit("layers", store.layer, flags={"incomplete": True})
+
+
+DAMAGES: dict[str, tuple[Callable[[Store], None], bool, str]] = {
+    # what is done; whether it can be mended without losing the image; what is told
+    "missing layer": (missing_layer, False, "broken layer"),
+    "truncated tar-split": (short_tar_split, False, "layer whose tar cannot be made again"),
+    "no tar-split": (no_tar_split, False, "layer whose tar cannot be made again"),
+    "orphan folder": (orphan_folder, True, "layer folder without a record"),
+    "orphan items": (orphan_items, True, "data of images without a record"),
+    "changed file": (changed_file, False, "layer whose files are not what was unpacked"),
+    "truncated file": (short_file, False, "layer whose files are not what was unpacked"),
+    "lost file": (lost_file, False, "layer whose files are not what was unpacked"),
+    "wrong size": (wrong_size, True, "wrong size of a layer"),
+    "wrong diff digest": (wrong_diff_digest, False, "layer whose files are not what was unpacked"),
+    "broken link": (broken_link, True, "broken link"),
+    "lost short name": (lost_short_name, True, "layer without its link"),
+    "lost link": (lost_link, True, "layer without its link"),
+    "lost lower": (lost_lower, False, "broken layer"),
+    "dangling parent": (dangling_parent, False, "broken layer"),
+    "no manifest": (no_manifest, False, "broken image"),
+    "wrong manifest": (wrong_manifest, False, "broken image"),
+    "no config": (no_config, False, "broken image"),
+    "wrong config": (wrong_config, False, "broken image"),
+    "half of the layers' records": (half_written("layers"), False, "the records of layers cannot be read"),
+    "half of the images' records": (half_written("images"), False, "the records of images cannot be read"),
+    "save cut short": (cut_short, True, "a save that was cut short"),
+    "stale stage": (stale_stage, True, "stale staging folder"),
+    "volatile mark": (volatile_mark, True, "mark of a volatile mount that was never taken away"),
+    "incomplete layer": (incomplete, False, "incomplete layer"),
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[PlainStore]:
+    with TemporaryDirectory() as folder:
+        made = PlainStore(Path(folder))
+        made.out("create", "--name", "c", IMAGE)
+        (Path(folder) / "file").write_text("more")
+        made.out("cp", f"{folder}/file", "c:/file")
+        made.out("commit", "-q", "c", UPON)
+        made.out("rm", "c")
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def store(template: PlainStore) -> Iterator[Store]:
+    # Podman takes no run root of more than 50 letters.
+    with TemporaryDirectory() as folder:
+        subprocess.run(["cp", "-a", f"{template.base}/root", f"{folder}/root"], check=True)
+        other = object.__new__(PlainStore)
+        other.base = Path(folder)
+        other.program = [word.replace(str(template.base), folder) for word in template.program]
+        yield Store(Path(folder), other)
+        subprocess.run(["umount", "-q", f"{folder}/root/overlay"], check=False)
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_and_mended(store: Store, name: str) -> None:
+    damage, kept, told = DAMAGES[name]
+    damage(store)
+    found = store.plain("system", "check", "--max", "0")
+    assert found.returncode == 125, found.stdout.decode()
+    assert found.stderr.decode().startswith("Error: damage detected in local storage")
+    lines = found.stdout.decode().splitlines()
+    assert told in {line.partition(": ")[0] for line in lines}, lines
+    assert all("evidence: " in line for line in lines[1::2])
+    store.plain.out("system", "check", "--max", "0", "--repair")
+    assert store.plain.out("system", "check", "--max", "0") == ""
+    images = {IMAGE, UPON} if kept else {IMAGE}
+    if name == "half of the images' records":
+        # Which record was cut, the order of the file says.
+        images = set(store.plain.out("images", "--format", "{{.Repository}}:{{.Tag}}").split())
+        assert len(images) == 1
+    assert read_by_podman(store) == images
+
+
+def read_by_podman(store: Store) -> set[str]:
+    """The names of the images that Podman lists and whose files it shows."""
+    if not shutil.which("podman"):
+        return set(store.plain.out("images", "--format", "{{.Repository}}:{{.Tag}}").split())
+    where = ["--root", str(store.root), "--runroot", f"{store.plain.base}/run", "--storage-driver", "overlay"]
+    argv = ["podman", *where, "--cgroup-manager", "cgroupfs"]
+    done = subprocess.run([*argv, "image", "mount", "--all"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert all(Path(path, "bin/busybox").exists() for path in found.values())
+    subprocess.run([*argv, "image", "unmount", "--all"], check=True, capture_output=True)
+    return set(found)
+
+
+def test_quick_reads_no_file(store: Store) -> None:
+    changed_file(store)
+    assert store.plain.out("system", "check", "--quick", "--max", "0") == ""
+    assert store.plain("system", "check", "--max", "0").returncode == 125
+
+
+def test_what_a_container_stands_on_stays_until_it_is_forced(store: Store) -> None:
+    ident = store.plain.out("create", "--name=c", UPON)
+    changed_file(store)
+    done = store.plain("system", "check", "--repair")
+    assert done.returncode == 125
+    assert "a container needs it" in done.stderr.decode()
+    assert store.plain.out("ps", "-aq", "--no-trunc") == ident
+    store.plain.out("rm", "c")
+    store.plain.out("system", "check", "--repair")
+    assert store.plain.out("images", "--format", "{{.Repository}}:{{.Tag}}") == IMAGE
+
+
+def test_cgroups_of_other_engines_are_not_spoken_of(store: Store) -> None:
+    script = "from sonata.host import cgroups; print(*cgroups.trees())"
+    trees = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    group = Path(trees[0], "libpod_parent", f"libpod-{NOBODY}")
+    try:
+        group.mkdir(parents=True)
+    except OSError:
+        pytest.skip("control groups cannot be made here")
+    os.utime(trees[0])
+    try:
+        assert store.plain.out("system", "check") == ""
+    finally:
+        group.rmdir()
+
+
+def test_tar_split_data_that_belong_to_other_files(store: Store) -> None:
+    """Whole, and of another layer: only reading everything tells."""
+    data = gzip.decompress((store.folder("layers") / f"{store.base}.tar-split.gz").read_bytes())
+    store.tar_split.write_bytes(gzip.compress(data))
+    assert store.plain("system", "check", "--max", "0").returncode == 125
+    store.plain.out("system", "check", "--max", "0", "--repair")
+    assert store.plain.out("images", "--format", "{{.Repository}}:{{.Tag}}") == IMAGE
