@@ -141,6 +141,16 @@ def test_stores_are_ends_too(store: PlainStore, tmp_path: Path) -> None:
     assert "says nothing of containers-storage" in store.refused("image", "copy", "--format=oci", layout, f"{other}y")
 
 
+def test_a_root_file_system_becomes_an_image(store: PlainStore, tmp_path: Path) -> None:
+    store.out("create", "--name", "c", IMAGE)
+    store.out("export", "-o", f"{tmp_path}/root.tar", "c")
+    store.out("image", "copy", f"tarball:{tmp_path}/root.tar", "containers-storage:h.example/root:1")
+    assert store.out("run", "--rm", "--network=none", "h.example/root:1", "/bin/busybox", "echo", "up") == "up"
+    told = store.refused("image", "copy", "sif:x.sif", f"dir:{tmp_path}/d")
+    assert "Singularity images are not read here" in told
+    assert "does not offer write" in store.refused("image", "copy", f"containers-storage:{IMAGE}", "tarball:x")
+
+
 @pytest.mark.needs_peer("skopeo")
 def test_skopeo_copies_on(store: PlainStore, tmp_path: Path) -> None:
     box, layout = f"docker-archive:{tmp_path}/box.tar", f"oci:{tmp_path}/layout:1"

@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if (path / "pyproject.toml").exists())
 ENGINE = [ROOT / name for name in ("sonata_core", "sonata", "sonata_testkit")]
 SCHEMES = {
+    "transport-docker-archive": {"docker-archive", "docker-daemon"},
     "transport-registry": {"docker"},
-    "transport-oci": {"oci", "oci-archive"},
-    "transport-docker-archive": {"docker-archive"},
+    "transport-oci": {"oci", "oci-archive", "tarball"},
 }
 """A transport's entry points are its schemes; where they are not the folder's second word they stand here."""
 

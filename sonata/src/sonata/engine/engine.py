@@ -142,7 +142,14 @@ class Engine:
         return self._slot(NET, name)
 
     def transport(self, scheme: str) -> Slot[TransportHooks]:
-        """An image transport by its scheme."""
+        """An image transport by its scheme. Raises Unsupported for one that is known, and not served."""
+        if scheme == "sif":
+            from sonata_core.errors import Unsupported
+
+            raise Unsupported(
+                "sif: Singularity images are not read here: their root is a squashfs inside the file",
+                hint="singularity build --sandbox DIR IMAGE.sif, then tar -C DIR -c . | sonata import - NAME",
+            )
         return self._slot(TRANSPORT, scheme)
 
     def context(self, group: Group, name: str) -> PluginContext:
