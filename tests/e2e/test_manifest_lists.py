@@ -41,12 +41,9 @@ def registry() -> Iterator[FakeRegistry]:
         entries = []
         for name in ("amd64", "s390x"):
             image = made.add_image("box", name, [b"layer"], architecture=name)
-            content = json.dumps(image).encode() if isinstance(image, dict) else b""
-            digest = made.add_manifest("box", name, image["mediaType"], content)
-            platform = {"architecture": name, "os": "linux"}
-            entries.append(
-                {"mediaType": image["mediaType"], "digest": digest, "size": len(content), "platform": platform}
-            )
+            size = len(made.manifests["box"][image["digest"]][1])
+            entry = {"mediaType": image["mediaType"], "digest": image["digest"], "size": size}
+            entries.append({**entry, "platform": {"architecture": name, "os": "linux"}})
         index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries, "annotations": {"of": "all"}}
         made.add_manifest("box", "all", OCI_INDEX, json.dumps(index).encode())
         yield made

@@ -385,6 +385,9 @@ TABLE: dict[str, Row] = {
     "manifest inspect": _manifest(
         "inspect", "Display the contents of a manifest list or image index", "INSPECT", "exact 1", "IMAGE"
     ),
+    "manifest push": _manifest(
+        "push", "Push a manifest list or image index to a registry", "PUSH", "one or two", "LIST DESTINATION"
+    ),
     "manifest remove": _manifest(
         "remove", "Remove an item from a manifest list or image index", "", "exact 2", "LIST DIGEST"
     ),
@@ -561,7 +564,7 @@ TO_COME = frozenset(
     (
         *("auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
-        *("machine", "manifest push", "play", "pod", "quadlet"),
+        *("machine", "play", "pod", "quadlet"),
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),

@@ -1,6 +1,7 @@
 """What a door asks for when it works on lists of images: field names are options' long names."""
 
 from sonata.model.image_request import PullOptions
+from sonata.model.signing import Signing
 from sonata_core.record import Record
 
 
@@ -67,4 +68,6 @@ class ListPushRequest(PullOptions):
     force_compression: bool = False
     format: str = ""
     quiet: bool = False
+    remove_signatures: bool = False
     rm: bool = False
+    signing: Signing = Signing()

@@ -38,9 +38,9 @@ ADD = (
     _ALL,
     _ANNOTATION,
     *_INSTANCE,
-    ("artifact", "", "bool", False, "", "Add all arguments as artifact files rather than as images", {"later": True}),
-    ("artifact-config", "", "string", "", "", "Artifact configuration file", {"later": True}),
-    ("artifact-config-type", "", "string", "", "", "Artifact configuration media type", {"later": True}),
+    ("artifact", "", "bool", False, "", "Add all arguments as artifact files rather than as images"),
+    ("artifact-config", "", "string", "", "", "Artifact configuration file", {"complete": "files"}),
+    ("artifact-config-type", "", "string", "", "", "Artifact configuration media type"),
     (
         "artifact-exclude-titles",
         "",
@@ -48,11 +48,10 @@ ADD = (
         False,
         "",
         'Refrain from setting "org.opencontainers.image.title" annotations on "layers"',
-        {"later": True},
     ),
-    ("artifact-layer-type", "", "string", "", "", "Artifact layer media type", {"later": True}),
-    ("artifact-subject", "", "string", "", "", "Artifact subject reference", {"later": True}),
-    ("artifact-type", "", "string", "", "", "Override the artifactType value", {"later": True}),
+    ("artifact-layer-type", "", "string", "", "", "Artifact layer media type"),
+    ("artifact-subject", "", "string", "", "", "Artifact subject reference"),
+    ("artifact-type", "", "string", "", "", "Override the artifactType value"),
     _AUTHFILE,
     _CERTS,
     _CREDS,
@@ -76,3 +75,99 @@ INSPECT = (
 )
 
 RM = (("ignore", "i", "bool", False, "", "Ignore errors when a specified manifest is missing"),)
+
+_PACKINGS = ("gzip", "zstd", "zstd:chunked")
+
+PUSH = (
+    (
+        "add-compression",
+        "",
+        "stringSlice",
+        (),
+        "strings",
+        "Add instances with selected compression while pushing",
+        {"choices": _PACKINGS},
+    ),
+    ("all", "", "bool", True, "", "Also push the images in the list"),
+    _AUTHFILE,
+    _CERTS,
+    ("compression-format", "", "string", "", "", "Compression format to use", {"choices": _PACKINGS}),
+    ("compression-level", "", "int", 0, "", "Compression level to use"),
+    _CREDS,
+    (
+        "digestfile",
+        "",
+        "string",
+        "",
+        "",
+        "After copying the image, write the digest of the resulting digest to the file",
+        {"complete": "files"},
+    ),
+    (
+        "force-compression",
+        "",
+        "bool",
+        False,
+        "",
+        "Use the specified compression algorithm even if the destination contains a differently-compressed variant "
+        "already",
+    ),
+    (
+        "format",
+        "f",
+        "string",
+        "",
+        "",
+        "Manifest type (oci or v2s2) to attempt to use when pushing the manifest list "
+        "(default is manifest type of source)",
+        {"choices": ("oci", "v2s2")},
+    ),
+    _INSECURE,
+    ("purge", "p", "bool", False, "", "Remove the local manifest list after push", {"hidden": True}),
+    ("quiet", "q", "bool", False, "", "Don't output progress information when pushing lists"),
+    ("remove-signatures", "", "bool", False, "", "Don't copy signatures when pushing images"),
+    ("rm", "", "bool", False, "", "Remove the manifest list if push succeeds"),
+    ("sign-by", "", "string", "", "", "Add a signature at the destination using the specified key"),
+    (
+        "sign-by-sigstore",
+        "",
+        "string",
+        "",
+        "PATH",
+        "Sign the image using a sigstore parameter file at PATH",
+        {"complete": "files"},
+    ),
+    (
+        "sign-by-sigstore-private-key",
+        "",
+        "string",
+        "",
+        "PATH",
+        "Sign the image using a sigstore private key at PATH",
+        {"complete": "files"},
+    ),
+    (
+        "sign-by-sq-fingerprint",
+        "",
+        "string",
+        "",
+        "FINGERPRINT",
+        "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
+        {
+            "refused": (
+                "keys of Sequoia-PGP are not read here",
+                "sign with a key of GnuPG: --sign-by",
+            )
+        },
+    ),
+    (
+        "sign-passphrase-file",
+        "",
+        "string",
+        "",
+        "PATH",
+        "Read a passphrase for signing an image from PATH",
+        {"complete": "files"},
+    ),
+    _TLS,
+)

@@ -114,10 +114,10 @@ def send(
     return manifest.digest
 
 
-def stored(engine: Engine, image: str) -> StoredImage:
-    """An image as the store has it. Raises NotFound."""
+def stored(engine: Engine, image: str, digest: str = "") -> StoredImage:
+    """An image as the store has it, with the manifest of that digest if it has several. Raises NotFound."""
     record, _ = lookup.get(engine, image)
-    return stored_image(engine.store, lambda layer: engine.storage.hook.storage_contents(layer=layer), record)
+    return stored_image(engine.store, lambda layer: engine.storage.hook.storage_contents(layer=layer), record, digest)
 
 
 def settings_for(engine: Engine, slot: Slot[Any], choices: PushChoices) -> PushOptions:

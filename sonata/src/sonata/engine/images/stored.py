@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     Contents = Callable[[LayerRef], tuple[UnpackTarget, ...]]
 
 
-def stored_image(store: Store, contents: Contents, record: ImageRecord) -> StoredImage:
+def stored_image(store: Store, contents: Contents, record: ImageRecord, digest: str = "") -> StoredImage:
     """Everything that a push needs; layers are read when they are opened.
 
-    `contents` is the storage slot's `storage_contents`. Raises NotFound for a missing layer, Damaged for an
+    `contents` is the storage slot's `storage_contents`; `digest` chooses among several manifests of the image, by
+    default it is the one that came last. Raises NotFound for a missing layer, Damaged for an
     image that has no manifest or whose layers do not fit it.
     """
     from sonata.image.config import from_legacy
@@ -32,7 +33,7 @@ def stored_image(store: Store, contents: Contents, record: ImageRecord) -> Store
     from sonata_core.sdk.manifests import digest_of
 
     try:
-        content = store.image_data(record, "manifest")
+        content = store.image_data(record, _manifest_key(record, digest))
     except NotFound as error:
         raise Damaged(f"image {record.id} has no manifest in the store", hint="pull it again") from error
     document = parse_bytes(content)
@@ -50,6 +51,11 @@ def stored_image(store: Store, contents: Contents, record: ImageRecord) -> Store
     )
     manifest = ManifestBytes(media_type=document.media_type, digest=digest_of(content), content=content)
     return StoredImage(manifest=manifest, config=config, layers=layers)
+
+
+def _manifest_key(record: ImageRecord, digest: str) -> str:
+    keys = [key for key, one in record.big_data_digests.items() if key.startswith("manifest") and one == digest]
+    return keys[0] if keys else "manifest"
 
 
 def layer_chain(store: Store, record: ImageRecord) -> list[LayerRecord]:

@@ -8,7 +8,7 @@ from sonata.engine.manifests.members import open_member
 from sonata.image.platform import host_platform
 from sonata.image.reference import local_name
 from sonata.model.image_request import PullOptions
-from sonata_core.errors import AlreadyExists, NotFound, SonataError, Unsupported, UsageError
+from sonata_core.errors import AlreadyExists, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ImageId
 from sonata_core.models.image import Descriptor
@@ -81,7 +81,11 @@ def add(engine: Engine, request: ListAddRequest) -> ImageId:
     ident = lists.find(engine, request.name).id
     options = _transfer(request)
     if request.artifact:
-        raise Unsupported("artifacts in lists are not made yet", hint="add an artifact of a registry")
+        from sonata.engine.manifests.artifacts import add_artifact
+
+        subject = _subject(engine, request.artifact_subject, options) if request.artifact_subject else None
+        add_artifact(engine, ident, request, subject)
+        return ident
     for image in request.images:
         found = _add(engine, ident, image, options, every=request.all)
         if found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.engine.images import lookup
 from sonata.engine.manifests.instances import image_with
-from sonata_core.errors import NotFound, Unsupported
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import ManifestBytes
 
@@ -27,24 +27,25 @@ def reference_to(engine: Engine, record: ImageRecord, name: str = "") -> str:
     return f"{SCHEME}:{place}{name or '@' + record.id}"
 
 
-def find(engine: Engine, rest: str, *, lists: bool = False) -> tuple[ImageRecord, str]:
-    """The image that `containers-storage:REST` names, and the name it was found by (empty: by its id).
+def find(engine: Engine, rest: str, *, lists: bool = False) -> tuple[Engine, ImageRecord, str]:
+    """What `containers-storage:REST` names: the engine on its store, the image, and its name (empty: by its id).
 
-    Raises NotFound, Unsupported for an image of another store.
+    Raises NotFound, UsageError.
     """
+    from sonata.engine.images.other_store import opened
+
+    here = engine
     if rest.startswith("["):
-        place, _, rest = rest[1:].partition("]")
-        graph = place.partition("@")[2].partition("+")[0] or place
-        if graph not in [store.path for store in engine.stores()]:
-            raise Unsupported(
-                f"{SCHEME}:[{place}]{rest} is in another store than {engine.config.storage.graph_root}",
-                hint="copy the image into this store, or give --root and --runroot of the other",
-            )
+        place, _, name = rest[1:].partition("]")
+        graph = place.partition("@")[2].partition("+")[0] or place.partition("+")[0]
+        if graph in [store.path for store in engine.stores()]:
+            rest = name
+        else:
+            here, rest = opened(engine, rest)
     name, _, ident = rest.rpartition("@")
     if len(ident) == 64:
-        record, _ = lookup.get(engine, ident, lists=lists)
-        return record, name
-    return lookup.get(engine, rest, lists=lists)
+        return here, lookup.get(here, ident, lists=lists)[0], name
+    return here, *lookup.get(here, rest, lists=lists)
 
 
 class StoredSource:

@@ -28,8 +28,8 @@ def open_member(
     """
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     if scheme == local.SCHEME:
-        record, name = local.find(engine, rest, lists=lists)
-        return local.StoredSource(engine, record), local.reference_to(engine, record, name)
+        here, record, name = local.find(engine, rest, lists=lists)
+        return local.StoredSource(here, record), local.reference_to(here, record, name)
     if scheme:
         return open_reference(engine, engine.transport(scheme).hook.transport_parse(text=rest), options)
     trouble = ""
