@@ -23,6 +23,20 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json"
+KEY = """\
+-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----
+eyJrZGYiOnsibmFtZSI6InNjcnlwdCIsInBhcmFtcyI6eyJOIjo2NTUzNiwiciI6
+OCwicCI6MX0sInNhbHQiOiJBcmRhTXN0WHk2QUpYTHFZTDhRVlJkb0g3bXdwUE5i
+cjZVbjhEQ2ZhNmVvPSJ9LCJjaXBoZXIiOnsibmFtZSI6Im5hY2wvc2VjcmV0Ym94
+Iiwibm9uY2UiOiJiNHk3MjVvT0c3ZS9wKzVEdVlseGhiS21Vb0Z5SllZZCJ9LCJj
+aXBoZXJ0ZXh0IjoiU0xoVW5iZm9UaGxmWjNRYlpzNmhYVEEvYVpQWUJ0NC9lbExl
+RFBjalpWRHJyRVRwUEZCNitKWGZaZVVnZ3UvcXBJdURiWXVSZWYrZS9nUHJLbk5R
+d3BIbGVaRWt0Nmx2VlAxdW9YRFR1ZVJqQzJsMkZjOWxnWEZ5SUVmMWdUWjAwTGJD
+UzJ4N2hXWmVFRC8yVlVrVllvUkNLaGtpd2U5b2dDell6MFpiam1IbU51Zk5RMWtE
+cDFnZWJWckhhMnRpRVBlZUFmNmI0d2RjNmc9PSJ9
+-----END ENCRYPTED COSIGN PRIVATE KEY-----
+"""
+"""A key of cosign's form, made for tests; its passphrase is `secret`."""
 ZSTD = {"io.github.containers.compression.zstd": "true"}
 
 
@@ -190,11 +204,58 @@ def test_a_registry_that_looks_at_references(store: ListStore, tmp_path: Path) -
         )
 
 
-def test_signing(store: ListStore, tmp_path: Path) -> None:
-    where = f"oci:{tmp_path}/layout"
-    refused = store.refused("manifest", "push", "--sign-by-sq-fingerprint=x", "two", where)
-    assert "--sign-by-sq-fingerprint" in refused
-    assert not (tmp_path / "layout").exists()
+def test_signatures_of_the_list_and_of_each_image(
+    store: ListStore, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "containers/registries.d/all.yaml"
+    place.parent.mkdir(parents=True)
+    place.write_text(f"default-docker:\n  lookaside: file://{tmp_path}/sigs\n  use-sigstore-attachments: true\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    home = tmp_path / "gnupg"
+    home.mkdir(0o700)
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    (tmp_path / "pass").write_text("secret\n")
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "params").write_text(f"privateKeyFile: {tmp_path}/key\nprivateKeyPassphraseFile: {tmp_path}/pass\n")
+    make = ["gpg", "--batch", "--quiet", "--passphrase", "secret", "--pinentry-mode", "loopback"]
+    subprocess.run([*make, "--quick-generate-key", "me@example.com"], check=True, capture_output=True)
+    try:
+        secret = f"--sign-passphrase-file={tmp_path}/pass"
+        goal = f"{registry.host}/signed:1"
+        store.out("manifest", "push", "-q", PLAIN, "--sign-by=me@example.com", secret, "two", goal)
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=False)
+    whole = f"sha256={sha256(registry.manifests['signed']['1'][1]).hexdigest()}"
+    parts = [one["digest"].replace(":", "=") for one in arrived(registry, "signed")["manifests"]]
+    there = {path.parent.name.partition("@")[2] for path in (tmp_path / "sigs").rglob("signature-1")}
+    assert there == {whole, *parts}
+    store.out("manifest", "push", "-q", PLAIN, f"--sign-by-sigstore-private-key={tmp_path}/key", secret, "two", goal)
+    tags = {tag for tag in registry.manifests["signed"] if tag.endswith(".sig")}
+    assert tags == {f"{name.replace('=', '-')}.sig" for name in (whole, *parts)}
+    store.out(
+        "manifest", "push", "-q", PLAIN, f"--sign-by-sigstore={tmp_path}/params", "two", f"{registry.host}/again:1"
+    )
+    assert len([tag for tag in registry.manifests["again"] if tag.endswith(".sig")]) == 3
+    refused = store.refused("manifest", "push", "--sign-by-sq-fingerprint=x", "two", f"oci:{tmp_path}/layout")
+    assert "--sign-by-sq-fingerprint is not supported: keys of Sequoia-PGP are not read here" in refused
+
+
+def test_signatures_stay_behind_when_asked(
+    store: ListStore, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "containers/registries.d/all.yaml"
+    place.parent.mkdir(parents=True)
+    place.write_text(f"default-docker:\n  lookaside: file://{tmp_path}/sigs\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    store.out("push", "-q", PLAIN, ARM, f"{registry.host}/left:arm")
+    digest = f"sha256={sha256(registry.manifests['left']['arm'][1]).hexdigest()}"
+    signature = tmp_path / f"sigs/left@{digest}/signature-1"
+    signature.parent.mkdir(parents=True)
+    signature.write_bytes(b"signed by somebody")
+    store.out("manifest", "create", PLAIN, "left", f"docker://{registry.host}/left:arm")
+    refused = store.refused("manifest", "push", "-q", PLAIN, "left", f"oci:{tmp_path}/layout")
+    assert "Can not copy signatures" in refused
+    store.out("manifest", "push", "-q", PLAIN, "--remove-signatures", "left", f"oci:{tmp_path}/layout")
 
 
 def test_files_become_an_artifact(store: ListStore, registry: FakeRegistry, tmp_path: Path) -> None:

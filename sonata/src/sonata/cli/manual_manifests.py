@@ -51,6 +51,21 @@ MANIFESTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Shows a list of the store; for any other name what its registry has under it, which must be a list too."),
         ("sonata manifest inspect localhost/list", "sonata manifest inspect quay.io/example/other:v1"),
     ),
+    "sonata.cli.manifests.push:command": (
+        (
+            "Pushes a list to a registry, an OCI layout or archive, or a folder, and with it its images and artifacts, "
+            "wherever they are: those of the store are packed as by push, others are copied from place to place as "
+            "they are, and keep their digests, unless a format or a compression was asked for. With --all=false only "
+            "the list itself is written; its images must be there already.\n\nWith --add-compression images are "
+            "added that differ from those of the list in nothing but their compression; engines choose the one that "
+            "they can read best."
+        ),
+        (
+            "sonata manifest push mylist:v1.11 docker://quay.io/example/image:v1.11",
+            "sonata manifest push --rm mylist:v1.11 oci:layout:v1.11",
+            "sonata manifest push --add-compression zstd mylist:v1.11 quay.io/example/image:v1.11",
+        ),
+    ),
     "sonata.cli.manifests.remove:command": (
         "Takes an instance out of a list. The image itself stays.",
         (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from sonata.cli.images.signing import signing_of
 from sonata.cli.manifests.transfer import tls_verify
 from sonata.cli.request import fill
 from sonata.model.manifest_request import ListPushRequest
-from sonata.model.signing import Signing
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -18,20 +18,12 @@ if TYPE_CHECKING:
 
 def to_request(parsed: Parsed) -> ListPushRequest:
     """The request that the command line makes. Raises UsageError."""
-    from sonata.engine.images.signing import read_passphrase
-
     name, destination = parsed.args[0], parsed.args[-1]
     if not name:
         raise UsageError('invalid image name ""')
     if not destination:
         raise UsageError('invalid destination ""')
     forced = parsed.changed("compression-format") and not parsed.changed("force-compression")
-    signing = Signing(
-        sign_by=parsed["sign-by"],
-        sigstore_key=parsed["sign-by-sigstore-private-key"],
-        sigstore_params=parsed["sign-by-sigstore"],
-        passphrase=read_passphrase(parsed["sign-passphrase-file"]),
-    )
     return fill(
         ListPushRequest,
         parsed,
@@ -41,7 +33,7 @@ def to_request(parsed: Parsed) -> ListPushRequest:
         compression_level=parsed["compression-level"] if parsed.changed("compression-level") else None,
         rm=parsed["rm"] or parsed["purge"],
         tls_verify=tls_verify(parsed),
-        signing=signing,
+        signing=signing_of(parsed),
     )
 
 
