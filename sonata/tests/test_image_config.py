@@ -6,7 +6,8 @@ import pytest
 
 from sonata.image import config as image_config
 from sonata.image import view
-from sonata_core.errors import Damaged
+from sonata.image.instructions import apply_changes
+from sonata_core.errors import Damaged, UsageError
 from sonata_core.models.image import ManifestBytes
 from sonata_core.models.media import DOCKER_CONFIG, DOCKER_MANIFEST
 from sonata_core.sdk.manifests import digest_of
@@ -129,3 +130,36 @@ def test_history_walks_from_the_top() -> None:
     rows = view.history(image, (view.LayerUse(size=7, image_id="e" * 64, tags=("localhost/base:1",)),))
     assert [(row.id, row.created_by, row.size) for row in rows] == [("e" * 64, "CMD", 0), (view.MISSING, "ADD", 7)]
     assert view.history(image, (view.LayerUse(size=7),))[0].id == image.id
+
+
+SHELL = ["/bin/sh", "-c"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "entrypoint", "command"),
+    [
+        (("CMD",), None, SHELL),
+        (("CMD=",), None, SHELL),
+        (("CMD x y",), None, [*SHELL, "x y"]),
+        (('CMD ["y"]',), None, ["y"]),
+        (("CMD []",), ["sleep", "5"], ["7"]),
+        (("ENTRYPOINT",), ["sleep", "5"], ["7"]),
+        (("ENTRYPOINT []",), ["sleep", "5"], ["7"]),
+        (('ENTRYPOINT ["q"]',), ["q"], None),
+        (("CMD x", 'ENTRYPOINT ["q"]'), ["q"], [*SHELL, "x"]),
+        (("ENV A=b",), ["sleep", "5"], ["7"]),
+    ],
+)
+def test_programs_of_a_commit(
+    changes: tuple[str, ...], entrypoint: list[str] | None, command: list[str] | None
+) -> None:
+    """As Podman 5.8 writes them: what is given of the two takes the place of both, nothing changes nothing."""
+    made = apply_changes({"Entrypoint": ["sleep", "5"], "Cmd": ["7"]}, changes)
+    assert (made.get("Entrypoint"), made.get("Cmd")) == (entrypoint, command)
+
+
+@pytest.mark.parametrize("change", ["ENV", "ENV A", "USER", "LABEL a", "ONBUILD", "NOSUCH x"])
+def test_changes_that_say_too_little(change: str) -> None:
+    with pytest.raises(UsageError):
+        apply_changes({}, (change,))
+    assert apply_changes({"Cmd": ["7"]}, ("ENV A",), single=True)["Env"] == ["A="]

@@ -69,6 +69,11 @@ OUT = {
     ("/up/up/t", ""): "t",
     ("/../../t", ""): "t",
     ("../t", ""): "t",
+    ("/t/", ""): "t",
+    ("/t/.", "/new"): "new",
+    ("/lt/", ""): "t",
+    ("/t/../t", ""): "t",
+    ("/nosuch/", ""): '!"/nosuch/" could not be found on container c: no such file or directory',
     ("/nosuch", ""): '!"/nosuch" could not be found on container c: no such file or directory',
     ("/dang", ""): '!"/dang" could not be found on container c: no such file or directory',
 }
@@ -84,6 +89,7 @@ def test_out_of_a_container(filled: PlainStore, tmp_path: Path) -> None:
         assert tree(out) == expected, (source, target)
     (out / "file").write_text("x")
     assert "destination must be a directory when copying a directory" in filled.refused("cp", "c:/d", f"{out}/file")
+    assert f"stat {out}/file/: not a directory" in filled.refused("cp", "c:/t", f"{out}/file/")
     filled.out("cp", "c:/t", f"{out}/file")
     assert (out / "file").read_text() == "t\n"
     assert (out / "file").stat().st_uid == 0
@@ -103,6 +109,9 @@ IN = {
     ("dlink", "/e"): "dlink dlink/a dlink/sub dlink/sub/b",
     ("file", "/up/up/e"): "file",
     ("src", "/t"): "!destination must be a directory when copying a directory",
+    ("file/", "/e"): "!/home/file/: not a directory",
+    ("file/.", "/e"): "!/home/file/.: not a directory",
+    ("file", "/t/"): "!copying to container: copier: put: /t (/t): exists but is not a directory",
     ("nosuch", "/e"): "!could not be found on the host",
 }
 

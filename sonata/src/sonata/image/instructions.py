@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     Config = dict[str, Any]
 
 
+_PROGRAMS = ("Entrypoint", "Cmd")
+
+
 def apply_changes(config: Config, changes: Iterable[str], *, single: bool = False) -> Config:
     """The `config` part of an image's config as the instructions leave it; its keys are Docker's.
 
-    With `single`, as for `import`, an instruction sets one pair, port or label. Raises UsageError in Podman's words.
+    With `single`, as for `import`, an instruction sets one pair, port or label. Otherwise, as for `commit`, CMD and
+    ENTRYPOINT together take the place of both that were there, and may come bare: `CMD` is a shell without a script.
+    Raises UsageError in Podman's words.
     """
     made = dict(config)
-    command_given = False
+    if not single:
+        made = {key: value for key, value in made.items() if key not in _PROGRAMS}
     for change in changes:
-        word, value = _split(change)
+        word, value = _split(change, bare=not single)
         act = _INSTRUCTIONS.get(word)
         if act is None:
             raise UsageError(f'invalid change "{change}" - invalid instruction {word}')
@@ -29,20 +35,18 @@ def apply_changes(config: Config, changes: Iterable[str], *, single: bool = Fals
             act(made, value, single)
         except ValueError as error:
             raise UsageError(f'invalid change "{change}" - {error}') from error
-        if word == "CMD":
-            command_given = True
-        if word == "ENTRYPOINT" and not command_given and not single:
-            made.pop("Cmd", None)
+    if not any(made.get(key) for key in _PROGRAMS):
+        made.update({key: config[key] for key in _PROGRAMS if key in config and not single})
     return {key: value for key, value in made.items() if value not in ("", [], {}, None)}
 
 
-def _split(change: str) -> tuple[str, str]:
-    """`KEY VALUE`, or `KEY=VALUE` where that has no blank before the sign."""
+def _split(change: str, *, bare: bool) -> tuple[str, str]:
+    """`KEY VALUE`, or `KEY=VALUE` where that has no blank before the sign; `CMD` or `ENTRYPOINT` alone if `bare`."""
     word, sign, value = change.strip().partition(" ")
     head, equals, rest = word.partition("=")
     if equals and head.upper() in _INSTRUCTIONS and (not sign or head.upper() in ("CMD", "ENTRYPOINT")):
         word, value = head, f"{rest}{sign}{value}"
-    if not value.strip():
+    if not value.strip() and not (bare and word.upper() in ("CMD", "ENTRYPOINT")):
         raise UsageError(f'invalid change "{change}" - must be formatted as KEY VALUE')
     return word.upper(), value.strip()
 
@@ -67,7 +71,9 @@ def _parts(value: str) -> list[str]:
 def _program(key: str) -> Callable[[Config, str, bool], None]:
     def act(config: Config, value: str, _single: bool) -> None:
         words = _words(value)
-        config[key] = words if words is not None else ["/bin/sh", "-c", value]
+        if words is None:
+            words = ["/bin/sh", "-c", value] if value else ["/bin/sh", "-c"] if key == "Cmd" else []
+        config[key] = words
 
     return act
 
@@ -82,7 +88,9 @@ def _text(key: str) -> Callable[[Config, str, bool], None]:
 def _pairs(value: str, single: bool) -> list[tuple[str, str]]:
     key, equals, rest = value.partition("=")
     if " " in key or not equals:  # `ENV key the rest`
-        key, _, rest = value.partition(" ")
+        key, blank, rest = value.partition(" ")
+        if not blank and not single:
+            raise ValueError("it must have two arguments")
         return [(key, rest.strip())]
     if single:
         return [(key, rest)]

@@ -104,13 +104,20 @@ def copy_in(tar: BinaryIO, side: Side, given: str, options: CopyOptions) -> None
 
 def _source(side: Side, path: str, given: str) -> Found:
     found = side.find(path)
-    if found is None or (path.endswith("/") and not found.is_folder):
+    if found is not None and path.endswith("/") and not found.is_folder:
+        found.close()
+        found = None
+    if found is None:
+        # Podman writes paths of a container anew: `FILE/`, `FILE/.` and `FILE/../FILE` are the file.
+        shorter = side.shortened(path)
+        found = side.find(shorter) if shorter != path else None
+    if found is None:
         raise _missing(side, given)
     return found
 
 
 def _missing(side: Side, given: str) -> NotFound:
-    return NotFound(f'"{given}" could not be found {side.where}: no such file or directory', name=given)
+    return NotFound(f'"{given}" could not be found {side.where}: {side.reason(given)}', name=given)
 
 
 def _target(target: tuple[Side, str], source: Found, shown: bytes) -> tuple[int, bytes]:
@@ -123,6 +130,8 @@ def _target(target: tuple[Side, str], source: Found, shown: bytes) -> tuple[int,
     try:
         if there.is_folder:
             return there.open_folder(), shown
+        if path.endswith("/"):
+            raise side.no_folder(given)
         if source.is_folder:
             raise UsageError("destination must be a directory when copying a directory")
         return os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=there.parent), there.name

@@ -12,7 +12,7 @@ from sonata.host import process
 from sonata.model.container import MountKind
 from sonata.state import containers as rows
 from sonata.state import objects
-from sonata_core.errors import Conflict, NotFound
+from sonata_core.errors import Conflict, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import open_in_root, open_parent
 
@@ -93,6 +93,20 @@ class Side:
         """Where relative paths begin."""
         return os.getcwd()
 
+    def shortened(self, path: str) -> str:
+        """The path of a source as it may be meant where nothing lies at it."""
+        return path
+
+    def reason(self, given: str) -> str:
+        """Why nothing is found."""
+        path = self.absolute(given)
+        above = path[:-2] if path.endswith("/.") else path
+        return f"stat {path}: not a directory" if os.path.exists(above.rstrip("/")) else "no such file or directory"
+
+    def no_folder(self, given: str) -> SonataError:
+        """For a target that is called a folder and is none."""
+        return NotFound(f'"{given}" could not be found {self.where}: {self.reason(given)}', name=given)
+
     def find(self, path: str) -> Found | None:
         """What lies there."""
         root = os.open("/", _FOLDER | os.O_CLOEXEC)
@@ -145,6 +159,19 @@ class ContainerSide(Side):
     def base(self) -> str:
         """The container's working directory."""
         return self._row.config.process.cwd
+
+    def shortened(self, path: str) -> str:
+        """Without `/` and `/.` at its end, and without `..`."""
+        return os.path.normpath(path)
+
+    def reason(self, given: str) -> str:
+        """What Podman says of all of them."""
+        return "no such file or directory"
+
+    def no_folder(self, given: str) -> SonataError:
+        """For a target that is called a folder and is none."""
+        path = os.path.normpath(self.absolute(given))
+        return UsageError(f"copying to container: copier: put: {path} ({path}): exists but is not a directory")
 
     def find(self, path: str) -> Found | None:
         """What lies there, for a stopped container also in its volumes and bound folders."""
