@@ -21,6 +21,7 @@ from sonata_core import errors
 ROOT = Path(__file__).parents[1]
 HEADINGS = {
     "containers": "Containers",
+    "pods": "Pods",
     "images": "Images",
     "artifacts": "Artifacts",
     "manifests": "Lists of images",

@@ -30,4 +30,5 @@ def test_every_option_has_a_paragraph_and_the_reverse(path):
 
 def test_what_is_refused_is_said_to_be():
     text = (ROOT / "docs/man/sonata-run.1.md").read_text()
-    assert "**--pod**=*string*\n\nRun container in an existing pod. *Not supported yet: refused.*" in text
+    told = "**--link-local-ip**=*string*\n\nLink-local addresses of the container. *Refused: "
+    assert told in text

@@ -117,6 +117,43 @@ def _top(_path: str, parsed: Parsed) -> None:
         raise UsageError("you must provide the name or id of a running container")
 
 
+def _pods(_path: str, parsed: Parsed) -> None:
+    """Pods, or one of --all, --latest, --pod-id-file."""
+    every, latest, files = _flag(parsed, "all"), _flag(parsed, "latest"), parsed.changed("pod-id-file")
+    if files and (every or latest):
+        raise UsageError("--all, --latest, and --pod-id-file cannot be used together")
+    if every and latest:
+        raise UsageError("--all and --latest cannot be used together")
+    if parsed.args and every:
+        raise UsageError("no arguments are needed with --all")
+    if parsed.args and latest:
+        raise UsageError("--latest and pods cannot be used together")
+    if parsed.args and files:
+        raise UsageError("no arguments are needed with --latest or --pod-id-file")
+    if not (parsed.args or every or latest or files):
+        raise UsageError("you must provide at least one name or id")
+
+
+def _pod_logs(_path: str, parsed: Parsed) -> None:
+    latest = _flag(parsed, "latest")
+    if parsed.args and latest:
+        raise UsageError("--latest and pods cannot be used together")
+    if not parsed.args and not latest:
+        raise UsageError("specify at least one pod name or ID to log")
+    if len(parsed.args) > 1:
+        raise UsageError("requires exactly 1 arg")
+
+
+def _pod_top(_path: str, parsed: Parsed) -> None:
+    if not parsed.args and not _flag(parsed, "latest") and not _flag(parsed, "list-descriptors"):
+        raise UsageError("you must provide the name or id of a running pod")
+
+
+def _pod_stats(_path: str, parsed: Parsed) -> None:
+    if sum((bool(parsed.args), _flag(parsed, "all"), _flag(parsed, "latest"))) > 1:
+        raise UsageError("--all, --latest and arguments cannot be used together")
+
+
 def _port(_path: str, parsed: Parsed) -> None:
     if len(parsed.args) > 2:
         raise UsageError("`port` accepts at most 2 arguments")
@@ -201,6 +238,10 @@ _RULES: dict[str, Callable[[str, Parsed], None]] = {
     "names or none": _some_names,
     "one or two": _one_or_two,
     "one to three": _one_to_three,
+    "pod logs": _pod_logs,
+    "pod stats": _pod_stats,
+    "pod top": _pod_top,
+    "pods": _pods,
     "port": _port,
     "rmi": _rmi,
     "save": _save,

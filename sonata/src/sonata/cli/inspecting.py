@@ -63,6 +63,24 @@ _NAMES = {
     "HostIp": "HostIP",
     "containers": "Containers",
     "author": "Author",
+    "blkio_weight": "BlkioWeight",
+    "blkio_weight_device": "BlkioWeightDevice",
+    "cpu_period": "CPUPeriod",
+    "cpu_quota": "CPUQuota",
+    "cpu_shares": "CPUShares",
+    "cpuset_cpus": "CPUSetCPUs",
+    "cpuset_mems": "CPUSetMems",
+    "device_read_bps": "BlkioDeviceReadBps",
+    "device_write_bps": "BlkioDeviceWriteBps",
+    "devices": "Devices",
+    "memory_limit": "MemoryLimit",
+    "memory_swap": "MemorySwap",
+    "mounts": "Mounts",
+    "pid_ns": "PidNS",
+    "security_opt": "SecurityOpts",
+    "userns": "UserNS",
+    "uts_ns": "UtsNS",
+    "volumes_from": "VolumesFrom",
     "comment": "Comment",
     "created": "Created",
     "created_by": "CreatedBy",
@@ -92,6 +110,7 @@ _TYPES = {
     "Config": "*define.InspectContainerConfig",
     "GraphDriver": "*define.DriverData",
     "HostConfig": "*define.InspectContainerHostConfig",
+    "InfraConfig": "*define.InspectPodInfraConfig",
     "NetworkSettings": "*define.InspectNetworkSettings",
     "RootFS": "*inspect.RootFS",
     "State": "*define.InspectContainerState",
@@ -125,6 +144,17 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
         "Networks": {},
     },
     "define.InspectMounts": {"Name": "", "SubPath": ""},
+    "*define.InspectPodInfraConfig": {**dict.fromkeys(("CPUPeriod", "CPUQuota"), 0), "CPUSetCPUs": ""},
+    "define.InspectPodData": {
+        **dict.fromkeys(("BlkioWeight", "CPUPeriod", "CPUQuota", "CPUShares", "MemoryLimit", "MemorySwap"), 0),
+        **dict.fromkeys(
+            ("CPUSetCPUs", "CPUSetMems", "CgroupPath", "InfraContainerID", "Namespace", "RestartPolicy"), ""
+        ),
+        **dict.fromkeys(("BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioWeightDevice", "Containers"), ()),
+        **dict.fromkeys(("CreateCommand", "Devices", "Mounts", "SecurityOpts", "SharedNamespaces", "VolumesFrom"), ()),
+        "InfraConfig": None,
+        "Labels": {},
+    },
     "define.InspectVolumeData": {
         **dict.fromkeys(("UID", "GID", "Timeout"), 0),
         **dict.fromkeys(("Anonymous", "NeedsCopyUp", "NeedsChown"), False),
@@ -141,6 +171,8 @@ def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
 
     if "Mountpoint" in value and "Scope" in value:
         type_name = "define.InspectVolumeData"
+    if "CreateInfra" in value:
+        type_name = "define.InspectPodData"
     members = dict(_LEFT_OUT.get(type_name, ()))
     members |= {_NAMES.get(key, key): _member(_NAMES.get(key, key), item) for key, item in value.items()}
     if "Id" in members:

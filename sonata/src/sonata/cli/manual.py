@@ -6,10 +6,12 @@ Read for `--help` and by `tools/gendocs.py` only.
 from sonata.cli.manual_artifacts import ARTIFACTS
 from sonata.cli.manual_images import COPIES
 from sonata.cli.manual_manifests import MANIFESTS
+from sonata.cli.manual_pods import PODS
 
 MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     **COPIES,
     **ARTIFACTS,
+    **PODS,
     "sonata.cli.containers.attach:command": (
         (
             "The sonata attach command allows you to attach to a running container using the container's "

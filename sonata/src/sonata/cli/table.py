@@ -17,12 +17,14 @@ _C = "sonata.cli.containers."
 _I = "sonata.cli.images."
 _N = "sonata.cli.networks."
 _V = "sonata.cli.volumes."
+_PODS = "sonata.cli.pods."
 _SECRETS = "sonata.cli.secrets."
 _LISTS = "sonata.cli.manifests."
 _S = "sonata.cli.system."
 _P = "sonata.cli.plugins."
 _ONE_C = "CONTAINER"
 _MORE_C = "CONTAINER [CONTAINER...]"
+_MORE_P = "POD [POD...]"
 _MORE_I = "IMAGE [IMAGE...]"
 
 
@@ -36,6 +38,10 @@ def _artifact(verb: str, text: str, options: str, rule: str, synopsis: str) -> R
 
 def _image(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
     return (f"{_I}{verb}:command", text, "userns", "images", options, rule, synopsis)
+
+
+def _pod(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
+    return (f"{_PODS}{verb}:command", text, "userns", "pods", options and f"pods:{options}", rule, synopsis)
 
 
 def _network(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
@@ -439,6 +445,35 @@ TABLE: dict[str, Row] = {
         "[KIND/]NAME [[KIND/]NAME...]",
     ),
     "plugin ls": (f"{_P}ls:command", "List plugins", "userns", "plugins", "plugins:LS", "none", ""),
+    "pod": ("", "Manage pods", "host", "pods", "", "", ""),
+    "pod clone": _pod("clone", "Clone an existing pod", "CLONE", "one or two", "POD [NAME]"),
+    "pod create": _pod("create", "Create a new empty pod", "CREATE", "max 1", "[NAME]"),
+    "pod exists": _pod("exists", "Check if a pod exists in local storage", "", "exact 1", "POD"),
+    "pod inspect": _pod("inspect", "Display the configuration of a pod", "INSPECT", "inspect", _MORE_P),
+    "pod kill": _pod("kill", "Send the specified signal or SIGKILL to containers in pod", "KILL", "pods", _MORE_P),
+    "pod logs": _pod("logs", "Fetch logs for pod with one or more containers", "LOGS", "pod logs", "POD"),
+    "pod pause": _pod("pause", "Pause one or more pods", "PAUSE", "pods", _MORE_P),
+    "pod prune": _pod("prune", "Remove all stopped pods and their containers", "PRUNE", "none", ""),
+    "pod ps": _pod("ps", "List pods", "PS", "none", ""),
+    "pod restart": _pod("restart", "Restart one or more pods", "RESTART", "pods", _MORE_P),
+    "pod rm": _pod("rm", "Remove one or more pods", "RM", "pods", _MORE_P),
+    "pod start": _pod("start", "Start one or more pods", "START", "pods", _MORE_P),
+    "pod stats": _pod(
+        "stats",
+        "Display a live stream of resource usage statistics for the containers in one or more pods",
+        "STATS",
+        "pod stats",
+        "[POD...]",
+    ),
+    "pod stop": _pod("stop", "Stop one or more pods", "STOP", "pods", _MORE_P),
+    "pod top": _pod(
+        "top",
+        "Display the running processes of containers in a pod",
+        "TOP",
+        "pod top",
+        "POD [FORMAT-DESCRIPTORS|ARGS...]",
+    ),
+    "pod unpause": _pod("unpause", "Unpause one or more pods", "UNPAUSE", "pods", _MORE_P),
     "port": _PORT,
     "ps": _PS,
     "pull": _PULL,
@@ -549,6 +584,8 @@ ALIASES: dict[str, str] = {
     "network list": "network ls",
     "network remove": "network rm",
     "plugin list": "plugin ls",
+    "pod list": "pod ps",
+    "pod ls": "pod ps",
     "secret list": "secret ls",
     "umount": "unmount",
     "volume list": "volume ls",
@@ -556,7 +593,11 @@ ALIASES: dict[str, str] = {
 }
 
 STOPS_AT_FIRST_ARGUMENT = frozenset(
-    ("create", "exec", "run", "top", "unshare", "container create", "container exec", "container run", "container top")
+    (
+        *("create", "exec", "run", "top", "unshare"),
+        *("container create", "container exec", "container run", "container top"),
+        *("pod create", "pod top"),
+    )
 )
 """Commands whose options end at the first argument: what follows is the container's."""
 
@@ -564,7 +605,7 @@ TO_COME = frozenset(
     (
         *("auto-update", "build", "builder", "buildx", "compose", "context"),
         *("farm", "kube"),
-        *("machine", "play", "pod", "quadlet"),
+        *("machine", "play", "quadlet"),
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build", "image scp"),

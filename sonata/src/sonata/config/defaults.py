@@ -6,7 +6,7 @@ from sonata.config.values import EngineConfig
 from sonata.model.defaults import Defaults
 from sonata_core.record import fields_of
 
-_ENGINE = ("detach_keys", "image_volume_mode", "stop_timeout")
+_ENGINE = ("detach_keys", "image_volume_mode", "pod_exit_policy", "stop_timeout")
 
 
 def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:

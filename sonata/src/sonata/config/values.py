@@ -86,12 +86,15 @@ class EngineSettings(Record):
     image_parallel_copies: int
     """0: as many as the engine finds useful."""
     image_volume_mode: str
+    infra_command: str
+    infra_image: str
     init_path: str
     multi_image_archive: bool
     network_cmd_path: str
     """Of the program that it is named after."""
     network_cmd_options: tuple[str, ...]
     no_pivot_root: bool
+    pod_exit_policy: str
     pull_policy: str
     retry: int
     retry_delay: str

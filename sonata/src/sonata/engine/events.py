@@ -75,6 +75,11 @@ def thing(engine: Engine, kind: str, status: str, name: str, ident: str = "", *,
     write(engine, {**row, "Attributes": None})
 
 
+def pod(engine: Engine, ident: str, name: str, status: str) -> None:
+    """Something happened to a pod."""
+    thing(engine, "pod", status, name, ident)
+
+
 def network(
     engine: Engine,
     status: str,

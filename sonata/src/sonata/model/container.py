@@ -349,6 +349,9 @@ class ContainerConfig(Record):
     conmon_pid_file: str = ""
     cid_file: str = ""
     pod: str = ""
+    """The id of its pod."""
+    infra: bool = False
+    """It is its pod's infra container."""
     init_type: str = ""
     requires: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()

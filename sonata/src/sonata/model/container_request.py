@@ -113,12 +113,16 @@ class RemoveRequest(Record):
 
 
 class CloneRequest(Record):
-    """`container clone`: `image` in the place of the original's; `destroy` the original, if it runs with `force`."""
+    """`container clone`: `image` in the place of the original's; `destroy` the original, if it runs with `force`.
+
+    `pod`: the name of the pod that it is to be in; empty: as the original.
+    """
 
     name: str = ""
     image: str = ""
     destroy: bool = False
     force: bool = False
+    pod: str = ""
     run: bool = False
 
 

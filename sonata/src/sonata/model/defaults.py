@@ -75,6 +75,7 @@ class Defaults(Record):
     health_interval: str = "30s"
     image_volume_mode: str = "anonymous"
     network_backend: str = "netavark"
+    pod_exit_policy: str = "continue"
     rootless_network: str = "pasta"
     runtime: str = "crun"
     stop_timeout: int = 10

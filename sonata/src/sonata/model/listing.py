@@ -36,3 +36,6 @@ class ListedContainer(Record):
     health: str = ""
     size: tuple[int, int] | None = None
     namespaces: Mapping[str, str] = {}
+    pod: str = ""
+    pod_name: str = ""
+    infra: bool = False

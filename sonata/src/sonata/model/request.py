@@ -173,6 +173,8 @@ class RunRequest(HealthOptions):
     annotation: tuple[str, ...] = ()
     cidfile: str = ""
     conmon_pidfile: str = ""
+    inherits: str = ""
+    """The id of the infra container whose mounts this one gets; doors leave it empty."""
     init_ctr: str = ""
     label: tuple[str, ...] = ()
     label_file: tuple[str, ...] = ()

@@ -428,6 +428,8 @@ def _mounts(request: RunRequest, image: ImageFacts, materials: Materials, defaul
         )
     )
     others = [mount for text in request.volumes_from for mount in _others(text, materials)]
+    if request.inherits:
+        others += [mount.replace(origin="pod") for mount in volumes.from_others(_of_pod(request, materials), ())]
     of_image = volumes.of_image(image.volumes, _image_volumes(request, defaults), container_id)
     of_defaults = [
         *(volumes.parse(text, where, container_id) for text in defaults.volumes),
@@ -441,6 +443,11 @@ def _others(text: str, materials: Materials) -> list[MountUse]:
     if name not in materials.containers:
         raise UsageError(f"looking up container {go_quote(name)} for volumes-from: no such container")
     return volumes.from_others(materials.containers[name].mounts, options)
+
+
+def _of_pod(request: RunRequest, materials: Materials) -> list[MountUse]:
+    """The mounts of the pod's infra container, but for its own program."""
+    return [mount for mount in materials.containers[request.inherits].mounts if mount.origin != "infra"]
 
 
 def _secret(text: str) -> SecretUse:

@@ -36,6 +36,11 @@ def parse(text: str, doing: str = "running container create option: ") -> Restar
     return RestartPolicy(name=name, retries=retries)
 
 
+def text(policy: RestartPolicy) -> str:
+    """The policy as `--restart` takes it."""
+    return f"{policy.name}:{policy.retries}" if policy.retries else policy.name
+
+
 def should_restart(policy: RestartPolicy, exit_code: int, restarts: int, *, stopped_by_user: bool) -> bool:
     """Whether the cleanup of a container that ended by itself starts it again."""
     if stopped_by_user:

@@ -26,10 +26,12 @@ _SELECT = "SELECT container.config, container_state.state FROM container JOIN co
 
 
 def insert(database: Database, config: ContainerConfig, state: ContainerState, uses: Uses) -> None:
-    """A new container. Raises AlreadyExists for its name, NotFound for a container or volume that it needs."""
+    """A new container. Raises AlreadyExists for its name, NotFound for a container, volume or pod that it needs."""
     text = json.dumps(freeze(config))
     try:
         with database.transaction(durable=not config.auto_remove):
+            if config.pod and database.one("SELECT 1 FROM pod WHERE id = ?", (config.pod,)) is None:
+                raise NotFound(f"no pod with name or ID {config.pod} found: no such pod", name=config.pod)
             database.execute("INSERT INTO name VALUES (?, 'container', ?)", (config.name, config.id))
             database.execute(
                 "INSERT INTO container VALUES (?, ?, ?, ?, ?, ?)",
@@ -87,6 +89,12 @@ def missing(text: str) -> NotFound:
 def listed(database: Database) -> list[ContainerRow]:
     """All containers, oldest first."""
     return [_row(found) for found in database.query(f"{_SELECT} ORDER BY container.created, container.id")]
+
+
+def of_pod(database: Database, pod: str) -> list[ContainerRow]:
+    """The containers of a pod, by its id, oldest first: the infra container leads."""
+    query = f"{_SELECT} WHERE container.pod = ? AND container.pod <> '' ORDER BY container.created, container.id"
+    return [_row(found) for found in database.query(query, (pod,))]
 
 
 def ids(database: Database) -> list[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     import _sqlite3 as sqlite3
 
-SCHEMA = 1
+SCHEMA = 2
 """Number of the newest migration in `schema/`."""
 
 PATIENCE = 120.0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
     from sonata.engine.containers.logs import Source
+    from sonata.engine.engine import Engine
 
 _COLOURS = ("37", "31", "32", "33", "34", "35", "36")
 
@@ -23,43 +24,44 @@ def to_request(parsed: Parsed) -> LogsRequest:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Print what containers wrote: their standard output to ours, their standard error to ours."""
+    request = to_request(parsed)
+    # Whose a line is, and in which colour, is shown where it may be one of several.
+    write(call.engine, request, told=len(request.select.names) > 1)
+    return 0
+
+
+def write(engine: Engine, request: LogsRequest, *, told: bool) -> None:
+    """Print the records of the selected containers; `told`: each line says whose it is."""
     from sonata.engine.containers.logs import logs
 
-    request = to_request(parsed)
     out, err = sys.stdout.buffer, sys.stderr.buffer
     begun = {"stdout": True, "stderr": True}
-    merged = not (request.details or _several(request))
-    for source in logs(call.engine, request, merged=merged):
+    merged = not (request.details or told)
+    for source in logs(engine, request, merged=merged):
         record = source.record
         to = err if record.stream == "stderr" else out
         if not merged and begun.get(record.stream, True):
-            to.write(_head(request, source))
-        to.write(_text(request, record.text))
+            to.write(_head(request, source, told=told))
+        to.write(_text(request, record.text, told=told))
         begun[record.stream] = not record.partial
         if request.follow or to is err:
             to.flush()
     out.flush()
-    return 0
 
 
-def _several(request: LogsRequest) -> bool:
-    """Whose a line is, and in which colour, is shown where it may be one of several."""
-    return len(request.select.names) > 1
-
-
-def _head(request: LogsRequest, source: Source) -> bytes:
+def _head(request: LogsRequest, source: Source, *, told: bool) -> bytes:
     """What stands before a line: who, when, and with `--details` what the log was given (`--log-opt tag, label`)."""
-    who = (source.name if request.names else source.id[:12]) if _several(request) else ""
+    who = (source.name if request.names else source.id[:12]) if told else ""
     details = ",".join(f"{name}={value}" for name, value in source.details.items()) if request.details else ""
     parts = [part for part in (who, source.when if request.timestamps else "", details) if part]
     head = " ".join(parts) + " " if parts else ""
-    if _several(request) and request.color:
+    if told and request.color:
         head = f"\x1b[{_COLOURS[source.number % len(_COLOURS)]}m{head}"
     return head.encode()
 
 
-def _text(request: LogsRequest, text: bytes) -> bytes:
+def _text(request: LogsRequest, text: bytes, *, told: bool) -> bytes:
     """The line itself; a colour ends before its newline."""
-    if _several(request) and request.color and text.endswith(b"\n"):
+    if told and request.color and text.endswith(b"\n"):
         return text[:-1] + b"\x1b[0m\n"
     return text

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
+    from sonata.engine.engine import Engine
     from sonata.state.rows import ContainerRow
     from sonata_core.models.net import PortMapping
 
@@ -22,9 +23,11 @@ def wanted(text: str) -> tuple[int, str]:
     return int(number), protocol or "tcp"
 
 
-def published(row: ContainerRow) -> tuple[PortMapping, ...]:
-    """Ports as they are published now: none while the container does not run."""
-    return row.config.network.ports if row.state.pid else ()
+def published(engine: Engine, row: ContainerRow) -> tuple[PortMapping, ...]:
+    """Published ports, also of the container whose network it shares: none while it does not run."""
+    from sonata.engine.containers.listing import ports_of
+
+    return ports_of(engine, row.config) if row.state.pid else ()
 
 
 def pairs(mappings: Iterable[PortMapping]) -> Iterable[tuple[int, str, str]]:
@@ -45,12 +48,12 @@ def command(parsed: Parsed, call: Call) -> int:
     args = list(parsed.args)
     if parsed["all"]:
         for ident, _ in select(engine, Selection(all=True)):
-            for port, protocol, host in pairs(published(one(engine, ident))):
+            for port, protocol, host in pairs(published(engine, one(engine, ident))):
                 print(f"{ident[:12]}\t{port}/{protocol} -> {host}")
         return 0
     name = "" if parsed["latest"] else args.pop(0)
     row = one(engine, name, latest=parsed["latest"])
-    mappings = published(row)
+    mappings = published(engine, row)
     only = wanted(args[0]) if args else None
     if only and row.state.pid and all((port, protocol) != only for port, protocol, _ in pairs(mappings)):
         raise NotFound(f'failed to find published port "{args[0]}"', hint=f"`sonata port {row.config.name}` lists them")

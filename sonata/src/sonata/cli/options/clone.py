@@ -18,6 +18,6 @@ CLONE = (
     ("destroy", "", "bool", False, "", "Remove the original container"),
     ("force", "f", "bool", False, "", "Remove the original container even if it runs"),
     ("name", "", "string", "", "", "Assign a name to the container"),
-    ("pod", "", "string", "", "", "Run container in an existing pod", {"complete": "pods", "later": True}),
+    ("pod", "", "string", "", "", "Run container in an existing pod", {"complete": "pods"}),
     ("run", "", "bool", False, "", "Run the new container"),
 )

@@ -57,8 +57,8 @@ COMMON = (
     ("log-opt", "", "stringArray", (), "", "Logging driver options"),
     ("name", "", "string", "", "", "Assign a name to the container"),
     ("pidfile", "", "string", "", "", "Write the container process ID to the file", {"complete": "files"}),
-    ("pod", "", "string", "", "", "Run container in an existing pod", {"complete": "pods", "later": True}),
-    ("pod-id-file", "", "string", "", "", "Read the pod ID from the file", {"later": True}),
+    ("pod", "", "string", "", "", "Run container in an existing pod", {"complete": "pods"}),
+    ("pod-id-file", "", "string", "", "", "Read the pod ID from the file", {"complete": "files"}),
     (
         "pull",
         "",
@@ -123,7 +123,7 @@ CREATE = (
         "",
         "",
         "Make this a pod init container",
-        {"choices": ("always", "once"), "later": True},
+        {"choices": ("always", "once")},
     ),
 )
 

@@ -33,7 +33,7 @@ def command(parsed: Parsed, call: Call) -> int:
 
         return of_containers(parsed, call)
     finders = _finders(call, size=parsed["size"])
-    finders |= {"pod": _no_pod, "artifact": lambda name: _artifact(call, name)} if kind != "all" else {}
+    finders |= {"artifact": lambda name: _artifact(call, name)} if kind != "all" else {}
     if kind != "all":
         return inspect_all(parsed, parsed.args, finders[kind])
     return inspect_all(parsed, parsed.args, lambda name: _first(finders, name))
@@ -78,11 +78,12 @@ def _finders(call: Call, *, size: bool) -> dict[str, Callable[[str], dict[str, A
 
         return find(call.engine, name)
 
-    return {"container": container, "image": image, "volume": volume, "network": network}
+    def pod(name: str) -> dict[str, Any]:
+        from sonata.cli.pods.inspect import find
 
+        return find(call.engine, name)
 
-def _no_pod(name: str) -> dict[str, Any]:
-    raise NotFound(f"no such pod {name}", name=name)
+    return {"container": container, "image": image, "volume": volume, "network": network, "pod": pod}
 
 
 def _artifact(call: Call, name: str) -> dict[str, Any]:

@@ -76,6 +76,10 @@ def cleanup(
             if image or ended.config.auto_remove_image:
                 remove_image(engine, ended.config)
         held.release()
+    if ended.config.pod:
+        from sonata.engine.pods.ending import member_ended
+
+        member_ended(engine, ended.config)
 
 
 def _put_off(row: ContainerRow) -> tuple[int, int]:

@@ -33,8 +33,12 @@ def clone(engine: Engine, container: str, request: CloneRequest, limits: RunRequ
     row = present.load(engine, container)
     if request.destroy and not request.force:
         lifecycle.require(Phase(row.state.phase), Verb.REMOVE, row.config.id)
-    config = _copied(engine, row.config, request.name or free_name(engine, row.config.name))
+    config = copied(engine, row.config, request.name or free_name(engine, row.config.name))
     config = config.replace(resources=merged_limits(config.resources, given_limits(engine, config, limits)))
+    if request.pod:
+        from sonata.engine.pods.moving import into
+
+        config = into(engine, config, request.pod)
     image: ImageRecord | None = None
     if not config.rootfs:
         image, name = _image(engine, config, request)
@@ -67,7 +71,7 @@ def free_name(engine: Engine, name: str) -> str:
     return f"{base}-clone{number}"
 
 
-def _copied(engine: Engine, config: ContainerConfig, name: str) -> ContainerConfig:
+def copied(engine: Engine, config: ContainerConfig, name: str) -> ContainerConfig:
     """The same container with an identity of its own."""
     require_name(name, "running container create option: ")
     fresh = materials.gather(engine, RunRequest(image=config.image, name=name))
@@ -91,10 +95,19 @@ def _image(engine: Engine, config: ContainerConfig, request: CloneRequest) -> tu
 
         with interrupts.Window():
             return ensure(engine, request.image, "missing", RunRequest(image=request.image))
+    image = image_of(engine, config)
+    assert image is not None, "asked for containers with an image only"
+    return image, config.image
+
+
+def image_of(engine: Engine, config: ContainerConfig) -> ImageRecord | None:
+    """The image that the container was made from; None for a root filesystem. Raises UsageError where it is gone."""
+    if config.rootfs:
+        return None
     image = engine.store.find_image(config.image_id)
     if image is None:
         raise UsageError(
             f"the image {config.image_id} of container {config.name} is not there",
             hint="name another one to clone with",
         )
-    return image, config.image
+    return image

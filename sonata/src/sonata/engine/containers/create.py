@@ -47,6 +47,10 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
     what a pull raises. A failed create leaves nothing behind.
     """
     with interrupts.Shield():
+        if request.pod or request.pod_id_file or request.init_ctr:
+            from sonata.engine.pods import joining
+
+            return joining.create_member(engine, request, _create)
         return _create(engine, request)
 
 

@@ -196,8 +196,16 @@ def _boot(_engine: Engine, values: list[str]) -> Condition:
     return lambda row: starts(row) == wanted
 
 
-def _pod(_engine: Engine, values: list[str]) -> Condition:
-    return lambda row: bool(row.config.pod) and row.config.pod in values
+def _pod(engine: Engine, values: list[str]) -> Condition:
+    from sonata.state import pods
+
+    ids = set()
+    for value in values:
+        try:
+            ids.add(pods.find(engine.database, value).id)
+        except (NotFound, UsageError):
+            continue
+    return lambda row: row.config.pod in ids
 
 
 _MAKERS: dict[str, Callable[[Engine, list[str]], Condition]] = {

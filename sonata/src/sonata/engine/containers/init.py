@@ -127,6 +127,10 @@ def _begin(start: Start) -> None:
     """Write down that this start begins, before anything of it exists."""
     engine, config = start.engine, start.config
     cleanup.forget_exit(start.paths)
+    if config.pod:
+        from sonata.engine.pods import limits
+
+        limits.ensure_for(engine, config.pod)
     for folder in (start.paths.bundle, start.paths.run_dir, start.paths.exit_dir, start.paths.persist_dir):
         os.makedirs(folder, mode=0o700, exist_ok=True)
     start.request = network.request_for(engine, config)

@@ -19,6 +19,7 @@ from sonata.plan import signals
 from sonata.plan.spec.linux import cgroups_path
 from sonata.state import containers as rows
 from sonata.state import objects, sessions
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
     paths = ContainerPaths(engine, config.backends.storage, config.id)
     record = engine.store.find_container(config.id)
     args = config.process.args
-    managed = config.network.manage_resolv
+    holder = network_holder(engine, row)
+    files = ContainerPaths(engine, holder.config.backends.storage, holder.config.id).run_dir
+    managed = holder.config.network.manage_resolv
     shown: dict[str, Any] = {
         "Id": config.id,
         "Created": config.created,
@@ -50,9 +53,9 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "ImageName": config.image,
         "Rootfs": config.rootfs,
         "Pod": config.pod,
-        "ResolvConfPath": f"{paths.run_dir}/resolv.conf" if managed else "",
+        "ResolvConfPath": f"{files}/resolv.conf" if managed else "",
         "HostnamePath": f"{paths.run_dir}/hostname",
-        "HostsPath": f"{paths.run_dir}/hosts" if config.network.manage_hosts else "",
+        "HostsPath": f"{files}/hosts" if holder.config.network.manage_hosts else "",
         "StaticDir": paths.bundle,
         "OCIConfigPath": paths.config,
         "OCIRuntime": config.backends.runtime,
@@ -68,11 +71,11 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "BoundingCaps": list(config.security.capabilities.bounding),
         "ExecIDs": _sessions(engine, config.id),
         "GraphDriver": graph_driver(engine, record.layer if record else None, state.mountpoint),
-        "Mounts": [_mount(engine, use) for use in volumes_and_binds(config)],
+        "Mounts": [mount_shown(engine, use) for use in volumes_and_binds(config)],
         "Dependencies": rows.needed_by(engine.database, config.id),
-        "NetworkSettings": _network_settings(row),
+        "NetworkSettings": _network_settings(holder),
         "Namespace": "",
-        "IsInfra": False,
+        "IsInfra": config.infra,
         "IsService": False,
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
@@ -86,6 +89,16 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
 
         shown["SizeRw"], shown["SizeRootFs"] = sizes(engine, row)
     return shown
+
+
+def network_holder(engine: Engine, row: ContainerRow) -> ContainerRow:
+    """The container whose network this one has: itself, or the one whose namespace it joins."""
+    if row.config.network.mode is not NetworkMode.CONTAINER:
+        return row
+    try:
+        return present.corrected(engine, rows.get(engine.database, row.config.namespaces.network.value))
+    except NotFound:
+        return row
 
 
 def _digest(engine: Engine, image: str) -> str:
@@ -147,7 +160,7 @@ def _healthcheck(check: Healthcheck | None) -> dict[str, Any]:
     }
 
 
-def _mount(engine: Engine, use: MountUse) -> dict[str, Any]:
+def mount_shown(engine: Engine, use: MountUse) -> dict[str, Any]:
     """One entry of `Mounts`."""
     volume = objects.volume_named(engine.database, use.source) if use.kind is MountKind.VOLUME else None
     shown: dict[str, Any] = {"Type": str(use.kind) if use.kind in (MountKind.VOLUME, MountKind.IMAGE) else "bind"}

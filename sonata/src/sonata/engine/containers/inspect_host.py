@@ -125,7 +125,8 @@ _NOT_SHOWN = (MountKind.ARTIFACT, MountKind.TMPFS, MountKind.VOLUME)
 def volumes_and_binds(config: ContainerConfig) -> list[MountUse]:
     """The mounts that inspect shows, in Podman's order: named volumes first."""
     volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
-    return volumes + [use for use in config.mounts if use.kind not in _NOT_SHOWN]
+    others = [use for use in config.mounts if use.kind not in _NOT_SHOWN]
+    return volumes + [use for use in others if use.origin != "infra"]
 
 
 def bind_options(use: MountUse) -> list[str]:

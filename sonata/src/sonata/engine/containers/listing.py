@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 
 from sonata.engine.containers import filters, present
-from sonata.model.container import MountKind
+from sonata.model.container import MountKind, NetworkMode
 from sonata.model.listing import ListedContainer
 from sonata.model.times import ZERO_SECONDS, nanoseconds
 from sonata.state import containers as rows
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
     from sonata.model.container_request import ListRequest
     from sonata.state.rows import ContainerRow
+    from sonata_core.models.net import PortMapping
 
 _NAMESPACES = (
     ("Cgroup", "cgroup"),
@@ -41,6 +44,8 @@ def listing(engine: Engine, request: ListRequest) -> list[ListedContainer]:
     if last > 0:
         found = found[::-1][:last]
     listed = [listed_container(engine, row, request) for row in found]
+    if any(row.config.pod for row in found):
+        listed = _with_pods(engine, listed)
     if request.external:
         from sonata.engine.containers import external
 
@@ -55,9 +60,9 @@ def listed_container(engine: Engine, row: ContainerRow, request: ListRequest) ->
     return ListedContainer(
         id=config.id,
         name=config.name,
-        image=config.image or config.rootfs,
+        image=config.image if config.infra else config.image or config.rootfs,
         image_id=config.image_id,
-        command=config.process.args,
+        command=() if config.infra else config.process.args,
         created=nanoseconds(config.created),
         state=filters.shown_state(row),
         exit_code=state.exit_code,
@@ -69,14 +74,34 @@ def listed_container(engine: Engine, row: ContainerRow, request: ListRequest) ->
         labels=config.labels,
         mounts=tuple(use.target for use in sorted(config.mounts, key=lambda use: use.kind is MountKind.VOLUME)),
         networks=tuple(use.network for use in config.network.networks),
-        ports=config.network.ports,
+        ports=ports_of(engine, config),
         exposed=config.network.exposed,
         auto_remove=config.auto_remove,
         cidfile=config.cid_file,
         health=_health(engine, row),
         size=sizes(engine, row) if request.size else None,
         namespaces=_namespaces(state.pid) if request.ns and running else {},
+        pod=config.pod,
+        infra=config.infra,
     )
+
+
+def _with_pods(engine: Engine, listed: list[ListedContainer]) -> list[ListedContainer]:
+    """With the names of their pods."""
+    from sonata.state import pods
+
+    names = pods.names(engine.database)
+    return [one.replace(pod_name=names.get(one.pod, "")) if one.pod else one for one in listed]
+
+
+def ports_of(engine: Engine, config: ContainerConfig) -> tuple[PortMapping, ...]:
+    """Published ports of a container, or of the one whose network it shares."""
+    if config.network.mode is NetworkMode.CONTAINER:
+        try:
+            config = rows.get(engine.database, config.namespaces.network.value).config
+        except NotFound:
+            return ()
+    return config.network.ports
 
 
 def _health(engine: Engine, row: ContainerRow) -> str:

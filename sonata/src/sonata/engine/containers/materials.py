@@ -142,7 +142,7 @@ def _containers(engine: Engine, request: RunRequest) -> dict[str, ContainerConfi
     joins += [("cgroup", request.cgroupns), *(("net", text) for text in request.network or ())]
     shares = {text.removeprefix("container:"): kind for kind, text in joins if text.startswith("container:")}
     found = {}
-    for name in dict.fromkeys((*named, *required, *shares)):
+    for name in dict.fromkeys((*named, *required, *shares, request.inherits)):
         if not name:
             continue
         try:

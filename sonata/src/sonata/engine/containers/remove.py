@@ -24,12 +24,32 @@ _ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, Phase.INITIALISED)
 
 
 def remove(
-    engine: Engine, container: str, *, force: bool = False, volumes: bool = False, timeout: int | None = None
+    engine: Engine,
+    container: str,
+    *,
+    force: bool = False,
+    volumes: bool = False,
+    timeout: int | None = None,
+    with_pod: bool = False,
 ) -> str:
-    """Remove one container; its id. `force` stops it first. Raises NotFound, Conflict, InUse."""
+    """Remove one container; its id. `force` stops it first. Raises NotFound, Conflict, InUse.
+
+    An infra container goes `with_pod` only.
+    """
     row = present.load(engine, container)
+    if row.config.infra and not with_pod:
+        raise InUse(
+            f"container {row.config.id} is the infra container of pod {row.config.pod} and cannot be removed "
+            "without removing the pod",
+            hint=f"sonata pod rm {row.config.pod[:12]}",
+        )
     with ending.Attended(engine, row):
-        return _remove(engine, row, force=force, volumes=volumes, timeout=timeout)
+        ident = _remove(engine, row, force=force, volumes=volumes, timeout=timeout)
+    if row.config.pod and not with_pod:
+        from sonata.engine.pods.ending import member_ended
+
+        member_ended(engine, row.config)
+    return ident
 
 
 def _remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool, timeout: int | None) -> str:

@@ -123,6 +123,8 @@ def _mount_root(engine: Engine, config: ContainerConfig, paths: ContainerPaths) 
     if not config.rootfs:
         options = MountOptions(volatile=config.auto_remove, id_mapping=storage_maps(config))
         return storage.mount_container(engine, config.id, options)
+    if config.infra:
+        os.makedirs(config.rootfs, mode=0o755, exist_ok=True)  # empty, and gone after a reboot
     if not os.path.isdir(config.rootfs):
         raise NotFound(f"--rootfs {config.rootfs}: no such directory")
     lower = config.rootfs
@@ -138,7 +140,12 @@ def _mount_root(engine: Engine, config: ContainerConfig, paths: ContainerPaths) 
         from sonata.engine.containers.layered_mounts import overlay
 
         overlay(engine, f"{paths.bundle}/overlay/rootfs", (lower, "", ""))
-    return root_given(config, paths)
+    root = root_given(config, paths)
+    if config.infra and config.id_mapping is not None:
+        from sonata.engine.containers.userns import host_ids
+
+        os.chown(root, *host_ids(config, 0, 0))  # its runtime makes what is mounted in it
+    return root
 
 
 def root_given(config: ContainerConfig, paths: ContainerPaths) -> str:

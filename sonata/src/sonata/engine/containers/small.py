@@ -97,8 +97,10 @@ def _freeze(engine: Engine, container: str, verb: Verb) -> str:
 
 
 def ports(engine: Engine, container: str) -> tuple[PortMapping, ...]:
-    """Published ports."""
-    return present.load(engine, container).config.network.ports
+    """Published ports, or those of the container whose network it shares."""
+    from sonata.engine.containers.listing import ports_of
+
+    return ports_of(engine, present.load(engine, container).config)
 
 
 def processes(engine: Engine, container: str) -> tuple[ContainerRow, tuple[int, ...]]:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
     from sonata.model.watch_request import StatsRequest
     from sonata.state.rows import ContainerRow
 
 _LIVE = (Phase.RUNNING, Phase.PAUSED)
-_HOST = (NetworkMode.HOST, NetworkMode.CONTAINER)
 
 
 def sample(
@@ -77,8 +77,14 @@ def _stats(row: ContainerRow, before: ContainerStats | None, total: int) -> Cont
         pids=usage.pids,
         io_read=usage.io_read,
         io_written=usage.io_written,
-        network={} if row.config.network.mode in _HOST else traffic(row.state.pid),
+        network=traffic(row.state.pid) if _has_network(row.config) else {},
     )
+
+
+def _has_network(config: ContainerConfig) -> bool:
+    """A pod's network counts for each of its containers, as in Podman; another container's or the host's does not."""
+    mode = config.network.mode
+    return mode is not NetworkMode.HOST and (mode is not NetworkMode.CONTAINER or bool(config.pod))
 
 
 def _group(row: ContainerRow) -> str:

@@ -31,9 +31,22 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
     `timeout` in seconds, None as the container says, negative for ever. Raises NotFound, Conflict,
     TimedOut if it outlives SIGKILL.
     """
-    row = present.load(engine, container)
-    with engine.locks.hold(row.config.id) as held:
-        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+    row = begin(engine, present.load(engine, container).config.id)
+    if row is None:
+        return
+    with ending.Attended(engine, row):
+        end_process(engine, row, _patience(row.config, timeout))
+        ending.wait_exit_file(engine, row)
+        settle(engine, row.config.id, "stop")
+
+
+def begin(engine: Engine, ident: str) -> ContainerRow | None:
+    """Write down that the container is being stopped; its row, None where nothing of it runs any more.
+
+    Raises NotFound, Conflict.
+    """
+    with engine.locks.hold(ident):
+        row = present.corrected(engine, rows.get(engine.database, ident))
         phase = Phase(row.state.phase)
         lifecycle.require(phase, Verb.STOP, row.config.id)
         if phase not in (Phase.RUNNING, Phase.STOPPING, Phase.INITIALISED):
@@ -41,15 +54,11 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
                 row = row.replace(state=row.state.replace(stopped_by_user=True))
                 cleanup.finish(engine, row)
                 rows.put_state(engine.database, row.config.id, _by_user(engine, row.config.id))
-            return
+            return None
         state = row.state.replace(phase=Phase.STOPPING, stopped_by_user=True)
         row = row.replace(state=state)
         rows.put_state(engine.database, row.config.id, state, durable=False)
-        held.release()
-    with ending.Attended(engine, row):
-        end_process(engine, row, _patience(row.config, timeout))
-        ending.wait_exit_file(engine, row)
-        settle(engine, row.config.id, "stop")
+        return row
 
 
 def _by_user(engine: Engine, container: str) -> ContainerState:
@@ -65,16 +74,13 @@ def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> No
     """Signal until the first process is gone; `patience` in seconds, None for ever, 0 for SIGKILL at once."""
     config = row.config
     if patience == 0:
-        _kill(engine, row)
+        kill_now(engine, row)
     else:
         send(engine, config, config.process.stop_signal)
         if ending.wait_dead(row, patience):
             return
-        engine.notify(
-            f"StopSignal {signals.name(config.process.stop_signal)} failed to stop container {config.name} "
-            f"in {patience:.0f} seconds, resorting to SIGKILL"
-        )
-        _kill(engine, row)
+        warn_of_kill(engine, config, patience or 0)
+        kill_now(engine, row)
     if not ending.wait_dead(row, _AFTER_KILL):
         raise TimedOut(
             f"container {config.id} is still running after SIGKILL",
@@ -82,7 +88,15 @@ def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> No
         )
 
 
-def _kill(engine: Engine, row: ContainerRow) -> None:
+def warn_of_kill(engine: Engine, config: ContainerConfig, seconds: float) -> None:
+    """Say that the stop signal was not enough."""
+    engine.notify(
+        f"StopSignal {signals.name(config.process.stop_signal)} failed to stop container {config.name} "
+        f"in {seconds:.0f} seconds, resorting to SIGKILL"
+    )
+
+
+def kill_now(engine: Engine, row: ContainerRow) -> None:
     """SIGKILL. With the first process of a PID namespace goes all that is in it: the runtime need not be started."""
     if row.config.namespaces.pid.kind == "private" and row.state.pid:
         try:
@@ -107,15 +121,28 @@ def send(engine: Engine, config: ContainerConfig, number: int) -> None:
 
 def settle(engine: Engine, container: str, event: str = "") -> ContainerRow | None:
     """After a death: clean up under the lock, unless conmon's exit command was faster. None if it is removed."""
+    row, left = _settle(engine, container, event)
+    if row is not None and row.config.pod and row.state.phase in _OVER:
+        from sonata.engine.pods.ending import member_ended
+
+        member_ended(engine, row.config)
+    return row if left else None
+
+
+_OVER = (Phase.STOPPED, Phase.EXITED, Phase.STOPPING)
+
+
+def _settle(engine: Engine, container: str, event: str) -> tuple[ContainerRow | None, bool]:
+    """The container, and whether it is still there."""
     with engine.locks.hold(container):
         try:
             row = present.corrected(engine, rows.get(engine.database, container))
         except NotFound:
             engine.locks.forget(container)
-            return None
+            return None, False
         if event:
             events.container(engine, row.config, event)
-        if row.state.phase in (Phase.STOPPED, Phase.EXITED, Phase.STOPPING):
+        if row.state.phase in _OVER:
             if row.config.auto_remove:
                 from sonata.engine.containers.remove import remove_ended, remove_image
 
@@ -123,6 +150,6 @@ def settle(engine: Engine, container: str, event: str = "") -> ContainerRow | No
                 engine.locks.forget(container)
                 if row.config.auto_remove_image:
                     remove_image(engine, row.config)
-                return None
+                return row, False
             row = cleanup.finish(engine, row)
-        return row
+        return row, True

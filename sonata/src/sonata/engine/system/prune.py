@@ -70,6 +70,7 @@ def prune(engine: Engine, wanted: Wanted) -> Pruned:
     present.recover(engine)
     before = _disk(engine)
     filters = wanted.filters
+    pods = [] if filters else prune_pods(engine)
     containers = _containers(engine, filters)
     if wanted.build:
         containers += _build_containers(engine)
@@ -78,7 +79,13 @@ def prune(engine: Engine, wanted: Wanted) -> Pruned:
     images = _images(engine, filters, everything=wanted.images)
     if not filters:
         PartialUse(partial_folder(engine.config.storage.graph_root)).prune()
-    removed = (("Containers", containers), ("Volumes", volumes), ("Images", images), ("Networks", networks))
+    removed = (
+        ("Pods", pods),
+        ("Containers", containers),
+        ("Volumes", volumes),
+        ("Images", images),
+        ("Networks", networks),
+    )
     return Pruned(
         removed=tuple((kind, tuple(names)) for kind, names in removed), reclaimed=max(before - _disk(engine), 0)
     )
@@ -99,6 +106,13 @@ def prune_external(engine: Engine) -> None:
     for finding, mend in leftovers.find(engine):
         if finding.kind == "file" and mend is not None:
             mend()
+
+
+def prune_pods(engine: Engine) -> list[str]:
+    """Remove pods of which nothing runs any more, with their containers; their ids."""
+    from sonata.engine.pods.prune import prune as prune_them
+
+    return prune_them(engine)
 
 
 def prune_networks(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]:
@@ -211,7 +225,8 @@ def _each(names: Iterable[str], act: Callable[[str], object]) -> list[str]:
 def _containers(engine: Engine, filters: tuple[str, ...]) -> list[str]:
     conditions = container_filters.conditions(engine, filters)
     found = [present.corrected(engine, row) for row in rows.listed(engine.database)]
-    ended = [row for row in found if container_filters.shown_state(row) in _ENDED]
+    # What is in a pod goes with it.
+    ended = [row for row in found if container_filters.shown_state(row) in _ENDED and not row.config.pod]
     names = [row.config.id for row in ended if all(condition(row) for condition in conditions)]
     # One that another needs goes after it: the newest go first.
     return _each(reversed(names), lambda ident: remove_container(engine, ident, volumes=False))

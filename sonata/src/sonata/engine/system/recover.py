@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.state.rows import ContainerRow
 
-CREATE, INIT, REMOVE, VOLUME = "create", "init", "remove", "volume"
+CREATE, INIT, REMOVE, VOLUME, POD = "create", "init", "remove", "volume", "pod"
 _KILL = 9
 _GRACE = 2.0
 """Seconds within which a killed process must be gone."""
@@ -61,6 +61,11 @@ def recover_one(engine: Engine, ident: str) -> bool:
             return False
         if VOLUME in begun:
             _forget_volume(engine, begun[VOLUME])
+            return True
+        if POD in begun:
+            from sonata.engine.pods.recover import finish
+
+            finish(engine, ident)
             return True
         try:
             row = rows.get(engine.database, ident)

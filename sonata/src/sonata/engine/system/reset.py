@@ -13,10 +13,11 @@ from sonata.engine import secrets
 from sonata.engine.containers import present
 from sonata.engine.containers.remove import remove as remove_container
 from sonata.engine.networks.remove import remove as remove_network
+from sonata.engine.pods.remove import remove as remove_pod
 from sonata.engine.volumes.remove import remove as remove_volume
 from sonata.host import mounts
 from sonata.state import containers as rows
-from sonata.state import objects
+from sonata.state import objects, pods
 from sonata_core.errors import Denied, InUse, NotFound, SonataError
 from sonata_core.groups import STORAGE
 from sonata_core.lite import TYPE_CHECKING
@@ -50,6 +51,8 @@ def reset(engine: Engine) -> list[str]:
     """
     present.recover(engine)
     _require_unused(engine)
+    for pod in pods.listed(engine.database):
+        remove_pod(engine, pod, force=True, timeout=0)
     _remove_containers(engine)
     for network in objects.networks(engine.database):
         try:

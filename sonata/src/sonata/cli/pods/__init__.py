@@ -1,0 +1,1 @@
+"""`sonata pod …`: one verb per file."""

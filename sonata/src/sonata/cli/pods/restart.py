@@ -1,0 +1,20 @@
+"""`sonata pod restart`."""
+
+from __future__ import annotations
+
+from sonata.cli.output import outcome
+from sonata.cli.pods.selection import selection
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.cli.call import Call
+    from sonata.cli.pflag import Parsed
+
+
+def command(parsed: Parsed, call: Call) -> int:
+    """Restart pods; print their ids."""
+    from sonata.engine.pods.restart import restart
+    from sonata.engine.pods.select import attempt, by_id, select
+
+    engine = call.engine
+    return outcome(*attempt(select(engine, selection(parsed)), lambda pod: restart(engine, pod), by_id))
