@@ -92,7 +92,9 @@ def _takes_next(word: str, longs: dict[str, pflag.Option], shorts: dict[str, pfl
 
 def _unknown(path: str, leading: list[str]) -> UsageError:
     pflag.parse(LEADING + PERSISTENT, leading)  # a wrong option before the command is told first
-    if path in table.TO_COME:
+    from sonata.cli.to_come import TO_COME
+
+    if path in TO_COME:
         return UsageError(f"`sonata {path}` is not supported yet", hint="it is to come in a later version")
     from sonata.cli.suggest import similar
 

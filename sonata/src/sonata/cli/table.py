@@ -25,6 +25,7 @@ _P = "sonata.cli.plugins."
 _ONE_C = "CONTAINER"
 _MORE_C = "CONTAINER [CONTAINER...]"
 _MORE_P = "POD [POD...]"
+_TOP_OF_POD = "POD [FORMAT-DESCRIPTORS|ARGS...]"
 _MORE_I = "IMAGE [IMAGE...]"
 
 
@@ -466,13 +467,7 @@ TABLE: dict[str, Row] = {
         "[POD...]",
     ),
     "pod stop": _pod("stop", "Stop one or more pods", "STOP", "pods", _MORE_P),
-    "pod top": _pod(
-        "top",
-        "Display the running processes of containers in a pod",
-        "TOP",
-        "pod top",
-        "POD [FORMAT-DESCRIPTORS|ARGS...]",
-    ),
+    "pod top": _pod("top", "Display the running processes of containers in a pod", "TOP", "pod top", _TOP_OF_POD),
     "pod unpause": _pod("unpause", "Unpause one or more pods", "UNPAUSE", "pods", _MORE_P),
     "port": _PORT,
     "ps": _PS,
@@ -600,17 +595,3 @@ STOPS_AT_FIRST_ARGUMENT = frozenset(
     )
 )
 """Commands whose options end at the first argument: what follows is the container's."""
-
-TO_COME = frozenset(
-    (
-        *("auto-update", "build", "builder", "buildx", "compose", "context"),
-        *("farm", "kube"),
-        *("machine", "play", "quadlet"),
-        *("container checkpoint",),
-        *("container restore", "container runlabel"),
-        *("image build", "image scp"),
-        *("network reload", "network update"),
-        *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
-    )
-)
-"""Commands that Podman has and Sonata does not have yet: refused by name."""

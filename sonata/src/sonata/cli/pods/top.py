@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sonata.cli.containers.top import descriptors
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
@@ -28,5 +27,7 @@ def command(parsed: Parsed, call: Call) -> int:
         pod = one(engine, name, latest=parsed["latest"])
     except NotFound as error:
         raise NotFound(f"unable to look up requested container: {error.message}", error.hint, name=name) from error
-    print(align_cells(processes(engine, pod, descriptors(words))), end="")
+    found = processes(engine, pod, tuple(words))
+    table = [row for row in found if not isinstance(row, str)]
+    print(align_cells(table) if table else "".join(f"{line}\n" for line in found), end="")
     return 0

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _LIVE = (Phase.RUNNING, Phase.PAUSED)
 
 
-def processes(engine: Engine, pod: PodConfig, wanted: tuple[str, ...]) -> list[list[str]]:
+def processes(engine: Engine, pod: PodConfig, wanted: tuple[str, ...]) -> list[list[str] | str]:
     """Headings and one row a process, container by container; nothing at all where none runs.
 
-    Raises UsageError for an unknown descriptor.
+    As `top.top` has it: lines where `wanted` are options of ps(1).
     """
-    found: list[list[str]] = []
+    found: list[list[str] | str] = []
     for row in members(engine, pod):
         if row.state.phase not in _LIVE:
             continue
