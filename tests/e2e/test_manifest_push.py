@@ -110,7 +110,7 @@ def test_the_form_that_was_asked_for(store: ListStore, registry: FakeRegistry) -
     assert "Choose one of the supported" in store.refused("manifest", "push", "--format=x", "two", "dir:/nowhere")
 
 
-def test_compression(store: ListStore, registry: FakeRegistry) -> None:
+def test_compression(store: ListStore, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     goal = f"{registry.host}/packed"
     store.out("manifest", "push", "-q", PLAIN, "two", f"{goal}:gzip")
     fast = store("manifest", "push", "-q", PLAIN, "--force-compression", "--compression-level=1", "two", f"{goal}:fast")
@@ -126,6 +126,13 @@ def test_compression(store: ListStore, registry: FakeRegistry) -> None:
     assert [one["platform"]["architecture"] for one in both] == ["amd64", "arm64", "amd64", "arm64"]
     assert [one.get("annotations") for one in both] == [None, None, ZSTD, ZSTD]
     assert both[:2] == arrived(registry, "packed", "gzip")["manifests"]
+    (tmp_path / "conf").write_text('[engine]\nadd_compression = ["zstd"]\n')
+    with monkeypatch.context() as patch:
+        patch.setenv("CONTAINERS_CONF", f"{tmp_path}/conf")
+        store.out("manifest", "push", "-q", PLAIN, "two", f"{goal}:conf")
+        store.out("manifest", "push", "-q", PLAIN, "--add-compression=gzip", "two", f"{goal}:own")
+    assert arrived(registry, "packed", "conf")["manifests"] == both
+    assert arrived(registry, "packed", "own")["manifests"] == both[:2]
     assert 'cannot find compressor for "x"' in store.refused(
         "manifest", "push", "--compression-format=x", "two", "dir:/x"
     )

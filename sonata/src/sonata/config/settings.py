@@ -264,6 +264,7 @@ _RUNTIMES["kata"] = tuple(_programs("kata-runtime"))
 ENGINE = tuple(
     _rows(
         "engine",
+        ("add_compression", words, (), "Compressions in which `manifest push` adds instances to a list."),
         (
             "cdi_spec_dirs",
             words,

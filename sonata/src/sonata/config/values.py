@@ -63,6 +63,7 @@ class ContainerSettings(Record):
 class EngineSettings(Record):
     """`[engine]` of containers.conf."""
 
+    add_compression: tuple[str, ...]
     cdi_spec_dirs: tuple[str, ...]
     cgroup_manager: str
     """`systemd`, `cgroupfs`, or empty: systemd where the host was booted with it."""

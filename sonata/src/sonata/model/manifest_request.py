@@ -61,7 +61,8 @@ class ListPushRequest(PullOptions):
 
     name: str
     destination: str
-    add_compression: tuple[str, ...] = ()
+    add_compression: tuple[str, ...] | None = None
+    """None: as the configuration says."""
     all: bool = True
     compression_format: str = ""
     compression_level: int | None = None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from sonata.store.bigdata import item_path
+from sonata.store.list_items import whole_items
 from sonata.store.locks import KINDS
 from sonata.store.names import is_id, parse_time
 from sonata.store.place import Place
@@ -279,7 +280,9 @@ def _images(place: Place, loaded: Loaded, lost: set[str], *, quick: bool) -> "It
             gone = next((top for top in tops if top not in known or top in lost), None)
             if gone:
                 evidence = f"its layer {gone} is broken or has no record"
-            if evidence:
+            if evidence and not gone and whole_items(place.folder("images", root), row):
+                yield _late_list(row["id"], evidence, root)
+            elif evidence:
                 yield Finding(
                     kind="image",
                     what="broken image",
@@ -288,6 +291,17 @@ def _images(place: Place, loaded: Loaded, lost: set[str], *, quick: bool) -> "It
                     repair="remove it, unless a container needs it; pull it again",
                     root=root,
                 )
+
+
+def _late_list(image: str, evidence: str, root: str) -> Finding:
+    return Finding(
+        kind="list",
+        what="list of images that was being changed",
+        subject=image,
+        evidence=evidence,
+        repair="note in its record what its items are",
+        root=root,
+    )
 
 
 def _image_evidence(folder: str, row: Row, *, quick: bool) -> str:

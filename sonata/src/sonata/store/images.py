@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sonata.store.bigdata import read_item, remove_items, write_item
-from sonata.store.records import ImageRecord, LayerRecord, NewImage
+from sonata.store.list_items import in_safe_order, whole_items
+from sonata.store.records import INSTANCES, ImageRecord, LayerRecord, NewImage
 from sonata.store.table import Row, Table
 from sonata_core.errors import AlreadyExists, Conflict, Denied, InUse, NotFound
 from sonata_core.lite import TYPE_CHECKING
@@ -143,11 +144,20 @@ class Images:
                 raise Denied(f"cannot change read-only image {image.id}", hint="it lies in an additional store")
             raise NotFound(f"{image.id}: image not known")
         folder = self.place.folder("images", record.store)
-        for key, data in items:
+        old = read_item(folder, record.id, INSTANCES) if record.is_list else b""
+        for key, data in in_safe_order(old, items):
             write_item(folder, record.id, key, data)
             _note_item(record.data, key, data)
         self.save(record.store)
         return record
+
+    def renote(self, image: ImageId) -> None:
+        """Have the record of a list of images say what its items are now."""
+        record = self.find(image)
+        if record is not None:
+            for key, data in whole_items(self.place.folder("images", record.store), record.data):
+                _note_item(record.data, key, data)
+            self.save(record.store)
 
     def set_names(self, image: ImageRecord, names: Sequence[str]) -> ImageRecord:
         """Give an image exactly these names, taking them from others. A foreign image's record is copied here first."""

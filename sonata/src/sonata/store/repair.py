@@ -92,6 +92,8 @@ def _mend_one(place: Place, driver: Opener, locks: Locks, look: Look, one: Findi
         reap_stages(os.path.dirname(one.subject))
     elif one.kind == "image":
         _drop_image(place, locks, ImageId(one.subject))
+    elif one.kind == "list":
+        Images(place, locks).renote(ImageId(one.subject))
     elif one.kind in ("driver", "orphan-layer"):
         _mend_folder(place, driver, one)
     else:

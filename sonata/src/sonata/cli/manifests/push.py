@@ -29,6 +29,7 @@ def to_request(parsed: Parsed) -> ListPushRequest:
         parsed,
         name=name,
         destination=destination,
+        add_compression=tuple(parsed["add-compression"]) if parsed.changed("add-compression") else None,
         force_compression=True if forced else parsed["force-compression"],
         compression_level=parsed["compression-level"] if parsed.changed("compression-level") else None,
         rm=parsed["rm"] or parsed["purge"],

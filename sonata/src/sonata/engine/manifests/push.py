@@ -51,6 +51,8 @@ def push(
 
     Raises NotFound, UsageError, Unsupported, Denied, RegistryFailure.
     """
+    if request.add_compression is None:
+        request = request.replace(add_compression=engine.config.engine.add_compression)
     choices = _choices(engine, request)
     try:
         record = lists.find(engine, request.name)
@@ -74,7 +76,7 @@ def _choices(engine: Engine, request: ListPushRequest) -> CopyChoices:
     packing = request.compression_format or conf.compression_format
     if packing and packing not in _PACKINGS:
         raise UsageError(f'cannot find compressor for "{packing}"', hint=f"there are {', '.join(_PACKINGS)}")
-    for one in request.add_compression:
+    for one in request.add_compression or ():
         if one not in _PACKINGS:
             raise UsageError(
                 f'requested algorithm {one} is not supported for replication: cannot find compressor for "{one}"',
@@ -146,7 +148,7 @@ class _Push:
             signing=self._choices.signing,
         )
         self._carriers.append(own)
-        more = _missing(entries, request.add_compression) if request.all else []
+        more = _missing(entries, request.add_compression or ()) if request.all else []
         count = len(entries) + len(more) if request.all else 0
         self._say("Getting image list signatures")
         self._say(f"Copying {count} images generated from {len(entries)} images in list")
