@@ -90,6 +90,10 @@ class Trouble:
         self.slow = 0.0
         """Seconds between the blocks of a blob."""
         self.refuse_mount = False
+        self.strange: dict[str, str] = {}
+        """What happens to requests whose path has that part in it: the name of a method of `_Strange`."""
+        self.token_body = b""
+        """What the token server answers, in place of a token."""
 
 
 class Request:
@@ -206,6 +210,60 @@ class _Server(ThreadingHTTPServer):
         """A client that goes away is nothing to report."""
 
 
+class _Strange:
+    """Answers that no honest server gives. Each ends when the client goes."""
+
+    def __init__(self, handler: BaseHTTPRequestHandler) -> None:
+        self._write = handler.wfile.write
+        self._connection: socket.socket = handler.connection
+
+    def hang(self) -> None:
+        """Nothing comes."""
+        while self._connection.recv(4096):
+            pass
+
+    def drip_head(self) -> None:
+        """A header that comes byte by byte."""
+        self._write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        self._drip()
+
+    def drip_body(self) -> None:
+        """A body that comes byte by byte."""
+        self._write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        self._drip()
+
+    def _drip(self) -> None:
+        while True:
+            self._write(b"a")
+            time.sleep(0.02)
+
+    def endless(self) -> None:
+        """A body without an end, half a gigabyte of it."""
+        self._write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        for _ in range(512):
+            self._write(b" " * (1 << 20))
+
+    def long_line(self) -> None:
+        """A header of a mebibyte."""
+        self._write(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * (1 << 20) + b"\r\n\r\n")
+
+    def many_headers(self) -> None:
+        """Ten thousand headers."""
+        self._write(b"HTTP/1.1 200 OK\r\n" + b"X-A: a\r\n" * 10_000 + b"\r\n")
+
+    def short(self) -> None:
+        """A body of which most is missing."""
+        self._write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{}")
+
+    def no_http(self) -> None:
+        """Noise."""
+        self._write(b"\0\xff" * 1000)
+
+    def loop(self) -> None:
+        """A redirect to a place that redirects, and so on."""
+        self._write(b"HTTP/1.1 302 Found\r\nLocation: ?again\r\nContent-Length: 0\r\n\r\n")
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -240,6 +298,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         with registry.lock:
             registry.requests.append(Request(self.command, self.path, headers, headers.get("host", "")))
+        for part, kind in registry.trouble.strange.items():
+            if part in self.path:
+                self.close_connection = True
+                with suppress(OSError):  # the client has had enough of it
+                    getattr(_Strange(self), kind)()
+                return None
         self.query = parse_qs(urlsplit(self.path).query)
         path = urlsplit(self.path).path
         if path == "/token":
@@ -316,7 +380,7 @@ class _Handler(BaseHTTPRequestHandler):
         token = f"token-{len(registry.tokens)}"
         registry.tokens.append(token)
         body = {"token": token, "expires_in": registry.trouble.token_seconds}
-        return self._answer(200, json.dumps(body).encode())
+        return self._answer(200, registry.trouble.token_body or json.dumps(body).encode())
 
     def _manifest(self, repository: str, reference: str) -> None:
         registry = self.registry

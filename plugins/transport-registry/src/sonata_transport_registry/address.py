@@ -13,6 +13,7 @@ from sonata_core.naming import shown
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from urllib.parse import SplitResult
 
 _SHARED_SUFFIXES = ("azurecr.io", "amazonaws.com", "github.io", "run.app", "pkg.dev", "cloudapp.net", "herokuapp.com")
@@ -97,9 +98,30 @@ def realm(registry: Origin, url: str, *, insecure: bool) -> tuple[Origin, str]:
 
 
 def _refuse_metadata(registry: Origin, origin: Origin) -> None:
-    """Link-local addresses are where clouds keep their machines' secrets."""
-    if origin.host.startswith(("169.254.", "fe80:")) and origin.host != registry.host:
+    """Link-local addresses are where clouds keep their machines' secrets; a public host has no business within."""
+    if origin.host == registry.host:
+        return
+    found, own = _number(origin.host), _number(registry.host)
+    if found is not None and (found.is_link_local or found.is_multicast or found.is_unspecified):
         raise RegistryFailure(f"registry {registry.netloc} sent us to the link-local address {origin.host}")
+    if found is not None and own is not None and own.is_global and not found.is_global:
+        raise RegistryFailure(f"registry {registry.netloc} sent us to the private address {origin.host}")
+
+
+def _number(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is, in any of the spellings that the resolver takes (`2852039166`); None for a name."""
+    import socket
+    from ipaddress import IPv4Address, IPv6Address
+
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except OSError:
+        pass
+    try:
+        found = IPv6Address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    return found.ipv4_mapped or found
 
 
 def may_have_password(registry: Origin, server: Origin, trusted: tuple[str, ...]) -> bool:

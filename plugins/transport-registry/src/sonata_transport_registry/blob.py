@@ -6,6 +6,7 @@ import io
 
 from sonata_core.errors import RegistryFailure
 from sonata_core.lite import TYPE_CHECKING
+from sonata_transport_registry.patience import read_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +66,8 @@ class BlobStream(io.RawIOBase):
             return self.readall()
         while self._answer is not None and size:
             try:
-                chunk = self._answer.read(size)
-            except (HTTPError, OSError) as error:
+                chunk = read_some(self._answer, size, self._what)
+            except (HTTPError, OSError, RegistryFailure) as error:
                 self._take_up(error)
                 continue
             self._at += len(chunk)
@@ -129,25 +130,25 @@ def open_range(ask: Ask, blob: Descriptor, offset: int, what: str) -> BaseHTTPRe
     if blob.size == offset:
         return None
     answer = ask({"Range": f"bytes={offset}-"})
-    if answer.status == 206:
-        _check_range(answer, blob, offset, what)
+    if answer.status == 206 and _is_right(answer, blob, offset):
         return answer
+    if answer.status != 200:
+        answer.close()
+        answer = ask({})
     if answer.status == 200:
         return _skip(answer, offset, what)
     answer.close()
     raise RegistryFailure(f"{what}: the registry has nothing from byte {offset} on", temporary=False)
 
 
-def _check_range(answer: BaseHTTPResponse, blob: Descriptor, offset: int, what: str) -> None:
-    """CWE-354: a 206 with other bytes than were asked for must not be glued on."""
+def _is_right(answer: BaseHTTPResponse, blob: Descriptor, offset: int) -> bool:
+    """CWE-354: a 206 with other bytes than were asked for must not be glued on. The whole is asked for instead."""
     given = answer.headers.get("Content-Range", "")
     span, _, total = given.removeprefix("bytes ").partition("/")
     first, _, last = span.partition("-")
     whole = f"{blob.size}" if blob.size >= 0 else total
     end_is_right = total == "*" or (last.isdigit() and last == str(int(total) - 1 if total.isdigit() else -1))
-    if first != str(offset) or total not in (whole, "*") or not end_is_right:
-        answer.close()
-        raise RegistryFailure(f"{what}: bytes from {offset} on were asked for, others were sent", temporary=False)
+    return first == str(offset) and total in (whole, "*") and end_is_right
 
 
 def _skip(answer: BaseHTTPResponse, offset: int, what: str) -> BaseHTTPResponse:
@@ -157,11 +158,14 @@ def _skip(answer: BaseHTTPResponse, offset: int, what: str) -> BaseHTTPResponse:
     left = offset
     try:
         while left:
-            chunk = answer.read(min(left, _BUFFER))
+            chunk = read_some(answer, min(left, _BUFFER), what)
             if not chunk:
                 raise RegistryFailure(f"{what}: the registry sent fewer bytes than before", temporary=False)
             left -= len(chunk)
     except (HTTPError, OSError) as error:
         answer.close()
         raise RegistryFailure(f"{what}: the connection broke", temporary=True) from error
+    except RegistryFailure:
+        answer.close()
+        raise
     return answer

@@ -5,10 +5,12 @@ from __future__ import annotations
 from sonata_core.errors import Denied, RegistryFailure, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import DOCKER_HUB, ImageName, parse_name
+from sonata_core.record import Record
 from sonata_transport_registry.address import Origin, origin_of, realm, require_password_allowed
 from sonata_transport_registry.challenge import Challenge
 from sonata_transport_registry.challenge import parse as parse_challenges
 from sonata_transport_registry.failures import explain, read_refusal
+from sonata_transport_registry.patience import Patience
 from sonata_transport_registry.wire import ERROR_LIMIT, Wire, discard, read_all
 
 if TYPE_CHECKING:
@@ -21,19 +23,28 @@ if TYPE_CHECKING:
 _HUB_HOST = "registry-1.docker.io"
 _SHORTEST_TOKEN = 60.0
 _TOKEN_MARGIN = 10.0
+_LONGEST_TOKEN = 1 << 16
+"""No server takes a header of more."""
+
+
+class Settings(Record):
+    """The plugin's table of the configuration."""
+
+    trusted_realms: tuple[str, ...] = ()
+    patience: Patience = Patience()
 
 
 class Client:
     """An endpoint and the repository that a name means there. Used by several threads at once."""
 
-    def __init__(self, endpoint: Endpoint, options: TransportOptions, trusted_realms: tuple[str, ...]) -> None:
+    def __init__(self, endpoint: Endpoint, options: TransportOptions, settings: Settings) -> None:
         from threading import Lock
 
         self.name: ImageName = parse_name(endpoint.reference)
         self.endpoint = endpoint
         self.credentials = endpoint.credentials
-        self.wire = Wire(endpoint, options)
-        self._trusted = trusted_realms
+        self.wire = Wire(endpoint, options, settings.patience)
+        self._trusted = settings.trusted_realms
         self._lock = Lock()
         self._origin: Origin | None = None
         self._challenges: tuple[Challenge, ...] = ()
@@ -180,7 +191,7 @@ class Client:
             seconds = document.get("expires_in") or 0
         except (ValueError, RecursionError, AttributeError) as error:
             raise RegistryFailure(f"{what}: its answer is not a token") from error
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or len(token) > _LONGEST_TOKEN:
             raise RegistryFailure(f"{what}: its answer is not a token")
         return token, max(float(seconds) if isinstance(seconds, int) else 0.0, _SHORTEST_TOKEN)
 

@@ -8,7 +8,7 @@ from sonata_core.models.image import FoundImage
 from sonata_core.models.media import MANIFEST_LIMIT
 from sonata_core.naming import DOCKER_HUB, parse_name
 from sonata_transport_registry.address import origin_of
-from sonata_transport_registry.pages import MOST_PAGES, next_link
+from sonata_transport_registry.pages import Pages
 from sonata_transport_registry.wire import discard, read_all
 
 if TYPE_CHECKING:
@@ -74,28 +74,23 @@ def _found(item: dict[str, object]) -> FoundImage | None:
 
 
 def _by_catalogue(client: Client, term: str, limit: int) -> tuple[FoundImage, ...]:
-    from sonata_transport_registry.address import follow
-
     what = f"searching the catalogue of {client.name.domain}"
     found: list[FoundImage] = []
-    seen: set[str] = set()
-    target = "/v2/_catalog"
-    while target and target not in seen and len(found) < limit:
-        if len(seen) >= MOST_PAGES:
-            raise RegistryFailure(f"{what}: the list has no end")
-        seen.add(target)
-        answer = client.get("GET", target, {"Accept": "application/json"}, scope="")
+    pages = Pages(client, "/v2/_catalog", "", what)
+    for answer in pages:
         if answer.status == 401:
             discard(answer)
             raise Denied("authentication required", hint="log in to the registry", status=401)
         if answer.status != 200:
             raise client.failure(what, answer)
-        link = next_link(answer.headers.get("Link", ""))
         names = _document(read_all(answer, MANIFEST_LIMIT, what), what).get("repositories")
-        for name in names if isinstance(names, list) else ():
+        listed = names if isinstance(names, list) else []
+        pages.count(len(listed))
+        for name in listed:
             if isinstance(name, str) and term in name and _is_path(name):
                 found.append(FoundImage(name=name))
-        target = follow(client.origin(), target, link, insecure=client.wire.insecure)[1] if link else ""
+        if len(found) >= limit:
+            break
     return tuple(found[:limit])
 
 

@@ -2,13 +2,62 @@
 
 from __future__ import annotations
 
+from sonata_core.errors import RegistryFailure
+from sonata_core.lite import TYPE_CHECKING
+from sonata_transport_registry.address import follow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from urllib3 import BaseHTTPResponse
+
+    from sonata_transport_registry.client import Client
+
 MOST_PAGES = 10_000
+MOST_ITEMS = 1_000_000
 
 
 def next_link(header: str) -> str:
     """The address of a `Link` header with `rel="next"` (RFC 8288); only path and query of it are used."""
-    for part in header.split(","):
-        address, _, rest = part.partition(">")
-        if 'rel="next"' in rest.replace(" ", "") or "rel=next" in rest.replace(" ", ""):
-            return address.strip().removeprefix("<")
+    at = 0
+    while (begin := header.find("<", at)) >= 0:
+        end = header.find(">", begin)
+        if end < 0:
+            return ""
+        rest = header[end + 1 :]
+        following = rest.find("<")
+        parameters = (rest if following < 0 else rest[:following]).replace(" ", "")
+        if 'rel="next"' in parameters or "rel=next" in parameters:
+            return header[begin + 1 : end]
+        at = end + 1
     return ""
+
+
+class Pages:
+    """The pages of a list, one after the other: of the registry's own host, none twice, and not without end."""
+
+    def __init__(self, client: Client, target: str, scope: str, what: str) -> None:
+        self._client = client
+        self._scope = scope
+        self._what = what
+        self._target = target
+        self._items = 0
+
+    def __iter__(self) -> Iterator[BaseHTTPResponse]:
+        """The answer for each page, whatever its status. Raises RegistryFailure for a list without end."""
+        seen: set[str] = set()
+        while self._target and self._target not in seen:
+            if len(seen) >= MOST_PAGES:
+                raise RegistryFailure(f"{self._what}: the list has no end")
+            seen.add(self._target)
+            answer = self._client.get("GET", self._target, {"Accept": "application/json"}, scope=self._scope)
+            link = next_link(answer.headers.get("Link", ""))
+            yield answer
+            client = self._client
+            self._target = follow(client.origin(), self._target, link, insecure=client.wire.insecure)[1] if link else ""
+
+    def count(self, items: int) -> None:
+        """So many more items. Raises RegistryFailure where they are more than any registry has."""
+        self._items += items
+        if self._items > MOST_ITEMS:
+            raise RegistryFailure(f"{self._what}: the list has more than {MOST_ITEMS} items")

@@ -12,7 +12,7 @@ from sonata_core.hookspecs.transport import (
     TransportTags,
     TransportWrite,
 )
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.image import Endpoint, ImageReference, TransportFacts
 from sonata_core.models.media import ACCEPTED
@@ -20,10 +20,12 @@ from sonata_core.models.plugin import PluginInfo
 from sonata_core.naming import parse_name, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sonata_core.context import PluginContext
     from sonata_core.models.ids import Digest
     from sonata_core.models.image import Descriptor, FoundImage, ImageSink, ImageSource, TransportOptions
-    from sonata_transport_registry.client import Client
+    from sonata_transport_registry.client import Client, Settings
 
 
 class RegistryTransport(
@@ -38,14 +40,13 @@ class RegistryTransport(
     """Images of registries.
 
     Its table of the configuration file: `trusted_realms`, hosts of token servers that may be given
-    the password of a registry elsewhere.
+    the password of a registry elsewhere; `head_seconds` and `block_seconds`, how long a server may take for the
+    head of an answer and for a quarter mebibyte of its body.
     """
 
     def __init__(self, context: PluginContext) -> None:
-        trusted = context.config.get("trusted_realms", ())
-        if not isinstance(trusted, list | tuple) or not all(isinstance(host, str) for host in trusted):
-            raise UsageError("trusted_realms of plugin transport docker is not a list of host names")
-        self._trusted = tuple(host.lower() for host in trusted)
+        self._config = context.config
+        _settings(context.config)
 
     @hookimpl
     def plugin_info(self) -> PluginInfo:
@@ -148,10 +149,28 @@ class RegistryTransport(
         """A client for questions that concern no repository."""
         from sonata_transport_registry.client import Client
 
-        return Client(endpoint.replace(reference=f"{endpoint.reference}/none"), options, self._trusted)
+        return Client(endpoint.replace(reference=f"{endpoint.reference}/none"), options, _settings(self._config))
 
     def _clients(self, reference: ImageReference, options: TransportOptions) -> tuple[Client, ...]:
         from sonata_transport_registry.client import Client
 
         endpoints = options.endpoints or (Endpoint(reference=reference.name),)
-        return tuple(Client(endpoint, options, self._trusted) for endpoint in endpoints)
+        return tuple(Client(endpoint, options, _settings(self._config)) for endpoint in endpoints)
+
+
+def _settings(config: Mapping[str, Any]) -> Settings:
+    """The plugin's table, checked. Raises UsageError."""
+    from sonata_transport_registry.client import Settings
+    from sonata_transport_registry.patience import Patience
+
+    trusted = config.get("trusted_realms", ())
+    if not isinstance(trusted, list | tuple) or not all(isinstance(host, str) for host in trusted):
+        raise UsageError("trusted_realms of plugin transport docker is not a list of host names")
+    seconds = {name: config[f"{name}_seconds"] for name in ("head", "block") if f"{name}_seconds" in config}
+    for name, value in seconds.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1_000_000:
+            raise UsageError(f"{name}_seconds of plugin transport docker is not a number of seconds")
+    return Settings(
+        trusted_realms=tuple(host.lower() for host in trusted),
+        patience=Patience(**{name: float(value) for name, value in seconds.items()}),
+    )

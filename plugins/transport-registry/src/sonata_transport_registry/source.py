@@ -145,26 +145,19 @@ def list_tags(client: Client) -> tuple[str, ...]:
     import json
 
     from sonata_core.naming import is_tag
-    from sonata_transport_registry.address import follow
-    from sonata_transport_registry.pages import MOST_PAGES, next_link
+    from sonata_transport_registry.pages import Pages
 
     what = f"fetching tags list of {client.name.repository}"
     found: dict[str, None] = {}
-    seen: set[str] = set()
-    target = f"{client.base}/tags/list"
-    while target and target not in seen:
-        if len(seen) >= MOST_PAGES:
-            raise RegistryFailure(f"{what}: the list has no end")
-        seen.add(target)
-        answer = client.get("GET", target, {"Accept": "application/json"})
+    pages = Pages(client, f"{client.base}/tags/list", "pull", what)
+    for answer in pages:
         if answer.status != 200:
             raise client.failure(what, answer)
-        link = next_link(answer.headers.get("Link", ""))
         try:
             document = json.loads(read_all(answer, MANIFEST_LIMIT, what).decode("utf-8"))
             tags = document.get("tags") or []
+            pages.count(len(tags))
             found.update((tag, None) for tag in tags if isinstance(tag, str) and is_tag(tag))
         except (ValueError, RecursionError, AttributeError, TypeError) as error:
             raise RegistryFailure(f"{what}: the answer is not a list of tags") from error
-        target = follow(client.origin(), target, link, insecure=client.wire.insecure)[1] if link else ""
     return tuple(found)

@@ -8,6 +8,7 @@ from sonata_core.errors import RegistryFailure, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_transport_registry.address import Origin, follow
 from sonata_transport_registry.failures import explain_network
+from sonata_transport_registry.patience import Patience, Watch, read_some, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,17 +30,20 @@ ERROR_LIMIT = 1 << 20
 class Wire:
     """Requests to the hosts that one endpoint leads to. Used by several threads at once."""
 
-    def __init__(self, endpoint: Endpoint, options: TransportOptions) -> None:
+    def __init__(self, endpoint: Endpoint, options: TransportOptions, patience: Patience | None = None) -> None:
         self.insecure = endpoint.insecure if options.tls_verify is None else not options.tls_verify
         self._endpoint = endpoint
         self._options = options
         self._pools: dict[Origin, HTTPConnectionPool] = {}
+        self._patience = patience or Patience()
+        self._watch = Watch()
 
     def close(self) -> None:
         """Close every connection."""
         pools, self._pools = list(self._pools.values()), {}
         for pool in pools:
             pool.close()
+        self._watch.close()
 
     def once(
         self, method: str, origin: Origin, target: str, headers: Mapping[str, str], body: object = None
@@ -127,7 +131,9 @@ class Wire:
     def _pool(self, origin: Origin) -> HTTPConnectionPool:
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools.setdefault(origin, self._connect(origin))
+            pool = self._connect(origin)
+            pool.ConnectionCls = watched(pool.ConnectionCls, self._watch, self._patience)
+            pool = self._pools.setdefault(origin, pool)
         return pool
 
     def _connect(self, origin: Origin) -> HTTPConnectionPool:
@@ -139,7 +145,7 @@ class Wire:
             "blocksize": _BLOCK,
         }
         secure: dict[str, Any] = {"ssl_context": self._tls(origin)} if origin.scheme == "https" else {}
-        proxy = _proxy_for(origin, self._options.proxies)
+        proxy = proxy_for(origin, self._options.proxies)
         if proxy:
             manager = urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **common, **secure)
             return manager.connection_from_host(origin.host, origin.port, origin.scheme)
@@ -199,18 +205,40 @@ def _partner(folder: str, name: str, own: str, other: str, names: Iterable[str])
     return f"{folder}/{partner}"
 
 
-def _proxy_for(origin: Origin, proxies: Mapping[str, str]) -> str:
-    """The proxy for an origin. `proxies` has the keys `http`, `https` and `no`, as the environment would."""
+def proxy_for(origin: Origin, proxies: Mapping[str, str]) -> str:
+    """The proxy for an origin, by Go's rules. `proxies` has the keys `http`, `https` and `no`, as of the environment.
+
+    Raises UsageError for a proxy that speaks something else than HTTP.
+    """
     if origin.host in ("localhost", "::1") or origin.host.startswith("127."):
         return ""
-    for entry in proxies.get("no", "").split(","):
-        name = entry.strip().lower().removeprefix("*")
-        host, _, port = name.partition(":")
-        if not host or (port and port != str(origin.port)):
-            continue
-        if host == "*" or origin.host == host.lstrip(".") or origin.host.endswith("." + host.lstrip(".")):
-            return ""
-    return proxies.get(origin.scheme, "")
+    if any(_is_excepted(origin, entry.strip().lower()) for entry in proxies.get("no", "").split(",")):
+        return ""
+    proxy = proxies.get(origin.scheme, "")
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise UsageError(
+            f"proxy of scheme {proxy.partition(':')[0]} for {origin.netloc}: only http and https proxies are spoken to",
+            hint="change HTTPS_PROXY and HTTP_PROXY, or put the registry into NO_PROXY",
+        )
+    return proxy
+
+
+def _is_excepted(origin: Origin, entry: str) -> bool:
+    """Whether an entry of NO_PROXY means this origin: `*`, a name and those below it, an address, a range, a port."""
+    from ipaddress import ip_address, ip_network
+
+    if not entry or entry == "*":
+        return bool(entry)
+    try:
+        return ip_address(origin.host) in ip_network(entry, strict=False)
+    except ValueError:  # one of them is a name
+        pass
+    host, _, port = entry.removeprefix("*").partition(":")
+    if not host or (port and port != str(origin.port)):
+        return False
+    return origin.host == host.lstrip(".") or origin.host.endswith("." + host.lstrip("."))
 
 
 def _proxy_headers(proxy: str) -> dict[str, str]:
@@ -231,16 +259,18 @@ def read_all(answer: BaseHTTPResponse, limit: int, what: str) -> bytes:
     found = bytearray()
     try:
         while True:
-            chunk = answer.read(min(65536, limit + 1 - len(found)))
+            chunk = read_some(answer, min(65536, limit + 1 - len(found)), what)
             if not chunk:
                 break
             found += chunk
             if len(found) > limit:
-                answer.close()
                 raise RegistryFailure(f"{what}: the answer has more than the {limit} bytes that are accepted")
     except (HTTPError, OSError) as error:
         answer.close()
         raise RegistryFailure(f"{what}: the connection broke", temporary=True) from error
+    except RegistryFailure:
+        answer.close()
+        raise
     answer.release_conn()
     return bytes(found)
 
