@@ -261,7 +261,7 @@ class _Strange:
 
     def loop(self) -> None:
         """A redirect to a place that redirects, and so on."""
-        self._write(b"HTTP/1.1 302 Found\r\nLocation: ?again\r\nContent-Length: 0\r\n\r\n")
+        self._write(b"HTTP/1.1 302 Found\r\nLocation: ?again\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -146,5 +146,5 @@ def require_password_allowed(registry: Origin, server: Origin, trusted: tuple[st
     if not may_have_password(registry, server, trusted):
         raise Denied(
             f"registry {registry.netloc} asks that its password be sent to another host, {server.netloc}",
-            hint=f'if you trust that, put "{server.host}" into trusted_realms of plugin transport docker',
+            hint=f'if you trust that, put "{server.host}" into registry_trusted_realms of containers.conf',
         )

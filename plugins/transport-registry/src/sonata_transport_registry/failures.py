@@ -71,14 +71,16 @@ def _text(refusal: Refusal) -> str:
     return "manifest unknown" if refusal.status == 404 else f"received unexpected HTTP status {refusal.status}"
 
 
-def explain_network(origin: Origin, error: BaseException) -> SonataError:
+def explain_network(origin: Origin, method: str, target: str, error: BaseException) -> SonataError:
     """The error for a connection that did not come about or broke: host, cause and way out."""
     import ssl
     from errno import ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
     from socket import gaierror
 
     causes = _chain(error)
-    where = f'pinging container registry {origin.netloc}: Get "{origin}/v2/"'
+    where = f'{method.capitalize()} "{origin}{target.partition("?")[0]}"'
+    if target == "/v2/":
+        where = f"pinging container registry {origin.netloc}: {where}"
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
             return _explain_tls(where, origin, cause)

@@ -102,8 +102,8 @@ class Limit:
         if self._fired:
             raise RegistryFailure(
                 f"{self._what}: not done after {self._seconds:g} seconds",
-                hint="the server is very slow, or means no good; head_seconds and block_seconds of plugin transport "
-                "docker say how long to wait",
+                hint="the server is very slow, or means no good; registry_head_seconds and registry_block_seconds of "
+                "containers.conf say how long to wait",
                 temporary=True,
             ) from error
 

@@ -69,7 +69,7 @@ class Wire:
                 decode_content=False,
             )
         except (HTTPError, OSError) as error:
-            raise explain_network(origin, error) from error
+            raise explain_network(origin, method, target, error) from error
 
     def ask(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
         """A request without a body: redirects followed, busy and broken servers asked again.

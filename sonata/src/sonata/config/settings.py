@@ -309,6 +309,13 @@ ENGINE = tuple(
         ("hooks_dir", words, ("/usr/share/containers/oci/hooks.d",), "Folders of OCI hooks, later ones win."),
         ("image_copy_tmp_dir", text, "/var/tmp", "Folder of large temporary files; `storage`: in the store.|TMPDIR"),  # noqa: S108
         ("image_default_transport", text, "docker://", "Transport of names that have none."),
+        (
+            "image_layer_max_ratio",
+            natural,
+            1000,
+            "Largest unpacked size of a layer beyond 4 GiB, as a multiple of its packed size; 0: any.",
+        ),
+        ("image_layer_max_size", size, 1 << 40, "Largest unpacked size of a layer in bytes; 0: any."),
         ("image_parallel_copies", natural, 0, "Layers copied at once; 0: as many as the engine finds useful."),
         ("image_volume_mode", one_of("anonymous", "tmpfs", "ignore"), "anonymous", "What an image's VOLUME becomes."),
         ("infra_command", text, "", "Command of pods' infra containers; empty: catatonit, or the infra image's own."),
@@ -320,6 +327,14 @@ ENGINE = tuple(
         ("no_pivot_root", flag, False, "Change root without pivot_root, for a root on a RAM disk."),
         ("pod_exit_policy", one_of("continue", "stop"), "continue", "What a pod does when its last container ends."),
         ("pull_policy", one_of("always", "missing", "newer", "never"), "missing", "When an image is pulled."),
+        ("registry_block_seconds", natural, 600, "How long a registry may take for 256 KiB of a body."),
+        ("registry_head_seconds", natural, 120, "How long a registry may take to begin an answer."),
+        (
+            "registry_trusted_realms",
+            words,
+            (),
+            "Hosts of token servers that may be given the password of a registry elsewhere.",
+        ),
         ("retry", natural, 3, "How often a transfer is tried again."),
         ("retry_delay", text, "", "Pause between tries, such as `5s`; empty: growing from two seconds."),
         ("runtime", text, "", "OCI runtime, a name or a path; empty: crun, else the next that works here."),

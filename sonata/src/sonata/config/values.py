@@ -84,6 +84,8 @@ class EngineSettings(Record):
     hooks_dir: tuple[str, ...]
     image_copy_tmp_dir: str
     image_default_transport: str
+    image_layer_max_ratio: int
+    image_layer_max_size: int
     image_parallel_copies: int
     """0: as many as the engine finds useful."""
     image_volume_mode: str
@@ -97,6 +99,9 @@ class EngineSettings(Record):
     no_pivot_root: bool
     pod_exit_policy: str
     pull_policy: str
+    registry_block_seconds: int
+    registry_head_seconds: int
+    registry_trusted_realms: tuple[str, ...]
     retry: int
     retry_delay: str
     runtime: str

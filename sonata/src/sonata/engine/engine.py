@@ -247,4 +247,9 @@ class Engine:
             }
         if group is HOOKS:
             return {"hooks_dirs": config.engine.hooks_dir}
-        return {"tmp_dir": config.paths.tmp_dir}
+        return {
+            "tmp_dir": config.paths.tmp_dir,
+            "trusted_realms": config.engine.registry_trusted_realms,
+            "head_seconds": config.engine.registry_head_seconds,
+            "block_seconds": config.engine.registry_block_seconds,
+        }

@@ -211,7 +211,7 @@ def _diff_ids(
         work = _Blob(source, blob, options, progress, [])
         try:
             digest = hashlib.sha256()
-            plain = Decompressor(work.stream(), options.limits.size)
+            plain = Decompressor(work.stream(), options.limits.of_blob(blob.size).size)
             while part := plain.read(1 << 18):
                 digest.update(part)
             found.append("sha256:" + digest.hexdigest())
@@ -382,7 +382,8 @@ class _Layer:
         from sonata.image.layers.compress import Decompressor
 
         assert self._stage is not None
-        plain = Decompressor(blob.stream(), self._options.limits.size)
+        limits = self._options.limits.of_blob(self._descriptor.size)
+        plain = Decompressor(blob.stream(), limits.size)
         with open(self._stage.tar_split, "wb") as record:
             applied = apply_layer(
                 plain,  # type: ignore[arg-type]
@@ -390,7 +391,7 @@ class _Layer:
                 mapping=self._options.mapping,
                 tarsplit=record,
                 rootless=self._options.rootless,
-                limits=self._options.limits,
+                limits=limits,
             )
         self._kind = plain.kind
         if applied.diff_digest != self._diff_id:

@@ -7,6 +7,7 @@ from sonata.engine.images import lookup
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.trust import trust_for, with_signature_places
+from sonata.image.layers.apply import Limits
 from sonata.image.platform import host_platform, parse_platform
 from sonata.image.reference import drop_tag_of_digest, local_name, split_transport
 from sonata.image.transfer import PullOptions as TransferOptions
@@ -228,6 +229,9 @@ def transfer_options(engine: Engine, options: PullOptions, opened: TransportOpti
         retries=opened.retries,
         retry_delay=opened.retry_delay,
         rootless=engine.facts.rootless,
+        limits=Limits(
+            size=engine.config.engine.image_layer_max_size or None, ratio=engine.config.engine.image_layer_max_ratio
+        ),
     )
 
 

@@ -101,7 +101,9 @@ class Decompressor(_Raw):
             if part:
                 self.size += len(part)
                 if self._limit is not None and self.size > self._limit:
-                    raise Damaged(f"the blob unpacks to more than the {self._limit} bytes that are allowed")
+                    from sonata.image.layers.feed import too_large
+
+                    raise too_large("blob", self._limit)
                 return part
         return b""
 

@@ -16,6 +16,14 @@ CHUNK = 1 << 19
 _AHEAD = 6
 
 
+def too_large(what: str, limit: int) -> Damaged:
+    """The error for what unpacks to more than is allowed."""
+    return Damaged(
+        f"the {what} unpacks to more than the {limit} bytes that are allowed",
+        hint="if it may be that large, raise image_layer_max_size and image_layer_max_ratio in containers.conf",
+    )
+
+
 class Feed:
     """Takes bytes off a stream in the sizes that a parser wants.
 
@@ -48,7 +56,7 @@ class Feed:
                     break
                 self.size += len(chunk)
                 if self._limit is not None and self.size > self._limit:
-                    raise Damaged(f"the layer unpacks to more than the {self._limit} bytes that are allowed")
+                    raise too_large("layer", self._limit)
                 if self._hashed:
                     self._hash.update(chunk)
                 self._chunks.put(chunk)
