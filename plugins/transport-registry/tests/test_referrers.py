@@ -8,7 +8,7 @@ from sonata_core.errors import RegistryFailure
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Endpoint, ManifestBytes, TransportOptions
 from sonata_testkit.registry import OCI_MANIFEST, FakeRegistry, digest_of
-from sonata_transport_registry.client import Client
+from sonata_transport_registry.client import Client, Settings
 from sonata_transport_registry.referrers import fallback_tag, list_referrers
 from sonata_transport_registry.sink import RegistrySink
 
@@ -23,7 +23,7 @@ def registry():
 
 def client_of(registry):
     name = f"{registry.host}/x:1"
-    return Client(Endpoint(reference=name, insecure=True), TransportOptions(retries=0), ())
+    return Client(Endpoint(reference=name, insecure=True), TransportOptions(retries=0), Settings())
 
 
 def referrer(number):

@@ -143,7 +143,7 @@ class RegistryTransport(
         from sonata_transport_registry.signatures import write
 
         endpoint = (options.endpoints or (Endpoint(reference=reference.name),))[-1]
-        write(endpoint, options, self._trusted, digest, signatures)
+        write(endpoint, options, _settings(self._config), digest, signatures)
 
     def _host(self, endpoint: Endpoint, options: TransportOptions) -> Client:
         """A client for questions that concern no repository."""

@@ -14,7 +14,7 @@ from sonata_core.models.media import MANIFEST_LIMIT, OCI_INDEX
 from sonata_core.naming import check_digest, digest_parts
 from sonata_core.sdk.manifests import digest_of, load_object
 from sonata_transport_registry.address import follow
-from sonata_transport_registry.pages import next_link
+from sonata_transport_registry.pages import MOST_PAGES, next_link
 from sonata_transport_registry.wire import discard, read_all
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def _pages(client: Client, digest: Digest, artifact_type: str) -> list[dict[str,
     seen: set[str] = set()
     count = 0
     while target and target not in seen:
+        if len(seen) >= MOST_PAGES:
+            raise RegistryFailure(f"{what}: the list has no end")
         seen.add(target)
         answer = client.get("GET", target, {"Accept": OCI_INDEX})
         if answer.status in _NO_API and not found:

@@ -8,7 +8,7 @@ from sonata_core.models.image import TransportOptions
 from sonata_core.naming import check_digest
 from sonata_core.sdk import signatures as stored
 from sonata_transport_registry import attachments, lookaside
-from sonata_transport_registry.client import Client
+from sonata_transport_registry.client import Client, Settings
 from sonata_transport_registry.sink import RegistrySink
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read(client: Client, digest: Digest, open_blob: Callable[[Descriptor], Binar
 
 
 def write(
-    endpoint: Endpoint, options: TransportOptions, trusted: tuple[str, ...], digest: Digest, blobs: tuple[bytes, ...]
+    endpoint: Endpoint, options: TransportOptions, settings: Settings, digest: Digest, blobs: tuple[bytes, ...]
 ) -> None:
     """Keep these for a manifest that is there: OpenPGP's in place of those before, sigstore's beside them.
 
@@ -47,9 +47,9 @@ def write(
     if simple:
         lookaside.write(endpoint.lookaside_staging or endpoint.lookaside, digest, simple)
     if attached:
-        client = Client(endpoint, options, trusted)
+        client = Client(endpoint, options, settings)
         place = f"{client.name.repository}:{attachments.tag_of(digest)}"
-        with RegistrySink(Client(endpoint.replace(reference=place), options, trusted)) as sink:
+        with RegistrySink(Client(endpoint.replace(reference=place), options, settings)) as sink:
             try:
                 attachments.write(client, sink, digest, attached)
             finally:
