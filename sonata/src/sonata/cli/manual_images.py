@@ -31,4 +31,16 @@ COPIES: dict[str, tuple[str, tuple[str, ...]]] = {
             "sonata image copy containers-storage:app containers-storage:[overlay@/srv/store+/run/store]app",
         ),
     ),
+    "sonata.cli.images.scp:command": (
+        (
+            "Copies an image to another host over ssh, from one, or between two; or between users of this host, as "
+            "root. Either end is [[USER@]HOST::][IMAGE]; HOST may also be the name of a connection that Podman was "
+            "told of. The other host needs Sonata or Podman in its PATH. USER@localhost:: is another user here."
+        ),
+        (
+            "sonata image scp app:1 me@registry.example::",
+            "sonata image scp build.example::app:1",
+            "sudo sonata image scp root@localhost::app:1 me@localhost::",
+        ),
+    ),
 }

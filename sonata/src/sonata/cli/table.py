@@ -27,6 +27,7 @@ _MORE_C = "CONTAINER [CONTAINER...]"
 _MORE_P = "POD [POD...]"
 _TOP_OF_POD = "POD [FORMAT-DESCRIPTORS|ARGS...]"
 _MORE_I = "IMAGE [IMAGE...]"
+_PLACES = "SOURCE DESTINATION"
 
 
 def _container(verb: str, text: str, options: str, rule: str, synopsis: str) -> Row:
@@ -306,13 +307,7 @@ TABLE: dict[str, Row] = {
     "image audit": _image(
         "audit", "Look an image through for what one should know before running it", "images:AUDIT", "exact 1", "IMAGE"
     ),
-    "image copy": _image(
-        "copying",
-        "Copy an image between registries, archives, folders and stores",
-        "copying:COPY",
-        "exact 2",
-        "SOURCE DESTINATION",
-    ),
+    "image copy": _image("copying", "Copy an image from any place to any place", "copying:COPY", "exact 2", _PLACES),
     "image diff": _image(
         "diff", "Inspect changes to the file system of an image", "contents:IMAGE_DIFF", "one or two", "IMAGE [IMAGE]"
     ),
@@ -326,13 +321,20 @@ TABLE: dict[str, Row] = {
     "image prune": _image("prune", "Remove unused images", "prune:IMAGES", "none", ""),
     "image pull": _PULL,
     "image push": _PUSH,
+    "image scp": (
+        f"{_I}scp:command",
+        "Securely copy images",
+        "host",
+        "images",
+        "copying:SCP",
+        "one or two",
+        "IMAGE [HOST::]",
+    ),
     "image search": _SEARCH,
     "image rm": _RMI,
     "image save": _SAVE,
     "image sign": _image("sign", "Sign an image", "trust:SIGN", "min 1", _MORE_I),
-    "image sync": _image(
-        "sync", "Mirror images between registries and folders", "copying:SYNC", "exact 2", "SOURCE DESTINATION"
-    ),
+    "image sync": _image("sync", "Mirror images between registries and folders", "copying:SYNC", "exact 2", _PLACES),
     "image tag": _TAG,
     "image tree": _image(
         "tree", "Print layer hierarchy of an image in a tree format", "images:TREE", "exact 1", "IMAGE"

@@ -7,7 +7,7 @@ TO_COME = frozenset(
         *("machine", "play", "quadlet"),
         *("container checkpoint",),
         *("container restore", "container runlabel"),
-        *("image build", "image scp"),
+        *("image build",),
         *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
     )

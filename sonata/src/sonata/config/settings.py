@@ -340,6 +340,7 @@ ENGINE = tuple(
         ("runtime", text, "", "OCI runtime, a name or a path; empty: crun, else the next that works here."),
         ("runtimes", words_table, _RUNTIMES, "Paths of each runtime; a name given here replaces that name's paths."),
         ("runtimes_flags", words_table, {}, "Flags for each runtime, without dashes."),
+        ("ssh_config", text, "", "Configuration of ssh for `image scp`; empty: ssh's own."),
         ("static_dir", text, "", "Folder of persistent state; empty: in the graph root."),
         ("stop_timeout", natural, 10, "Seconds from the stop signal to SIGKILL."),
         ("tmp_dir", text, "", "Folder of volatile state; empty: in the run root."),

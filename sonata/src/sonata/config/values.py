@@ -108,6 +108,7 @@ class EngineSettings(Record):
     """A name, a path, or empty: the first of the default order that works here."""
     runtimes: Mapping[str, tuple[str, ...]]
     runtimes_flags: Mapping[str, tuple[str, ...]]
+    ssh_config: str
     static_dir: str
     stop_timeout: int
     tmp_dir: str

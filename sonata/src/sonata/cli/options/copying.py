@@ -189,3 +189,16 @@ SYNC = (
     *_side("src-", "source"),
     *_side("dest-", "destination"),
 )
+
+SCP = (
+    (
+        "format",
+        "",
+        "string",
+        "",
+        "format",
+        "Form in which the image travels (docker-archive, oci-archive)",
+        {"choices": ("oci-archive", "docker-archive")},
+    ),
+    ("quiet", "q", "bool", False, "", "Suppress the output"),
+)
