@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 
@@ -10,12 +9,9 @@ import pytest
 
 from sonata.cli.render.human import bytes_size, human_duration, human_size, image_size
 from sonata.cli.render.json import dumps
-from sonata.cli.render.progress import Progress
 from sonata.cli.render.report import Report, is_json, ranges, render_object, render_objects, render_rows
 from sonata.cli.render.table import align, heading_of, table
-from sonata.image.transfer import Progress as Told
 from sonata_core.errors import UsageError
-from sonata_core.models.ids import Digest
 
 REPORT = Report("ps", "containers.psReporter", [("ID", "CONTAINER ID"), ("Names", "NAMES")], {"PIDNS": "pidns"})
 ROWS = [
@@ -237,66 +233,6 @@ HOUR, DAY = 3600, 86400
 )
 def test_human_duration(seconds: float, want: str) -> None:
     assert human_duration(seconds) == want
-
-
-def test_progress_in_lines() -> None:
-    stream = io.StringIO()
-    bars = Progress(stream)
-    bars.start("a", "Copying blob 0123", 100)
-    bars.start("b", "Copying blob 4567", -1)
-    bars.advance("a", 100)
-    bars.finish("a")
-    bars.finish("a")
-    bars.finish("b", "skipped: already exists")
-    bars.message("Writing manifest to image destination")
-    bars.close()
-    assert stream.getvalue() == (
-        "Copying blob 0123 done\nCopying blob 4567 skipped: already exists\nWriting manifest to image destination\n"
-    )
-
-
-def test_progress_of_blobs() -> None:
-    stream = io.StringIO()
-    bars: Told = Progress(stream)
-    first, second = Digest("sha256:" + "1" * 64), Digest("sha256:" + "2" * 64)
-    for state, done in (
-        ("waiting", 0),
-        ("copying", 50),
-        ("copying", 100),
-        ("unpacked", 100),
-        ("done", 100),
-        ("done", 100),
-    ):
-        bars.blob(first, state, done, 100)
-    bars.blob(second, "exists", 5, 5)
-    assert stream.getvalue() == ("Copying blob 111111111111 done\nCopying blob 222222222222 skipped: already exists\n")
-
-
-def test_progress_in_bars() -> None:
-    stream = io.StringIO()
-    bars = Progress(stream, terminal=True)
-    bars.start("a", "Copying blob 0123", 1000)
-    bars.start("b", "Copying config 89", 10)
-    bars.advance("a", 500)
-    bars.finish("b")
-    text = stream.getvalue()
-    assert "Copying blob 0123 [===========>------------] 500B / 1kB" in text
-    assert "\x1b[2A" in text, "later bars are drawn over earlier ones"
-    bars.message("Storing signatures")
-    bars.close()
-    assert stream.getvalue().rstrip().split("\n")[-1].startswith("\x1b[2KCopying config 89 done")
-
-
-def test_progress_quiet_and_closed_streams() -> None:
-    stream = io.StringIO()
-    quiet = Progress(stream, quiet=True, terminal=True)
-    quiet.start("a", "x", 1)
-    quiet.finish("a")
-    quiet.message("x")
-    assert stream.getvalue() == ""
-    stream.close()
-    loud = Progress(stream, terminal=False)
-    loud.message("nobody listens")
 
 
 def test_own_tables_need_no_template_engine() -> None:

@@ -48,6 +48,9 @@ OWN = {
     "create": {"explain"},
     "inspect": {"effective"},
     "run": {"explain"},
+    **{f"{group}{verb}": {"progress"} for group in ("", "image ") for verb in ("load", "pull", "push", "save")},
+    "artifact pull": {"progress"},
+    "artifact push": {"progress"},
 }
 """Options that Sonata alone has: beyond the peers, and hidden ones, by which it calls itself."""
 

@@ -46,12 +46,16 @@ def pull_artifact(
     blobs = list({blob.digest: blob for blob in (*document.layers, document.config)}.values())
     fetched: list[_Fetched] = []
     try:
-        for blob in blobs:
-            if store.has_blob(blob):
-                progress.blob(blob.digest, "exists", blob.size, blob.size)
-            else:
-                fetched.append(_Fetched(source, blob, options, progress))
-        _download(fetched, options.parallel)
+        for part in (document.layers, (document.config,)):
+            if part == (document.config,):
+                progress.blob(document.config.digest, "config", 0, document.config.size)
+            begun = [
+                _Fetched(source, blob, options, progress)
+                for blob in {one.digest: one for one in part}.values()
+                if not _exists(store, blob, progress)
+            ]
+            fetched += begun
+            _download(begun, options.parallel)
         with store.changing() as change:
             for one in fetched:
                 one.place(change)
@@ -65,6 +69,13 @@ def pull_artifact(
         for one in fetched:
             one.close()
     return manifest
+
+
+def _exists(store: ArtifactStore, blob: Descriptor, progress: Progress) -> bool:
+    if not store.has_blob(blob):
+        return False
+    progress.blob(blob.digest, "exists", blob.size, blob.size)
+    return True
 
 
 def _download(blobs: list[_Fetched], parallel: int) -> None:
@@ -176,6 +187,7 @@ def push_artifact(
     with ThreadPoolExecutor(max(1, parallel), thread_name_prefix="sonata-push") as pool:
         for _ in pool.map(lambda blob: _send(store, blob, sink, progress), layers):
             pass
+    progress.blob(document.config.digest, "config", 0, document.config.size)
     _send(store, document.config, sink, progress)
     sink.commit(artifact.manifest)
 

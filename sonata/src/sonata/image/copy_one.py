@@ -177,6 +177,10 @@ class One:
         """A blob's verified bytes."""
         return VerifyingReader(self._source.open_blob(blob, 0), blob.digest, blob.size)
 
+    def begin_config(self, blob: Descriptor) -> None:
+        """Have it told of as what it is."""
+        self._progress.blob(blob.digest, "config", 0, blob.size)
+
     def config(self, blob: Descriptor) -> bytes:
         """The config, verified."""
         return read_config(self._source, blob)
@@ -214,11 +218,13 @@ class _Instance:
             return image
         self._read_config()
         converted = convert(document, self._config, self._wanted, layers)
+        self._one.begin_config(converted.config)
         if not self._one.is_there(converted.config):
             self._one.put(converted.config, BytesIO(converted.config_bytes))
         return converted.manifest
 
     def _put_config(self, config: Descriptor) -> None:
+        self._one.begin_config(config)
         if not self._config:
             self._one.send(config)
         elif not self._one.is_there(config):

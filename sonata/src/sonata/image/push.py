@@ -170,14 +170,15 @@ class _Push:
     def _put_packed(self, blob: Descriptor, packed: "Packed | None") -> Descriptor:
         if packed is not None:
             with packed:
-                if not self._there(blob):
-                    self._put(blob, packed.file)
+                # The digest under which it was compressed: for who looks on it is one thing all the way.
+                if not self._there(blob, packed.diff_digest):
+                    self._put(blob, packed.file, packed.diff_digest)
         return blob
 
-    def _there(self, blob: Descriptor) -> bool:
+    def _there(self, blob: Descriptor, told: str = "") -> bool:
         if not self._sink.has_blob(blob):
             return False
-        self._progress.blob(blob.digest, "exists", blob.size, blob.size)
+        self._progress.blob(Digest(told or blob.digest), "exists", blob.size, blob.size)
         return True
 
     def _send_plain(self, layer: StoredLayer, original: Descriptor) -> Descriptor:
@@ -191,9 +192,10 @@ class _Push:
                 self._put(blob, stream)
         return blob
 
-    def _put(self, blob: Descriptor, stream: "BinaryIO") -> None:
-        self._sink.put_blob(blob, Told(stream, blob, self._progress))  # type: ignore[arg-type]
-        self._progress.blob(blob.digest, "done", blob.size, blob.size)
+    def _put(self, blob: Descriptor, stream: "BinaryIO", told: str = "") -> None:
+        shown = blob.replace(digest=Digest(told or blob.digest))
+        self._sink.put_blob(blob, Told(stream, shown, self._progress))  # type: ignore[arg-type]
+        self._progress.blob(shown.digest, "done", blob.size, blob.size)
 
     def manifest(self, layers: list[Descriptor]) -> ManifestBytes:
         """Have the config in the sink; the source's own manifest if nothing changed."""
@@ -202,6 +204,7 @@ class _Push:
         unchanged = self._same_type and list(self._document.layers) == layers
         made = convert(self._document, self._image.config, self._wanted, layers)
         config = self._document.config if unchanged else made.config
+        self._progress.blob(config.digest, "config", 0, config.size)
         if not self._there(config):
             self._put(config, BytesIO(self._image.config if unchanged else made.config_bytes))
         return self._image.manifest if unchanged else made.manifest

@@ -36,7 +36,11 @@ class Progress(Protocol):
     """Is told of each blob's fate; called from several threads, often."""
 
     def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
-        """`state`: `waiting`, `copying`, `unpacked`, `done`, `exists`. Bytes; `total` -1 where unknown."""
+        """Bytes; `total` -1 where unknown.
+
+        `state`: `waiting`; `config` (said of a config, ahead of the rest); `compressing`, `copying`; `unpacked`; and at
+        the end `done`, or `exists` where nothing had to be copied.
+        """
 
     def message(self, text: str) -> None:
         """A line of its own, such as `Trying to pull h/x:1...`."""
@@ -167,6 +171,8 @@ def pull_image(
     else:
         for blob in layers:
             progress.blob(blob.digest, "exists", max(blob.size, 0), blob.size)
+    for state, done in (("config", 0), ("done", len(config))):
+        progress.blob(image.config_digest, state, done, len(config))
     top = chosen.index or chosen.manifest
     return Pulled(id=image.id, digest=chosen.manifest.digest, manifest=chosen.manifest, top_digest=top.digest)
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Pull an artifact. How far it is goes to standard output, as Podman has it for this command."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.artifacts.transfer import pull
     from sonata.model.image_request import PullOptions
 
-    progress = Progress(sys.stdout, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stdout, quiet=parsed["quiet"])
     try:
         pull(call.engine, parsed.args[0], fill(PullOptions, parsed), progress)
     finally:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Push an artifact to where its name says."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.artifacts.transfer import push
     from sonata.model.image_request import PullOptions
 
-    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
     try:
         digest = push(call.engine, parsed.args[0], fill(PullOptions, parsed), progress)
     finally:

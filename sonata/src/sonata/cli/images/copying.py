@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Copy an image from one place to another."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.images.copying import copy
 
     choices = choices_of(parsed)
     source, destination = parsed.args
-    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
     try:
-        progress.message("Getting image source signatures")
+        progress.first("Getting image source signatures")
         digest = copy(call.engine, source, destination, choices, progress)
         progress.message("Writing manifest to image destination")
     finally:

@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 def command(parsed: Parsed, call: Call) -> int:
     """Load the images of an archive, or of standard input, and print their names."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.images.load import load
     from sonata.model.image_request import PullOptions
 
@@ -25,7 +25,7 @@ def command(parsed: Parsed, call: Call) -> int:
     path = parsed["input"]
     if not path and os.isatty(0):
         raise UsageError("cannot read from terminal, use command-line redirection or the --input flag")
-    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
     copied = "" if path else _copy_input(engine.config.paths.tmp_dir)
     try:
         if path and not os.path.exists(path):

@@ -23,7 +23,7 @@ def to_request(parsed: Parsed) -> PushRequest:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Push an image to where it was asked to go, by default to where its name says."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.images.push import PushChoices, push
 
     request = to_request(parsed)
@@ -39,7 +39,7 @@ def command(parsed: Parsed, call: Call) -> int:
         remove_signatures=request.remove_signatures,
         signing=signing_of(parsed),
     )
-    progress = Progress(sys.stderr, quiet=request.quiet)
+    progress = progress_of(parsed, sys.stderr, quiet=request.quiet)
     try:
         digest = push(call.engine, request.image, request.destination, request, choices, progress)
         progress.message("Writing manifest to image destination")

@@ -17,7 +17,7 @@ FORMATS = ("docker-archive", "oci-archive", "docker-dir", "oci-dir")
 
 def command(parsed: Parsed, call: Call) -> int:
     """Save images into an archive, by default onto standard output. Raises UsageError for formats and places."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.images.save import Packing, save
 
     form, path = parsed["format"] or "docker-archive", parsed["output"]
@@ -38,10 +38,11 @@ def command(parsed: Parsed, call: Call) -> int:
         multiple = parsed["multi-image-archive"]
     if len(parsed.args) > 1 and not multiple and form != "docker-archive":
         raise UsageError("more than one image needs --multi-image-archive and the format docker-archive")
-    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
     try:
         packing = Packing(compress=parsed["compress"], plain=parsed["uncompressed"])
         save(call.engine, parsed.args, path, form, multiple=multiple, packing=packing, progress=progress)
+        progress.message("Writing manifest to image destination")
     finally:
         progress.close()
     return 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Copy many images, and leave alone what is there already."""
-    from sonata.cli.render.progress import Progress
+    from sonata.cli.render.progress import progress_of
     from sonata.engine.images.sync import SyncRequest, sync
 
     request = SyncRequest(
@@ -31,7 +31,7 @@ def command(parsed: Parsed, call: Call) -> int:
         filters=tuple(parsed["filter"]),
     )
     choices = choices_of(parsed)
-    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
     try:
         done = sync(call.engine, request, choices, progress.message, progress)
         words = "Would have synced" if request.dry_run else "Synced"

@@ -4,6 +4,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 """
 
 from sonata.cli.options.images import PUSH as PUSH_IMAGE
+from sonata.cli.options.pull import PROGRESS
 from sonata.cli.options.pull import PULL as PULL_IMAGE
 
 _PULL = {row[0]: row for row in PULL_IMAGE}
@@ -44,6 +45,7 @@ RM = (
 
 PULL = (
     *(_PULL[name] for name in ("authfile", "cert-dir", "creds", "decryption-key")),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress output information when pulling images"),
     *(_PULL[name] for name in ("retry", "retry-delay")),
     (*_PULL["tls-verify"][:5], "Require HTTPS and verify certificates when contacting registries"),
@@ -61,7 +63,10 @@ _NO_POLICY = {
 }
 
 PUSH = (
-    *(_PUSH[name] for name in ("authfile", "cert-dir", "creds", "digestfile", "quiet", "retry", "retry-delay")),
+    *(
+        _PUSH[name]
+        for name in ("authfile", "cert-dir", "creds", "digestfile", "progress", "quiet", "retry", "retry-delay")
+    ),
     *((*_PUSH[name][:6], _UNSIGNED) for name in _PUSH if name.startswith("sign-")),
     (*_PUSH["signature-policy"][:6], _NO_POLICY),
     _PUSH["tls-verify"],

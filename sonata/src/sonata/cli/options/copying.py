@@ -3,6 +3,8 @@
 Rows are described in `sonata.cli.pflag`. Names are those of `skopeo copy` and `skopeo sync`; `scp` has Podman's.
 """
 
+from sonata.cli.options.pull import PROGRESS
+
 _SIGNING = (
     ("sign-by", "", "string", "", "KEY-ID", "Sign the image using a GPG key with the specified FINGERPRINT"),
     ("sign-by-sigstore", "", "string", "", "PATH", "Sign the image using a sigstore parameter file at PATH"),
@@ -145,6 +147,7 @@ COPY = (
         "OS/ARCH",
         "Copy the image for this platform; given several times, an index of these",
     ),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress output information when copying images"),
     *_side("src-", "source"),
     *_side("dest-", "destination"),
@@ -175,6 +178,7 @@ SYNC = (
     ("dry-run", "", "bool", False, "", "Only say what would be copied"),
     ("filter", "", "stringArray", (), "", "Copy only tags that match: tag=REGEX, semver=RANGE"),
     ("keep-going", "", "bool", False, "", "Go on with the other images if copying one fails"),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress output information when copying images"),
     ("scoped", "", "bool", False, "", "Keep the whole name of an image, with its registry, in the destination"),
     (

@@ -3,7 +3,7 @@
 Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are Podman's.
 """
 
-from sonata.cli.options.pull import PULL
+from sonata.cli.options.pull import PROGRESS, PULL
 from sonata.model.image_audit import KINDS
 
 _NO_ENCRYPTION = (
@@ -32,6 +32,7 @@ PULL_IMAGE = (
         'Pull image policy ("always"|"missing"|"never"|"newer")',
         {"choices": ("always", "missing", "never", "newer")},
     ),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress output information when pulling images"),
 )
 
@@ -98,6 +99,7 @@ INSPECT = (("format", "f", "string", "json", "", "Format the output to a Go temp
 
 LOAD = (
     ("input", "i", "string", "", "", "Read from specified archive file (default: stdin)", {"complete": "files"}),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress the output"),
     ("signature-policy", "", "string", "", "", "Signature verification policy file", {"hidden": True}),
 )
@@ -140,6 +142,7 @@ SAVE = (
         "Write to a specified file (default: stdout, which must be redirected)",
         {"complete": "files"},
     ),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress the output"),
     ("signature-policy", "", "string", "", "", "Signature verification policy file", _OWN_STORE),
     ("uncompressed", "", "bool", False, "", "Accept uncompressed layers when copying OCI images"),
@@ -234,6 +237,7 @@ PUSH = (
         "Manifest type (oci, v2s2, or v2s1) to use in the destination",
         {"choices": ("oci", "v2s2")},
     ),
+    PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress output information when pushing images"),
     ("remove-signatures", "", "bool", False, "", "Discard any pre-existing signatures in the image"),
     ("retry", "", "uint", 3, "", "Number of times to retry in case of failure when performing push"),

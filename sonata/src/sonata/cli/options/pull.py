@@ -3,6 +3,16 @@
 Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are Podman's.
 """
 
+PROGRESS = (
+    "progress",
+    "",
+    "string",
+    "auto",
+    "",
+    "Show progress as bars on a terminal (auto), in lines (plain), or as JSON lines on standard error (json)",
+    {"choices": ("auto", "plain", "json")},
+)
+
 PULL = (
     (
         "arch",

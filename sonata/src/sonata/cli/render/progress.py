@@ -1,7 +1,7 @@
-"""How far a transfer is: a bar for each layer on a terminal, a line for each layer otherwise.
+"""How far a transfer is: bars on a terminal, Podman's words in a pipe, JSON lines for programs.
 
-A transfer calls `blob` from any thread, often; other work calls `start`, `advance` and `finish`. All of
-it goes to standard error, so that results stay alone on standard output.
+A transfer tells of each blob from any thread, often (`sonata.image.transfer.Progress`). What is told here never goes
+where results go, except where Podman has it so.
 """
 
 from __future__ import annotations
@@ -9,147 +9,187 @@ from __future__ import annotations
 import os
 import time
 
-from sonata.cli.render.human import human_size
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.errors import UsageError
+from sonata_core.lite import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-_PAUSE = 0.1
-_BAR = 24
-_NOTES = {"done": "done", "exists": "skipped: already exists"}
+    from sonata.cli.pflag import Parsed
+
+FORMS = ("auto", "plain", "json")
+_ENDS = ("done", "exists")
 
 
-class _Item:
-    __slots__ = ("begun", "done", "label", "note", "order", "size")
+class Item:
+    """One blob on its way. `state` is the last that was told of it."""
 
-    def __init__(self, label: str, size: int, order: int) -> None:
-        self.label = label
-        self.size = size
+    __slots__ = ("_begun", "config", "digest", "done", "state", "total")
+
+    def __init__(self, digest: str, total: int, *, config: bool) -> None:
+        self.digest = digest
+        self.total = total
+        self.config = config
+        self.state = "waiting"
         self.done = 0
-        self.note = ""
-        self.order = order
-        self.begun = time.monotonic()
+        self._begun = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be told of it."""
+        return self.state in _ENDS
+
+    @property
+    def label(self) -> str:
+        """`Copying blob 1f2e3d4c5b6a`, as Podman shows it."""
+        text = self.digest.partition(":")[2]
+        return f"Copying config {text[:10]}" if self.config else f"Copying blob {text[:12]}"
+
+    @property
+    def moved(self) -> int:
+        """Bytes that were copied; none of what was there before."""
+        return self.done if self._begun else 0
+
+    def rate(self, now: float) -> float:
+        """Bytes a second since it began."""
+        return self.moved / max(now - self._begun, 0.001) if self._begun else 0.0
+
+    def update(self, state: str, done: int, total: int, now: float) -> bool:
+        """Take what was told; whether it has ended. A new phase (compressed, then sent) counts from its beginning."""
+        if state not in (self.state, "unpacked", *_ENDS):
+            self.done, self.total, self._begun = 0, total, 0.0
+        if state in ("copying", "compressing") and not self._begun:
+            self._begun = now
+        self.state = state if state != "unpacked" else self.state
+        self.done = max(self.done, done)
+        return self.ended
+
+
+class Output(Protocol):
+    """What shows it. Calls come one at a time; OSError and ValueError mean that nobody looks any more."""
+
+    def began(self, item: Item) -> None:
+        """A blob is told of for the first time."""
+
+    def moved(self, item: Item) -> None:
+        """There is more of it."""
+
+    def ended(self, item: Item) -> None:
+        """It is there: copied, or it was there before."""
+
+    def message(self, text: str) -> None:
+        """A line of its own."""
+
+    def close(self) -> None:
+        """Nothing more comes. Twice is as good as once."""
 
 
 class Progress:
-    """Shows transfers on a stream. `quiet`: says nothing at all."""
+    """Shows transfers on a stream. `quiet`: says nothing at all. `form` is one of `FORMS`."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False, terminal: bool | None = None) -> None:
+    def __init__(
+        self, stream: TextIO, *, quiet: bool = False, terminal: bool | None = None, form: str = "auto"
+    ) -> None:
         from threading import Lock
 
-        self._stream = stream
-        self._quiet = quiet
-        self._terminal = stream.isatty() if terminal is None else terminal
-        self._items: dict[str, _Item] = {}
+        self._output: Output | None = None if quiet else _output(stream, terminal, form)
+        self._items: dict[str, Item] = {}
         self._lock = Lock()
-        self._drawn = 0
-        self._last = 0.0
+        self._first = ""
 
-    def start(self, key: str, label: str, size: int) -> None:
-        """Something begins: `Copying blob 1f2e…`; `size` in bytes, -1 where it is not known."""
-        with self._lock:
-            if self._quiet or key in self._items:
-                return
-            self._items[key] = _Item(label, size, len(self._items))
-            self._draw(force=True)
-
-    def advance(self, key: str, amount: int) -> None:
-        """So many bytes more."""
-        with self._lock:
-            item = self._items.get(key)
-            if item is not None and not item.note:
-                item.done += amount
-                self._draw()
+    def first(self, text: str) -> None:
+        """A message that comes before the first blob, if there is one."""
+        self._first = text
 
     def blob(self, digest: str, state: str, done: int, total: int) -> None:
-        """What a transfer tells of a blob: `waiting`, `copying`, `unpacked`, `done` or `exists`; bytes of how many."""
+        """What a transfer tells of a blob: its state, and bytes of how many. `config`: it is an image's config."""
+        with self._lock:
+            output = self._output
+            if output is None:
+                return
+            try:
+                self._take(output, digest, state, (done, total))
+            except (OSError, ValueError):
+                self._output = None
+
+    def _take(self, output: Output, digest: str, state: str, size: tuple[int, int]) -> None:
         item = self._items.get(digest)
         if item is None:
-            self.start(digest, f"Copying blob {digest.partition(':')[2][:12]}", total)
-            item = self._items.get(digest)
-        if item is None or item.note:
+            if self._first:
+                output.message(self._first)
+                self._first = ""
+            item = self._items[digest] = Item(digest, size[1], config=state == "config")
+            output.began(item)
+        if item.ended or state == "config":
             return
-        item.done = max(item.done, done)
-        if state in _NOTES:
-            self.finish(digest, _NOTES[state])
-        elif self._terminal and time.monotonic() - self._last >= _PAUSE:
-            with self._lock:
-                self._draw()
-
-    def finish(self, key: str, note: str = "done") -> None:
-        """It has ended: `done`, `skipped: already exists`, or why not."""
-        with self._lock:
-            item = self._items.get(key)
-            if item is None or item.note:
-                return
-            item.note = note
-            if self._terminal:
-                self._draw(force=True)
-            else:
-                self._say(f"{item.label} {note}\n")
+        if item.update(state, *size, time.monotonic()):
+            output.ended(item)
+        else:
+            output.moved(item)
 
     def message(self, text: str) -> None:
-        """A line of its own: `Writing manifest to image destination`."""
+        """A line of its own: `Writing manifest to image destination`. What ended is told anew if it comes again."""
         with self._lock:
-            if self._quiet:
-                return
-            if self._terminal:
-                self._erase()
-                self._say(text + "\n")
-                self._draw(force=True)
-            else:
-                self._say(text + "\n")
+            self._items = {digest: item for digest, item in self._items.items() if not item.ended}
+            if self._output is not None:
+                try:
+                    self._output.message(text)
+                except (OSError, ValueError):
+                    self._output = None
 
     def close(self) -> None:
-        """Leave the bars as they are now."""
+        """Leave what is shown as it is now."""
         with self._lock:
-            if self._terminal:
-                self._draw(force=True)
-            self._items.clear()
-            self._drawn = 0
-
-    def _say(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (BrokenPipeError, ValueError):
-            self._quiet = True
-
-    def _draw(self, *, force: bool = False) -> None:
-        now = time.monotonic()
-        if not self._terminal or self._quiet or (not force and now - self._last < _PAUSE):
-            return
-        self._last = now
-        width, height = _size_of(self._stream)
-        shown = sorted(self._items.values(), key=lambda item: item.order)[-max(height - 1, 1) :]
-        up = f"\x1b[{self._drawn}A" if self._drawn else ""
-        lines = "".join(f"\x1b[2K{_line(item)[: width - 1]}\n" for item in shown)
-        self._drawn = len(shown)
-        self._say(up + lines)
-
-    def _erase(self) -> None:
-        if self._drawn:
-            self._say(f"\x1b[{self._drawn}A\x1b[J")
-            self._drawn = 0
+            output, self._output = self._output, None
+            if output is not None:
+                try:
+                    output.close()
+                except (OSError, ValueError):
+                    return
 
 
-def _line(item: _Item) -> str:
-    if item.note:
-        return f"{item.label} {item.note}"
-    if item.size <= 0:
-        return f"{item.label} {human_size(item.done, 3)}"
-    share = min(item.done / item.size, 1.0)
-    full = int(share * _BAR)
-    bar = "=" * max(full - 1, 0) + (">" if 0 < full < _BAR else "=" if full else "")
-    speed = item.done / max(time.monotonic() - item.begun, 0.001)
-    amounts = f"{human_size(item.done, 3)} / {human_size(item.size, 3)}"
-    return f"{item.label} [{bar:-<{_BAR}}] {amounts} | {human_size(speed, 3)}/s"
+def progress_of(parsed: Parsed, stream: TextIO, *, quiet: bool) -> Progress:
+    """As `--progress` says. JSON lines always go to standard error. Raises UsageError."""
+    import sys
+
+    form = parsed["progress"]
+    if form not in FORMS:
+        raise UsageError(f'invalid progress "{form}": must be one of {", ".join(FORMS)}')
+    return Progress(sys.stderr if form == "json" else stream, quiet=quiet, form=form)
 
 
-def _size_of(stream: TextIO) -> tuple[int, int]:
-    try:
-        size = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError, AttributeError):
-        return 80, 24
-    return size.columns or 80, size.lines or 24
+def _output(stream: TextIO, terminal: bool | None, form: str) -> Output:
+    if form == "json":
+        from sonata.cli.render.progress_json import JsonLines
+
+        return JsonLines(stream)
+    if terminal is None:
+        terminal = form == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if terminal:
+        from sonata.cli.render.bars import Bars
+
+        return Bars(stream)
+    return _Lines(stream)
+
+
+class _Lines:
+    """What Podman writes into a pipe: a line for each blob as it begins, and messages."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def began(self, item: Item) -> None:
+        self.message(f"Copying {'config' if item.config else 'blob'} {item.digest}")
+
+    def moved(self, item: Item) -> None:
+        """Nothing."""
+
+    def ended(self, item: Item) -> None:
+        """Nothing."""
+
+    def message(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is left to say."""

@@ -45,14 +45,17 @@ def pull(engine: Engine, name: str, options: PullOptions, progress: Progress | N
         retries=start.options.retries,
         retry_delay=start.options.retry_delay,
     )
-    hook = start.slot.hook
+    hook, told = start.slot.hook, progress or Quiet()
     try:
         with hook.transport_open_source(reference=start.reference, options=start.options) as source:
 
             def admit(manifest: ManifestBytes) -> None:
+                told.message("Getting image source signatures")
                 trust.admit(start.reference, source, manifest)
 
-            return pull_artifact(source, open_store(engine), name, transfer, progress or Quiet(), admit).digest
+            digest = pull_artifact(source, open_store(engine), name, transfer, told, admit).digest
+            told.message("Writing manifest to image destination")
+            return digest
     except SonataError as error:
         raise _told(error, place_of(name)) from error
 
@@ -80,5 +83,8 @@ def push(engine: Engine, name: str, options: PullOptions, progress: Progress | N
     parallel = engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL
     writer = goal.slot.require(TransportWrite)
     with writer.transport_open_sink(reference=goal.reference, options=goal.options) as sink:
-        push_artifact(store, artifact, sink, progress or Quiet(), parallel=parallel)
+        told = progress or Quiet()
+        told.message("Getting image source signatures")
+        push_artifact(store, artifact, sink, told, parallel=parallel)
+        told.message("Writing manifest to image destination")
     return artifact.manifest.digest
