@@ -106,6 +106,9 @@ def _cgroup(engine: Engine, report: _Report) -> dict[str, Any]:
     shown = []
     for limit in limits.limits(report.config.resources, version):
         files = group.files(limit.controller, limit.file) if group is not None else []
+        if group is not None and limit.name == "blockIO.weight" and version == 1:
+            known = files and enforced.content(files[0]) is not None
+            files = files if known else group.files(limit.controller, "blkio.bfq.weight")
         shown.append(_limit(report, limit, files))
     return {"Version": version, "Path": group.path if group else wanted, "Limits": shown}
 

@@ -88,6 +88,11 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             start.attaching.result()
         with trace.span("launch"):
             launched = _launch(start)
+        if start.config.resources.get("blockIO"):
+            from sonata.engine.containers import block_weight
+
+            if block_weight.is_only_bfqs(engine.facts.cgroup_version):
+                block_weight.write(launched.pid, block_weight.asked(start.config.resources))
         if start.config.secrets:
             from sonata.engine.containers import secrets
 

@@ -38,9 +38,22 @@ def gather(engine: Engine, request: RunRequest) -> Materials:
         devices=_devices(request),
         containers=_containers(engine, request),
         **_user_namespace(request),
-        blkio_weight=os.path.exists("/sys/fs/cgroup/blkio/blkio.weight"),
+        blkio_weight=bool(request.blkio_weight or request.blkio_weight_device) and _weighs(engine, request),
         log_path=f"{graph}/{driver}-containers/{ident}/userdata/ctr.log",
     )
+
+
+def _weighs(engine: Engine, request: RunRequest) -> bool:
+    """Whether groups have a weight, and those of BFQ an effect on the devices that are named."""
+    if engine.facts.cgroup_version == 2:
+        return True  # the runtime says so where the kernel has no such file
+    if os.path.exists("/sys/fs/cgroup/blkio/blkio.weight"):
+        return True
+    from sonata.engine.containers import block_weight
+
+    paths = [text.rpartition(":")[0] for text in request.blkio_weight_device]
+    known = [os.stat(path).st_rdev for path in paths if os.path.exists(path)]
+    return block_weight.is_only_bfqs(1) and all(map(block_weight.is_scheduled, known))
 
 
 def _random(bound: int) -> int:

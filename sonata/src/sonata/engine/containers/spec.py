@@ -109,6 +109,12 @@ def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mount
 def assemble(engine: Engine, config: ContainerConfig, given: SpecInputs) -> tuple[dict[str, Any], list[OciHook]]:
     """The spec with what participants of the hooks group add, and their hooks. Runs and writes nothing."""
     spec = runtime_spec(config, given, engine.facts)
+    if config.resources.get("blockIO"):
+        from sonata.engine.containers import block_weight
+
+        if block_weight.is_only_bfqs(engine.facts.cgroup_version):
+            linux = spec["linux"]
+            spec = {**spec, "linux": {**linux, "resources": block_weight.without(linux["resources"])}}
     if engine.config.environment.get("NOTIFY_SOCKET"):
         from sonata.engine.containers import notify
 

@@ -43,9 +43,7 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
         merged = merged_limits(config.resources, limits)
         changed = _changed(config, request).replace(resources=merged)
         if limits and phase in _LIVE:
-            ref = ContainerPaths(engine, config.backends.storage, config.id).ref
-            hook = engine.runtime(config.backends.runtime).require(RuntimeUpdate)
-            hook.runtime_update(ref=ref, resources=limited(_applied(limits, merged)))
+            _apply(engine, row, _applied(limits, merged))
             _unlimit(engine, row, limits)
         rows.put_config(engine.database, changed)
         if changed.healthcheck != config.healthcheck and phase is Phase.RUNNING:
@@ -54,6 +52,22 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
             health.change(engine, config, row.replace(config=changed))
     events.container(engine, changed, "update")
     return changed.id
+
+
+def _apply(engine: Engine, row: ContainerRow, limits: dict[str, Any]) -> None:
+    config = row.config
+    weights: dict[str, Any] = {}
+    if limits.get("blockIO"):
+        from sonata.engine.containers import block_weight
+
+        if block_weight.is_only_bfqs(engine.facts.cgroup_version):
+            weights, limits = block_weight.asked(limits), block_weight.without(limits)
+    if limits:
+        ref = ContainerPaths(engine, config.backends.storage, config.id).ref
+        hook = engine.runtime(config.backends.runtime).require(RuntimeUpdate)
+        hook.runtime_update(ref=ref, resources=limited(limits))
+    if weights:
+        block_weight.write(row.state.pid, weights)
 
 
 def _unlimit(engine: Engine, row: ContainerRow, limits: Mapping[str, Any]) -> None:
