@@ -49,6 +49,7 @@ OWN = {
     "inspect": {"effective"},
     "run": {"explain"},
     **{f"{group}{verb}": {"progress"} for group in ("", "image ") for verb in ("load", "pull", "push", "save")},
+    **{path: {"source-date-epoch"} for path in ("commit", "container commit", "image import", "import")},
     "artifact pull": {"progress"},
     "artifact push": {"progress"},
 }

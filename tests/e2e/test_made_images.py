@@ -170,3 +170,20 @@ def test_a_config_file_adds_to_what_the_container_has(store: PlainStore) -> None
     assert {"Q=1", "R=3", "E=1"} <= set(inner["Env"])
     assert "R=2" not in inner["Env"]
     assert (inner["Labels"]["base"], inner["Labels"]["c"]) == ("1", "d")
+
+
+def test_one_time_for_everything_gives_the_same_image(store: PlainStore) -> None:
+    when = "--source-date-epoch=1700000000"
+    made = []
+    for name in ("one", "two"):
+        store.out("create", "--name", name, "--network=none", IMAGE, "true")
+        (store.base / "file").write_text("same")
+        store.out("cp", str(store.base / "file"), f"{name}:/tmp/file")
+        store.out("cp", str(store.base / "file"), f"{name}:/file")
+        for form in ("oci", "docker"):
+            made.append(store.out("commit", "-q", when, "-f", form, name, f"localhost/{name}:{form}"))
+    assert made[:2] == made[2:]
+    assert config_of(store, "localhost/two:oci")["Created"] == "2023-11-14T22:13:20Z"
+    whole = store.raw("export", "one")
+    ids = {store.out("import", "-q", when, "-", f"localhost/again:{number}", stdin=whole) for number in range(2)}
+    assert len(ids) == 1

@@ -56,6 +56,14 @@ COMMIT = (
     ("message", "m", "string", "", "", "Set commit message for imported image"),
     ("pause", "p", "bool", False, "", "Pause container during commit"),
     ("quiet", "q", "bool", False, "", "Suppress output"),
+    (
+        "source-date-epoch",
+        "",
+        "uint",
+        0,
+        "SECONDS",
+        "Time of the image, in seconds since 1970, so that the same content gives the same image",
+    ),
     ("squash", "s", "bool", False, "", "Squash newly built layers into a single new layer"),
 )
 
@@ -66,6 +74,14 @@ IMPORT = (
     ("os", "", "string", "", "", "Set the OS of the imported image"),
     ("quiet", "q", "bool", False, "", "Suppress output"),
     ("signature-policy", "", "string", "", "", "Path to a signature-policy file", {"hidden": True}),
+    (
+        "source-date-epoch",
+        "",
+        "uint",
+        0,
+        "SECONDS",
+        "Time of the image, in seconds since 1970, so that the same content gives the same image",
+    ),
     ("variant", "", "string", "", "", "Set the variant of the imported image"),
 )
 

@@ -34,7 +34,11 @@ FORMATS = ("oci", "docker")
 
 
 class CommitRequest(Record):
-    """How the image is to be. `config` is a Docker config in JSON whose members replace the container's."""
+    """How the image is to be. `config` is a Docker config in JSON whose members replace the container's.
+
+    `source_date_epoch`, in seconds, stands for every time in the image, which tells nothing of the container then: the
+    same content gives the same image.
+    """
 
     name: str = ""
     change: tuple[str, ...] = ()
@@ -45,6 +49,7 @@ class CommitRequest(Record):
     pause: bool = False
     squash: bool = False
     include_volumes: bool = False
+    source_date_epoch: int | None = None
 
 
 def commit(engine: Engine, container: str, request: CommitRequest) -> str:
@@ -64,12 +69,13 @@ def commit(engine: Engine, container: str, request: CommitRequest) -> str:
     inner = apply_changes(before, request.change)
     paused = request.pause and row.state.phase == Phase.RUNNING and _paused(engine, row)
     try:
-        made = _Base(engine, row, squash=request.squash)
+        made = _Base(engine, row, request)
         layer = made.add_layer()
     finally:
         if paused:
             small.unpause(engine, row.config.id)
-    created = rfc3339(time.time_ns())
+    epoch = request.source_date_epoch
+    created = rfc3339(time.time_ns() if epoch is None else epoch * 1_000_000_000)
     described = _describe(engine, row, request, made, created).replace(inner=inner, before=before)
     composed = compose.docker(described) if request.format == "docker" else compose.oci(described)
     image = making.add_image(engine, composed, layer.id, created, name)
@@ -88,10 +94,11 @@ def _paused(engine: Engine, row: ContainerRow) -> bool:
 class _Base:
     """What the container stands on, and the layers that the new image will have."""
 
-    def __init__(self, engine: Engine, row: ContainerRow, *, squash: bool) -> None:
+    def __init__(self, engine: Engine, row: ContainerRow, request: CommitRequest) -> None:
         self._engine = engine
         self._row = row
-        self._squash = squash
+        self._squash = request.squash
+        self._epoch = request.source_date_epoch
         self.image: ImageRecord | None = engine.store.find_image(row.config.image_id) if row.config.image_id else None
         self.layers: list[LayerRecord] = []
 
@@ -124,18 +131,18 @@ class _Base:
 
     def _whole(self) -> Iterator[bytes]:
         with Root(self._engine, self._row) as path:
-            yield from tree_tar(path, mapping=self._row.config.id_mapping, root=False)
+            yield from tree_tar(path, mapping=self._row.config.id_mapping, mtime=self._epoch, root=False)
 
     def _changes(self, own: LayerRecord) -> Iterator[bytes]:
         mapping = self._row.config.id_mapping
         targets = self._engine.storage.hook.storage_contents(layer=LayerRef(store=own.store, id=own.id))
         if len(targets) == 1 and targets[0].format is not LayerFormat.PLAIN:
-            yield from tree_tar(targets[0].path, targets[0].format, mapping=mapping, root=False)
+            yield from tree_tar(targets[0].path, targets[0].format, mapping=mapping, mtime=self._epoch, root=False)
             return
         base = self._engine.store.layer(own.parent) if own.parent else None
         found = changes.layer_changes(self._engine, own, base)
         with Root(self._engine, self._row) as path:
-            yield from changes_tar(path, found, mapping=mapping)
+            yield from changes_tar(path, found, mapping=mapping, mtime=self._epoch)
 
 
 def _describe(engine: Engine, row: ContainerRow, request: CommitRequest, base: _Base, created: str) -> compose.Made:
@@ -157,7 +164,7 @@ def _describe(engine: Engine, row: ContainerRow, request: CommitRequest, base: _
         variant=str(document.get("variant") or ""),
         author=request.author or str(document.get("author") or ""),
         comment=request.message,
-        container=row.config.id,
+        container=row.config.id if request.source_date_epoch is None else "",
         parent=f"sha256:{base.image.id}" if base.image is not None and not request.squash else "",
         history=(*history, item),
         layers=tuple(compose.LayerBlob(digest=one.diff_digest, size=one.diff_size) for one in base.layers),

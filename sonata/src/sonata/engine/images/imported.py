@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ImportRequest(Record):
-    """How the image is to be. Empty texts: as this host is."""
+    """How the image is to be. Empty texts: as this host is. `source_date_epoch`: when it was made, in seconds."""
 
     name: str = ""
     change: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class ImportRequest(Record):
     source: str = ""
     """Path or address of the tar, as it was given."""
     signature_policy: str = ""
+    source_date_epoch: int | None = None
 
 
 def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
@@ -44,7 +45,8 @@ def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
     inner = apply_changes({}, request.change, single=True)
     name = str(local_name(request.name)) if request.name else ""
     layer = making.add_layer(engine, Decompressor(tar), None)  # type: ignore[arg-type]
-    created = rfc3339(time.time_ns())
+    epoch = request.source_date_epoch
+    created = rfc3339(time.time_ns() if epoch is None else epoch * 1_000_000_000)
     digest = layer.diff_digest
     item = {
         "created": created,

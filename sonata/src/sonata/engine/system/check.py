@@ -145,6 +145,6 @@ def _lost_containers(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend
 
 
 def _remove(engine: Engine, ident: str) -> None:
-    from sonata.engine.containers.remove import remove_user
+    from sonata.engine.containers.remove import remove
 
-    remove_user(engine, ident, timeout=0)
+    remove(engine, ident, force=True, timeout=0)
