@@ -7,6 +7,7 @@ RUN = {
     "netavark": "netavark",
     "aardvark-dns": "aardvark-dns",
     "slirp4netns": "slirp4netns",
+    "pasta": "passt",
     "catatonit": "catatonit",
     "iptables": "iptables",
     "ip": "iproute2",

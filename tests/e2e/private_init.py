@@ -48,6 +48,13 @@ def admit(uid: int, name: str, folder: Path) -> None:
         os.makedirs(place)
         os.chmod(place, 0o700)
         os.chown(place, uid, uid)
+    for words in (
+        ["ip", "link", "add", "lan0", "type", "bridge"],
+        ["ip", "addr", "add", "198.51.100.1/24", "dev", "lan0"],
+        ["ip", "link", "set", "lan0", "up"],
+        ["ip", "route", "add", "default", "via", "198.51.100.254"],
+    ):
+        subprocess.run(words, check=True)
     layer("/etc")
     for file, line in (
         ("passwd", f"{name}:x:{uid}:{uid}::/home/{name}:/bin/sh"),

@@ -52,11 +52,11 @@ RUNTIME = Group(
 NET = Group(
     name="net",
     major=1,
-    minor=1,
+    minor=2,
     slot=True,
     required=NetHooks,
     optional=(NetManaged, NetLive, NetReload, NetExplain),
-    distributions=("sonata-net-netavark", "sonata-net-slirp4netns"),
+    distributions=("sonata-net-netavark", "sonata-net-slirp4netns", "sonata-net-pasta"),
 )
 STORAGE = Group(
     name="storage",

@@ -35,6 +35,7 @@ print("up", flush=True)
 while True:
     if kind == socket.SOCK_STREAM:
         c, _ = s.accept()
+        c.recv(1)
         c.sendall(sys.argv[3].encode())
         c.close()
     else:
@@ -72,7 +73,7 @@ for _ in range(count):
 def own_host() -> Iterator[None]:
     """A new network namespace for this thread and what it starts; the old one again afterwards.
 
-    It has `lo`, and a link of its own with the address HOST.
+    It has `lo`, and a link of its own with the address HOST, which leads everywhere.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -83,6 +84,7 @@ def own_host() -> Iterator[None]:
         tool("ip", "link", "add", "lan0", "type", "bridge")
         tool("ip", "addr", "add", f"{HOST}/24", "dev", "lan0")
         tool("ip", "link", "set", "lan0", "up")
+        tool("ip", "route", "add", "default", "via", HOST.rpartition(".")[0] + ".254", "dev", "lan0")
         yield
     finally:
         if libc.setns(before, _CLONE_NEWNET):
@@ -175,7 +177,7 @@ class Namespace:
             server.kill()
             server.communicate()
         self.servers.clear()
-        subprocess.run(["umount", self.path], check=False, capture_output=True)
+        subprocess.run(["umount", "-l", self.path], check=False, capture_output=True)
         if os.path.exists(self.path):
             os.unlink(self.path)
         assert eventually(lambda: not outside & _link_indices()), f"something holds {self.path}"
@@ -197,8 +199,7 @@ def ask(address: str, port: int, protocol: str = "tcp", seconds: float = 1.0) ->
         client.settimeout(seconds)
         try:
             client.connect((address, port))
-            if protocol == "udp":
-                client.send(b"?")
+            client.send(b"?")
             return client.recv(100).decode()
         except OSError:
             return ""

@@ -16,6 +16,7 @@ from sonata_core.models.net import AddressResult, AttachResult, InterfaceResult,
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.models.process import Command
 from sonata_core.sdk import helper_process
+from sonata_core.sdk import interfaces as kernel
 from sonata_core.sdk.hashes import sha256_hex
 from sonata_core.sdk.program_facts import program_facts
 from sonata_net_slirp4netns import options as slirp_options
@@ -49,7 +50,7 @@ class Slirp4netnsNet(NetHooks):
             name="slirp4netns",
             version=VERSION,
             summary="user-mode networking by slirp4netns, with ports that keep the source address",
-            contract="net/1.0",
+            contract="net/1.2",
         )
 
     @hookimpl
@@ -197,4 +198,9 @@ def _asked(request: AttachRequest, chosen: slirp_options.Options) -> list[object
 def _result(chosen: slirp_options.Options, helper: HelperProcess) -> AttachResult:
     address = AddressResult(address=f"{chosen.address(100)}/{chosen.prefix}", gateway=chosen.address(2))
     interface = InterfaceResult(network="slirp4netns", interface=slirp_options.INTERFACE, addresses=(address,))
-    return AttachResult(interfaces=(interface,), dns_servers=(chosen.address(3),), helpers=(helper,))
+    return AttachResult(
+        interfaces=(interface,),
+        dns_servers=(chosen.address(3),),
+        helpers=(helper,),
+        host_address=kernel.host_address((interface,)),
+    )

@@ -129,6 +129,7 @@ class NetworkSettings(Record):
     default_subnet_pools: tuple[tuple[str, int], ...]
     """Pairs of a base network and the prefix length of what is cut from it."""
     default_rootless_network_cmd: str
+    pasta_options: tuple[str, ...]
     network_config_dir: str
     dns_bind_port: int
     default_host_ips: tuple[str, ...]

@@ -241,6 +241,7 @@ class Engine:
                 "firewall_driver": network.firewall_driver,
                 "plugin_dirs": network.netavark_plugin_dirs,
                 "dns_bind_port": network.dns_bind_port,
+                "pasta_options": network.pasta_options,
                 "cmd_options": config.engine.network_cmd_options,
                 "run_dir": config.paths.network_run_dir,
                 "config_dir": config.paths.network_config_dir,

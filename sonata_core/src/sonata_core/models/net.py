@@ -99,7 +99,8 @@ class PortMapping(Record):
 class AttachRequest(Record):
     """Everything a backend needs to connect a namespace.
 
-    `options` are the mode's own (`slirp4netns:mtu=…`). `outer` is the namespace in which bridges
+    `options` are the mode's own (`slirp4netns:mtu=…`), `arguments` the same as they were given, for a backend whose
+    options are a command line. `outer` is the namespace in which bridges
     live where that is not the host's. `lifetime_fd` is the read end of a pipe that closes when
     the container ends (-1: none): helpers exit with it. `pid` is the container's init, 0 before.
     """
@@ -114,6 +115,7 @@ class AttachRequest(Record):
     outer: NetnsRef | None = None
     lifetime_fd: int = -1
     pid: int = 0
+    arguments: tuple[str, ...] = ()
 
 
 class AddressResult(Record):
@@ -133,16 +135,23 @@ class InterfaceResult(Record):
 
 
 class AttachResult(Record):
-    """What came of an attachment; stored by the engine, given back at detach."""
+    """What came of an attachment; stored by the engine, given back at detach.
+
+    `host_address` is what the container reaches the host by, where that is not its gateway.
+    """
 
     interfaces: tuple[InterfaceResult, ...] = ()
     dns_servers: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     helpers: tuple[HelperProcess, ...] = ()
+    host_address: str = ""
 
 
 class NetFacts(Record):
-    """A network backend. `modes` are the values of --network that it serves."""
+    """A network backend. `modes` are the values of --network that it serves.
+
+    `lifetime`: its helpers end with `AttachRequest.lifetime_fd`, not only with the namespace's file.
+    """
 
     modes: tuple[str, ...]
     version: str = ""
@@ -153,3 +162,4 @@ class NetFacts(Record):
     ipv6: bool = False
     rootless: bool = False
     root: bool = True
+    lifetime: bool = True

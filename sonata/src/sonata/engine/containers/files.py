@@ -97,6 +97,8 @@ def rewrite(
 
 def _hosts_input(engine: Engine, config: ContainerConfig, name: str, attached: AttachResult, base: str) -> HostsInput:
     addresses = tuple(one.address.partition("/")[0] for part in attached.interfaces for one in part.addresses)
+    if config.network.mode in _USER_MODE:
+        addresses = addresses[:1]
     return HostsInput(
         add=config.network.add_hosts,
         base=base,
@@ -108,10 +110,12 @@ def _hosts_input(engine: Engine, config: ContainerConfig, name: str, attached: A
 
 def _resolv_input(config: ContainerConfig, attached: AttachResult) -> ResolvInput:
     own = config.network.mode is not NetworkMode.HOST
-    served = bool(attached.dns_servers)
+    helped = config.network.mode in _USER_MODE
+    served = bool(attached.dns_servers) and not helped
     return ResolvInput(
         host=_host_resolv(config),
-        network=attached.dns_servers,
+        network=() if helped else attached.dns_servers,
+        helper=attached.dns_servers if helped else (),
         network_search=attached.dns_search,
         given=() if served else config.network.dns_servers,
         search=config.network.dns_search,
@@ -137,6 +141,10 @@ def _base_hosts(config: ContainerConfig, root: int) -> str:
         raise NotFound(f"failed to create new hosts file: open {base}: {text}", name=base) from error
 
 
+_USER_MODE = (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
+"""Modes in which a helper stands for the network, and has one address for the container."""
+
+
 def _host_internal(engine: Engine, config: ContainerConfig, attached: AttachResult) -> str:
     """The address by which the container reaches the host; empty for none."""
     chosen = engine.config.containers.host_containers_internal_ip
@@ -144,6 +152,8 @@ def _host_internal(engine: Engine, config: ContainerConfig, attached: AttachResu
         return "" if chosen == "none" else chosen
     if config.network.mode is NetworkMode.HOST:
         return "127.0.0.1"
+    if attached.host_address or config.network.mode in _USER_MODE:
+        return attached.host_address
     for interface in attached.interfaces:
         for address in interface.addresses:
             if address.gateway and ":" not in address.gateway:

@@ -178,13 +178,14 @@ def mount_shown(engine: Engine, use: MountUse) -> dict[str, Any]:
     return shown
 
 
-_NAMED_MODES = (NetworkMode.NONE, NetworkMode.HOST, NetworkMode.SLIRP4NETNS)
+_NAMED_MODES = (NetworkMode.NONE, NetworkMode.HOST)
 """Modes that stand for a network in what is shown, as Podman shows them."""
 
 
 def _network_settings(row: ContainerRow) -> dict[str, Any]:
     config, state = row.config, row.state
-    interfaces = state.attached.get("interfaces", ())
+    helped = config.network.mode in (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
+    interfaces: list[dict[str, Any]] = [] if helped else list(state.attached.get("interfaces", ()))
     networks = {use.network: _endpoint(use.aliases, config.id) for use in config.network.networks}
     for interface in interfaces:
         networks.setdefault(interface["network"], _endpoint((), config.id)).update(_addresses(interface))

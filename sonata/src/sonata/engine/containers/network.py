@@ -73,6 +73,7 @@ def request_with(config: ContainerConfig, attachments: Iterable[Attachment]) -> 
         attachments=tuple(attachments),
         ports=config.network.ports,
         dns_servers=config.network.dns_servers,
+        arguments=config.network.options,
         options=dict(option.partition("=")[::2] for option in config.network.options),
     )
 

@@ -1,0 +1,1 @@
+"""Network backend that drives pasta."""
