@@ -73,7 +73,8 @@ def _document(pem: bytes) -> Mapping[str, object]:
     import json
 
     lines = pem[:_LARGEST].decode("ascii", "replace").strip().splitlines()
-    if len(lines) < 3 or lines[0].strip() not in (f"-----BEGIN {label}-----" for label in _LABELS):
+    ends = [(f"-----BEGIN {label}-----", f"-----END {label}-----") for label in _LABELS]
+    if len(lines) < 3 or (lines[0].strip(), lines[-1].strip()) not in ends:
         raise UsageError(
             f"{_NOTHING_READ}: it is not a PEM file with an {_LABELS[1]}", hint="skopeo generate-sigstore-key"
         )
