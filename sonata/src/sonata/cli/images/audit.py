@@ -63,7 +63,8 @@ def _summary(found: Audit) -> list[str]:
         f"Signatures: {found.signatures or 'none'}",
     ]
     for verdict in found.verdicts:
-        lines.append(f"Policy:     {verdict['Reference']} {verdict['Verdict']} by {verdict['Rule']}")
+        why = f": {verdict['Reason']}" if verdict["Verdict"] != "accepted" or verdict["Reason"] else ""
+        lines.append(f"Policy:     {verdict['Reference']} {verdict['Verdict']} by {verdict['Rule']}{why}")
     return lines
 
 
