@@ -11,6 +11,7 @@ RUN = {
     "catatonit": "catatonit",
     "iptables": "iptables",
     "ip": "iproute2",
+    "gpg": "gpg",
     "/etc/containers/policy.json": "golang-github-containers-image",
     "/usr/share/containers/containers.conf": "golang-github-containers-common",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -264,6 +266,24 @@ def test_image_sign(world: World) -> None:
     assert "is not a multi-architecture image" in store.refused("image", "sign", by, "--all", name)
     (world.config / "registries.d/a.yaml").write_text("default-docker:\n  lookaside: https://s.example/x\n")
     assert "Use a supported scheme" in store.refused("image", "sign", by, name)
+
+
+@pytest.mark.skipif(not installed(), reason="needs docker-registry")
+def test_image_sign_at_a_registry_with_tls_and_a_password(world: World) -> None:
+    folder = world.base / "certs"
+    with DebianRegistry(world.base / "r", tls=True, user="me", password="open") as registry:
+        folder.mkdir()
+        shutil.copy(registry.ca, folder / "ca.crt")
+        auth = world.base / "auth.json"
+        auth.write_text(json.dumps({"auths": {registry.host: {"auth": base64.b64encode(b"me:open").decode()}}}))
+        given = (f"--authfile={auth}", f"--cert-dir={folder}")
+        world.store.out("push", "-q", *given, IMAGE, f"{registry.host}/box:1")
+        sign = ("image", "sign", "--sign-by=alice@example.com", f"docker://{registry.host}/box:1")
+        for lacking in given:
+            assert world.store.refused(*sign, *(one for one in given if one != lacking))
+        assert world.beside("box") == []
+        world.store.out(*sign, *given)
+        assert len(world.beside("box")) == 1
 
 
 def test_image_sign_all_images_of_a_list(world: World) -> None:

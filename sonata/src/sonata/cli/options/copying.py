@@ -23,6 +23,7 @@ _SIGNING = (
         "",
         "FINGERPRINT",
         "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
+        {"refused": ("keys of Sequoia-PGP are not read here", "sign with a key of GnuPG: --sign-by")},
     ),
     ("sign-identity", "", "string", "", "", "Identity of signed image, must be a fully specified docker reference"),
     ("sign-passphrase-file", "", "string", "", "PATH", "Read a passphrase for signing an image from PATH"),

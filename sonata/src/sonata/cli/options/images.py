@@ -266,6 +266,7 @@ PUSH = (
         "",
         "FINGERPRINT",
         "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
+        {"refused": ("keys of Sequoia-PGP are not read here", "sign with a key of GnuPG: --sign-by")},
     ),
     (
         "sign-passphrase-file",

@@ -32,7 +32,7 @@ SET = (
         "signedBy",
         "",
         "Trust type, accept values: signedBy(default), accept, reject",
-        {"choices": ("signedBy", "accept", "reject", "sigstoreSigned")},
+        {"choices": ("signedBy", "accept", "reject")},
     ),
 )
 
