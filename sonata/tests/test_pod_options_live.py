@@ -179,12 +179,29 @@ def test_rates_and_weights_of_disks(world: PodWorld) -> None:
         folder = f"/sys/fs/cgroup/blkio/sonata_test/{pod}/blkio.throttle"
         assert Path(f"{folder}.read_bps_device").read_text().split() == [head, "1048576"]
         assert Path(f"{folder}.write_bps_device").read_text().split() == [head, "2097152"]
-    weighed = world.run("pod", "create", "--blkio-weight=300", f"--blkio-weight-device={disk}:200", "heavy")
+    weighed = world.run("pod", "create", "--blkio-weight=300", "--cgroup-parent=/sonata_test", "heavy")
+    files = [path for pattern in (".weight", ".bfq.weight") if (path := _weight(weighed.stdout.strip(), pattern))]
     if weighed.returncode == 0 and "discarded" not in weighed.stderr:
-        shown = world.show("heavy")
-        assert (shown["blkio_weight"], shown["blkio_weight_device"][0]["weight"]) == (300, 200)
+        assert world.show("heavy")["blkio_weight"] == 300
+        assert [path.read_text().split()[-1] for path in files] == ["300"] * len(files) != []
     else:
         assert "Weight discarded" in weighed.stderr
+    # A device has a weight only where BFQ schedules it: else the kernel's refusal is told, and nothing is made.
+    device = world.run("pod", "create", f"--blkio-weight-device={disk}:200", "--name=one-disk")
+    if device.returncode:
+        assert ("blkio" in device.stderr and "weight_device" in device.stderr) or "io.bfq.weight" in device.stderr
+        assert world.run("pod", "exists", "one-disk").returncode == 1
+    elif "discarded" not in device.stderr:
+        assert world.show("one-disk")["blkio_weight_device"][0]["weight"] == 200
+
+
+def _weight(pod: str, kind: str) -> Path | None:
+    """The file of a pod's weight, where there is one."""
+    for folder, head in (("blkio/", "blkio"), ("", "io")):
+        path = Path(f"/sys/fs/cgroup/{folder}sonata_test/{pod}/{head}{kind}")
+        if path.exists():
+            return path
+    return None
 
 
 def test_nodes_of_memory(world: PodWorld) -> None:

@@ -192,7 +192,7 @@ class PrivateHost:
             "locks": self.listed(f"{self.run_root}/sonata/locks"),
             "run folders": [name for name in self.listed(f"{self.run_root}/overlay-containers") if len(name) == 64],
         }
-        for table in ("container", "container_state", "name", "lease", "port", "intent", "exec", "needs"):
+        for table in ("container", "container_state", "name", "lease", "port", "intent", "exec", "needs", "pod"):
             found[f"table {table}"] = [str(row) for row in self.rows(f"SELECT * FROM {table}")]
         return found
 

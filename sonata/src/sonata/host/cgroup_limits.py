@@ -29,6 +29,8 @@ def apply(group: str, resources: Mapping[str, Any], version: int, root: str = RO
     files = _version_1(resources) if version == 1 else _version_2(resources)
     for controller, name, text in files:
         path = f"{root}/{controller}{group}/{name}" if version == 1 else f"{root}{group}/{name}"
+        if name.startswith("blkio.weight") and not os.path.exists(path):
+            path = path.replace("blkio.weight", "blkio.bfq.weight")  # the other went with CFQ in Linux 5.0
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
             try:

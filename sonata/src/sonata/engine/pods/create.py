@@ -65,6 +65,7 @@ def _decide(engine: Engine, request: PodRequest) -> tuple[PodConfig, ContainerCo
             image="",
             name=named,
             label_file=request.label_file,
+            blkio_weight=request.blkio_weight,
             blkio_weight_device=request.blkio_weight_device,
             device_read_bps=request.device_read_bps,
             device_write_bps=request.device_write_bps,
