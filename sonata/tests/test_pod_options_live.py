@@ -431,3 +431,47 @@ def test_a_container_is_cloned_into_a_pod(world: PodWorld) -> None:
     assert (moved["Pod"], moved["Dependencies"]) == (other, [world.show("two")["InfraContainerID"]])
     gone = world.run("container", "clone", "--pod=nope", "alone")
     assert (gone.returncode, gone.stderr) == (125, "Error: no pod with name or ID nope found: no such pod\n")
+
+
+def test_what_a_pod_holds_goes_with_the_pod(world: PodWorld) -> None:
+    """Removing by force what an infra container uses removes the pod; `rm --all` takes pods too."""
+    world.ok("volume", "create", "held")
+    world.pod("-v", "held:/vol", "one")
+    world.member("one", "--name=m1")
+    world.ok("volume", "rm", "-f", "-t0", "held")
+    assert world.ok("pod", "ps", "-q") == world.ok("ps", "-aq") == ""
+    world.pod("two")
+    member = world.member("two", "--name=m2")
+    refused = world.run("rm", "--all")
+    assert refused.returncode != 0
+    assert f"cannot remove container {member}" in refused.stderr
+    world.ok("rm", "--all", "--force", "-t0")
+    assert world.ok("pod", "ps", "-q") == ""
+    assert os.listdir(f"{world.base}/tmp/sonata/locks") == []
+
+
+def test_members_find_each_other_by_name(world: PodWorld) -> None:
+    world.pod("one")
+    world.member("one", "--name=m1")
+    world.member("one", "--name=m2")
+    assert "127.0.0.1\tm1\n127.0.0.1\tm2" in world.ok("exec", "m1", "cat", "/etc/hosts")
+    world.ok("rm", "-f", "-t0", "m2")
+    text = world.ok("exec", "m1", "cat", "/etc/hosts")
+    assert "m1" in text and "m2" not in text
+
+
+def test_pods_are_explained_and_completed(world: PodWorld) -> None:
+    pod = world.pod("--hostname=shared", "one")
+    infra = world.show("one")["InfraContainerID"]
+    world.ok("pod", "start", "one")
+    words = ("create", "--explain=json", "--pod=one", "--rootfs", world.rootfs, "true")
+    told = json.loads(world.ok(*words))
+    assert told["Spec"]["annotations"]["io.kubernetes.cri-o.SandboxID"] == infra
+    assert told["Spec"]["linux"]["cgroupsPath"].startswith(f"/sonata_test/{pod}/")
+    new = world.run("create", "--explain", "--pod=new:x", "--rootfs", world.rootfs, "true")
+    assert (new.returncode, "yet to be made" in new.stderr) == (125, True)
+    assert world.run("pod", "exists", "x").returncode == 1
+    spec = world.run("generate", "spec", "one")
+    assert (spec.returncode, spec.stderr.startswith("Error: one is a pod: ")) == (125, True)
+    renumbered = world.ok("system", "renumber")
+    assert pod not in renumbered

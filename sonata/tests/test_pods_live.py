@@ -82,7 +82,7 @@ def test_a_pod_from_its_making_to_its_removal(world: PodWorld) -> None:
     assert world.ok("pod", "pause", "one") == ident
     assert world.states("one")[0] == "Paused"
     assert world.ok("pod", "unpause", "one") == ident
-    assert world.ok("pod", "unpause", "one") == ident or True
+    assert world.ok("pod", "unpause", "one") == ""
     assert world.ok("pod", "kill", "one") == ident
     assert world.states("one")[0] == "Exited"
     assert world.ok("pod", "rm", "one") == ident
@@ -90,7 +90,7 @@ def test_a_pod_from_its_making_to_its_removal(world: PodWorld) -> None:
     assert world.ok("ps", "-aq") == ""
     assert not groups(ident)
     told = [event["Status"] for event in world.events("--filter", "pod=one")]
-    assert told == ["create", "start", "stop", "stop", "stop", "start", "pause", "unpause", "unpause", "kill", "remove"]
+    assert told == ["create", "start", "stop", "stop", "stop", "start", "pause", "unpause", "kill", "remove"]
 
 
 def test_members_share_namespaces_names_and_group(world: PodWorld) -> None:

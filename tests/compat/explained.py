@@ -61,6 +61,7 @@ EXPLAINED: dict[str, str] = {
     "run --rm --network none --security-opt no-new-privileges=nonsense localhost/box:1 true": "Sonata says more",
     "run --rm --network none --device /etc/passwd localhost/box:1 true": "Podman says it twice",
     "rm -f -t 0 base share": "order: of threads in Podman",
+    "pod rm p": "order: a map's in Podman",
     # events
     "events --stream=false --filter container=c --format '{{.Status}}'": "Sonata cleans up before it removes",
     "events --stream=false --filter type=image --format '{{.Status}} {{.Name}}'": "Podman pulls what is there already",

@@ -90,6 +90,12 @@ class Trouble:
         self.slow = 0.0
         """Seconds between the blocks of a blob."""
         self.refuse_mount = False
+        self.upload_cut = -1
+        """The connection breaks, once, after so many bytes of an upload; what came is kept."""
+        self.upload_lost = False
+        """What was kept of it is forgotten as well."""
+        self.largest_body = -1
+        """Bodies of more bytes are answered with 413."""
         self.strange: dict[str, str] = {}
         """What happens to requests whose path has that part in it: the name of a method of `_Strange`."""
         self.token_body = b""
@@ -313,6 +319,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/v1/search" and registry.listed is not None:
             return self._answer(200, json.dumps({"results": registry.listed}).encode())
         if not self._allowed(headers):
+            self._body()
             return self._challenge()
         if path == "/v2/":
             return self._answer(200, b"{}")
@@ -460,7 +467,11 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self._body()
             return self._refuse(404, "BLOB_UPLOAD_UNKNOWN", "upload unknown")
-        content += self._body()
+        if self.command == "GET":
+            return self._answer(204, b"", {"Range": f"0-{max(len(content) - 1, 0)}", "Location": f"{place}{session}"})
+        content += self._patched(session, content)
+        if self.close_connection:
+            return None
         if self.command == "PATCH":
             registry.uploads[session] = content
             return self._answer(202, b"", {"Location": f"{place}{session}?state=x"})
@@ -470,6 +481,26 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         registry.add_blob(repository, content)
         return self._answer(201, b"", {"Docker-Content-Digest": digest})
+
+    def _patched(self, session: str, content: bytes) -> bytes:
+        """The body of a request that goes on with an upload, unless it is too large, or the line breaks."""
+        trouble, size = self.registry.trouble, int(self.headers.get("Content-Length") or 0)
+        given = self.headers.get("Content-Range", "")
+        wrong = bool(given) and not given.startswith(f"{len(content)}-")
+        if wrong or 0 <= trouble.largest_body < size:
+            self._body()
+            self.close_connection = True
+            self._answer(416 if wrong else 413, b"")
+            return b""
+        if not 0 <= trouble.upload_cut < size:
+            return self._body()
+        self.registry.uploads[session] = content + self.rfile.read(trouble.upload_cut)
+        if trouble.upload_lost:
+            del self.registry.uploads[session]
+        trouble.upload_cut = -1
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+        return b""
 
     def _begin(self, repository: str, place: str) -> None:
         registry = self.registry

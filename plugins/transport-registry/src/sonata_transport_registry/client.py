@@ -43,6 +43,7 @@ class Client:
         self.name: ImageName = parse_name(endpoint.reference)
         self.endpoint = endpoint
         self.credentials = endpoint.credentials
+        self.options = options
         self.wire = Wire(endpoint, options, settings.patience)
         self._trusted = settings.trusted_realms
         self._lock = Lock()
@@ -96,9 +97,13 @@ class Client:
             return answer
         discard(answer)
         if not more:  # a token from the cache that the registry no longer takes: one more, and no loop
-            with self._lock:
-                self._tokens.pop(scope, None)
+            self.forget(scope)
         return self.wire.ask(method, origin, target, {**headers, **self.authorization(scope, more)})
+
+    def forget(self, scope: str) -> None:
+        """Keep the token for `scope` no longer: the registry does not take it."""
+        with self._lock:
+            self._tokens.pop(scope, None)
 
     def failure(self, what: str, answer: BaseHTTPResponse) -> SonataError:
         """The error that an unwelcome answer means."""

@@ -76,7 +76,13 @@ def _values(option: pflag.Option) -> tuple[list[tuple[str, str]], int]:
 
 
 _ARGUMENT_KINDS = {"CONTAINER": "containers", "IMAGE": "images", "[IMAGE]": "images"}
-_ARGUMENT_KINDS |= {"ARTIFACT": "artifacts", "NETWORK": "networks", "VOLUME": "volumes"}
+_ARGUMENT_KINDS |= {
+    "ARTIFACT": "artifacts",
+    "NETWORK": "networks",
+    "POD": "pods",
+    "[POD...]": "pods",
+    "VOLUME": "volumes",
+}
 
 
 def _arguments(path: str) -> tuple[list[tuple[str, str]], int]:

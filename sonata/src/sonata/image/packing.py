@@ -128,6 +128,16 @@ class Told:
         self._progress.blob(self._blob.digest, "copying", self._done, self._blob.size)
         return count
 
+    def seekable(self) -> bool:
+        """As the stream's own."""
+        seekable = getattr(self._stream, "seekable", None)
+        return seekable is not None and bool(seekable())
+
+    def seek(self, offset: int) -> int:
+        """Begin again there: what broke on its way is sent once more."""
+        self._done = self._stream.seek(offset)
+        return self._done
+
     def close(self) -> None:
         """Close the stream too."""
         self._stream.close()

@@ -229,10 +229,10 @@ def _joined(request: RunRequest, pod: PodConfig, infra: ContainerConfig) -> dict
         changes["pid"] = this
     if "cgroup" in pod.share and not request.cgroupns:
         changes["cgroupns"] = this
-    if infra.id_mapping is not None or "user" in pod.share:
-        if request.userns or request.uidmap or request.gidmap or request.subuidname or request.subgidname:
-            raise UsageError("cannot set user namespace mode when joining pod with infra container: invalid argument")
-        changes["userns"] = this if infra.id_mapping is not None else ""
+    if request.userns or request.uidmap or request.gidmap or request.subuidname or request.subgidname:
+        raise UsageError("cannot set user namespace mode when joining pod with infra container: invalid argument")
+    if infra.id_mapping is not None:
+        changes["userns"] = this
     return changes
 
 

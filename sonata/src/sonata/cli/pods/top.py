@@ -27,7 +27,5 @@ def command(parsed: Parsed, call: Call) -> int:
         pod = one(engine, name, latest=parsed["latest"])
     except NotFound as error:
         raise NotFound(f"unable to look up requested container: {error.message}", error.hint, name=name) from error
-    found = processes(engine, pod, tuple(words))
-    table = [row for row in found if not isinstance(row, str)]
-    print(align_cells(table) if table else "".join(f"{line}\n" for line in found), end="")
+    print(align_cells(processes(engine, pod, tuple(words))), end="")
     return 0

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Unpause pods; print the ids of those that were paused."""
-    from sonata.engine.pods.pause import unpause
+    from sonata.engine.pods.pause import is_paused, unpause
     from sonata.engine.pods.select import attempt, by_id, select
 
     engine = call.engine
-    return outcome(*attempt(select(engine, selection(parsed)), lambda pod: unpause(engine, pod), by_id))
+    found = [one for one in select(engine, selection(parsed)) if is_paused(engine, one[0])]
+    return outcome(*attempt(found, lambda pod: unpause(engine, pod), by_id))

@@ -66,6 +66,10 @@ def explain(engine: Engine, request: RunRequest, options: Mapping[str, tuple[str
 
     Raises what `create` would raise of the request.
     """
+    if request.pod or request.pod_id_file or request.init_ctr:
+        from sonata.engine.pods.joining import foreseen
+
+        request = foreseen(engine, request)
     image = images.foresee(engine, request)
     drawn = Drawn()
     materials = _identity(engine, request, drawn)

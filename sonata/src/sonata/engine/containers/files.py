@@ -45,6 +45,10 @@ def lay(engine: Engine, config: ContainerConfig, made: RuntimeFiles, name: str) 
         for path in (made.hosts, made.resolv_conf):
             if path:
                 write(path, "")
+    elif config.pod and made.hosts:
+        from sonata.engine.pods.hosts import announce
+
+        announce(made.hosts, (name, config.name))
     write(made.containerenv, texts.containerenv(config, VERSION, rootless=engine.facts.rootless))
     if made.localtime:
         from sonata.engine.containers import timezone

@@ -88,15 +88,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             start.attaching.result()
         with trace.span("launch"):
             launched = _launch(start)
-        if start.config.resources.get("blockIO"):
-            from sonata.engine.containers import block_weight
-
-            if block_weight.is_only_bfqs(engine.facts.cgroup_version):
-                block_weight.write(launched.pid, block_weight.asked(start.config.resources))
-        if start.config.secrets:
-            from sonata.engine.containers import secrets
-
-            secrets.hide(engine, start.config, start.paths)
+        _complete(start, launched.pid)
         with trace.span("wait for network"):
             attached = _attached(start, launched)
         files.fill(engine, start.config, start.prepared, attached)
@@ -116,6 +108,20 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
     rows.put_state(engine.database, start.config.id, start.state, durable=False)
     events.container(engine, start.config, "init")
     return row.replace(state=start.state)
+
+
+def _complete(start: Start, pid: int) -> None:
+    """What no runtime does, and what it has read and nobody else shall."""
+    engine, config = start.engine, start.config
+    if config.resources.get("blockIO"):
+        from sonata.engine.containers import block_weight
+
+        if block_weight.is_only_bfqs(engine.facts.cgroup_version):
+            block_weight.write(pid, block_weight.asked(config.resources))
+    if config.secrets:
+        from sonata.engine.containers import secrets
+
+        secrets.hide(engine, config, start.paths)
 
 
 def _listen(start: Start) -> None:

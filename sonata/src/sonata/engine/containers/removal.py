@@ -33,10 +33,24 @@ def remove_many(engine: Engine, request: RemoveRequest) -> tuple[list[str], list
         pairs = _dependents_first(engine, pairs)
 
     def act(ident: str) -> None:
+        if request.select.all and rows.get(engine.database, ident).config.infra:
+            _remove_pod_of(engine, ident, request)
+            return
         remove(engine, ident, force=request.force, volumes=request.volumes, timeout=request.time)
 
     # With --all nobody named the one that went away by itself meanwhile.
     return attempt(pairs, act, ignore=request.ignore or request.select.all)
+
+
+def _remove_pod_of(engine: Engine, infra: str, request: RemoveRequest) -> None:
+    """With --all an infra container goes after the others of its pod, and the pod with it. Raises what prevents it."""
+    from sonata.engine.pods.remove import remove as remove_pod
+    from sonata.state import pods
+
+    pod = pods.get(engine.database, rows.get(engine.database, infra).config.pod)
+    troubles = remove_pod(engine, pod, force=request.force, timeout=request.time)
+    if troubles:
+        raise troubles[0]
 
 
 def _remove_mixed(

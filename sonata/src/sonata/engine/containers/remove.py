@@ -6,6 +6,7 @@ from sonata.engine import events, storage
 from sonata.engine.containers import cleanup, ending, present
 from sonata.engine.containers.stop import end_process
 from sonata.engine.paths import ContainerPaths
+from sonata.model.container import NamespaceKind
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -50,6 +51,21 @@ def remove(
 
         member_ended(engine, row.config)
     return ident
+
+
+def remove_user(engine: Engine, container: str, *, timeout: int | None = None) -> None:
+    """Remove by force a container that uses what is to go; an infra container goes with its pod. Absent is success."""
+    try:
+        config = rows.get(engine.database, container).config
+        if not config.infra:
+            remove(engine, container, force=True, timeout=timeout)
+            return
+        from sonata.engine.pods.remove import remove as remove_pod
+        from sonata.state import pods
+
+        remove_pod(engine, pods.get(engine.database, config.pod), force=True, timeout=timeout)
+    except NotFound:
+        return
 
 
 def _remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool, timeout: int | None) -> str:
@@ -122,6 +138,10 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
             events.container(engine, config, "cleanup")
         if trouble is not None:
             engine.log.info("removing_after_trouble", container=config.id, error=trouble.message)
+    if config.pod and config.namespaces.network.kind is NamespaceKind.CONTAINER:
+        from sonata.engine.pods.hosts import withdraw
+
+        withdraw(engine, config)
     with trace.span("remove files"):
         remove_files(engine, config.backends.storage, config.id)
     with database.transaction(durable=not config.auto_remove):

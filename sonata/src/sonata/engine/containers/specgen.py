@@ -6,7 +6,8 @@ from sonata.engine.containers import health_log, present
 from sonata.engine.containers.clone import free_name
 from sonata.engine.containers.inspect_host import mount_options
 from sonata.model.container import MountKind, NamespaceKind, NetworkMode
-from sonata_core.errors import NotFound
+from sonata.state import pods
+from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ def spec_of(engine: Engine, container: str, request: SpecRequest) -> dict[str, A
     try:
         config = present.load(engine, container).config
     except NotFound as error:
+        if pods.has_name(engine.database, container):
+            raise Unsupported(
+                f"{container} is a pod: the specifications of pods are not generated yet",
+                hint=f"`sonata pod clone {container}` makes another one of it",
+            ) from error
         told = f"could not find a pod or container with the id {container}: {error.message}"
         raise NotFound(told, name=container) from error
     name = free_name(engine, config.name) if request.new_name else config.name

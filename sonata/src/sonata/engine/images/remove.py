@@ -170,10 +170,10 @@ def _free(engine: Engine, image: ImageRecord, how: Removal) -> None:
     users = rows.using_image(engine.database, image.id)
     users += [one for one in rows.mounting_image(engine.database, image.id) if one not in users]
     if how.force:
-        from sonata.engine.containers.remove import remove as remove_container
+        from sonata.engine.containers.remove import remove_user
 
         for user in users:
-            remove_container(engine, user, force=True, timeout=0)
+            remove_user(engine, user, timeout=0)
         users = []
     foreign = [one for one in engine.store.containers() if one.image == image.id and one.id not in users]
     if foreign and (how.force or (how.external and not users)):

@@ -23,10 +23,10 @@ def remove(engine: Engine, name: str, *, force: bool = False, timeout: int | Non
     definition = lookup.definition_of(engine, name)
     _require_removable(engine, definition)
     if force:
-        from sonata.engine.containers.remove import remove as remove_container
+        from sonata.engine.containers.remove import remove_user
 
         for user in objects.containers_on(engine.database, definition.name):
-            remove_container(engine, user, force=True, timeout=timeout)
+            remove_user(engine, user, timeout=timeout)
     with engine.locks.hold(LOCK):
         if objects.containers_on(engine.database, definition.name):
             raise InUse(

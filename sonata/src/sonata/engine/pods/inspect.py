@@ -56,7 +56,7 @@ def _infra(pod: PodConfig, infra: ContainerConfig) -> dict[str, Any]:
         "HostNetwork": network.mode is NetworkMode.HOST,
         "StaticIP": "",
         "StaticMAC": "",
-        "NoManageResolvConf": not network.manage_resolv,
+        "NoManageResolvConf": not network.manage_resolv and network.mode is not NetworkMode.NONE,
         "DNSServer": list(network.dns_servers) or None,
         "DNSSearch": list(network.dns_search) or None,
         "DNSOption": list(network.dns_options) or None,

@@ -7,7 +7,7 @@ from sonata.engine.pods.select import members
 from sonata.model.container_request import Selection
 from sonata.model.watch_request import StatsRequest
 from sonata.plan.lifecycle import Phase
-from sonata_core.errors import Conflict, NotFound
+from sonata_core.errors import Conflict, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 _LIVE = (Phase.RUNNING, Phase.PAUSED)
 
 
-def processes(engine: Engine, pod: PodConfig, wanted: tuple[str, ...]) -> list[list[str] | str]:
+def processes(engine: Engine, pod: PodConfig, wanted: tuple[str, ...]) -> list[list[str]]:
     """Headings and one row a process, container by container; nothing at all where none runs.
 
-    As `top.top` has it: lines where `wanted` are options of ps(1).
+    Raises UsageError for an unknown descriptor: options of ps(1) are for `top` of one container.
     """
-    found: list[list[str] | str] = []
+    names = tuple(name for word in wanted for name in word.split(",") if name)
+    for name in names:
+        if top.ALIASES.get(name, name) not in top.DESCRIPTORS:
+            raise UsageError(f"'{name}': unknown descriptor", hint="`sonata top --help` lists the descriptors")
+    found: list[list[str]] = []
     for row in members(engine, pod):
         if row.state.phase not in _LIVE:
             continue
         try:
-            more = top.top(engine, row.config.id, wanted)
+            more = [line for line in top.top(engine, row.config.id, names) if not isinstance(line, str)]
         except (Conflict, NotFound):
             continue  # it ended meanwhile
         found += more[1:] if found else more

@@ -145,6 +145,6 @@ def _lost_containers(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend
 
 
 def _remove(engine: Engine, ident: str) -> None:
-    from sonata.engine.containers.remove import remove
+    from sonata.engine.containers.remove import remove_user
 
-    remove(engine, ident, force=True, timeout=0)
+    remove_user(engine, ident, timeout=0)

@@ -13,7 +13,7 @@ from sonata.host import cgroups, mounts, netns, process
 from sonata.image.partial import PartialUse
 from sonata.image.transfer import partial_folder
 from sonata.state import containers as rows
-from sonata.state import objects
+from sonata.state import objects, pods
 from sonata.store.check import Finding
 from sonata_core.errors import ExternalFailure
 from sonata_core.lite import TYPE_CHECKING
@@ -245,6 +245,7 @@ def _clear(engine: Engine, path: str) -> None:
 def _locks(engine: Engine, ids: set[str]) -> Found:
     """Lock files of what is no more. Whoever waits for one notices that it was replaced."""
     volumes = {f"volume-{volume.name}" for volume in objects.volumes(engine.database)}
+    ids = ids | pods.names(engine.database).keys()
     for name in _names(engine.locks.folder):
         ours = _is_id(name) or name.startswith("volume-")
         if not ours or name in ids or name in volumes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.state import containers, objects
+from sonata.state import containers, objects, pods
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def known_names(engine: Engine, kind: str) -> Iterable[str]:
-    """Names of all `artifacts`, `containers`, `images`, `networks` or `volumes`; none of any other kind."""
+    """Names of all `artifacts`, `containers`, `images`, `networks`, `pods` or `volumes`; none of any other kind."""
     if kind == "artifacts":
         from sonata.engine.artifacts.stored import open_store
 
@@ -23,6 +23,8 @@ def known_names(engine: Engine, kind: str) -> Iterable[str]:
         return [name for image in engine.store.images() for name in image.names]
     if kind == "networks":
         return [network.name for network in objects.networks(engine.database)]
+    if kind == "pods":
+        return pods.names(engine.database).values()
     if kind == "volumes":
         return [volume.name for volume in objects.volumes(engine.database)]
     return []

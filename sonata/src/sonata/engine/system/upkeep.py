@@ -11,6 +11,7 @@ from sonata.engine.containers import present
 from sonata.engine.containers.stop import stop
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
+from sonata.state import pods
 from sonata_core.errors import BackendMissing, Unavailable, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def locks_held(engine: Engine) -> list[str]:
 
 def renumber(engine: Engine) -> list[str]:
     """Take away the files of locks that nobody has and nothing needs; their names. The others stay what they are."""
-    known = set(rows.ids(engine.database))
+    known = {*rows.ids(engine.database), *pods.names(engine.database)}
     gone = []
     for name in engine.locks.names():
         if name in known:

@@ -21,10 +21,10 @@ def remove(engine: Engine, name: str, *, force: bool = False, timeout: int | Non
     """
     volume = objects.find_volume(engine.database, name)
     if force:
-        from sonata.engine.containers.remove import remove as remove_container
+        from sonata.engine.containers.remove import remove_user
 
         for user in objects.volume_users(engine.database, volume.name):
-            remove_container(engine, user, force=True, timeout=timeout)
+            remove_user(engine, user, timeout=timeout)
     trouble = None
     with engine.locks.hold(f"volume-{volume.name}"):
         volume = objects.find_volume(engine.database, volume.name)

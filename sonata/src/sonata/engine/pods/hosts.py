@@ -1,0 +1,60 @@
+"""Names of a pod's containers in the hosts file that they share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from sonata.engine.paths import ContainerPaths
+from sonata.plan.files import parse_hosts
+from sonata.state import containers as rows
+from sonata_core.errors import NotFound
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
+
+_LIMIT = 1 << 20
+
+
+def announce(path: str, names: tuple[str, ...]) -> None:
+    """Have the names stand for the loopback in the file, those that it does not know."""
+
+    def added(text: str) -> str:
+        known = {name for _, line in parse_hosts(text) for name in line}
+        missing = [name for name in dict.fromkeys(names) if name and name not in known]
+        return f"{text}127.0.0.1\t{' '.join(missing)}\n" if missing else text
+
+    _change(path, added)
+
+
+def withdraw(engine: Engine, config: ContainerConfig) -> None:
+    """Take the name of a container that is gone out of its pod's file. Absent is success."""
+    try:
+        infra = rows.get(engine.database, config.namespaces.network.value).config
+    except NotFound:
+        return
+    path = f"{ContainerPaths(engine, infra.backends.storage, infra.id).run_dir}/hosts"
+    gone = f"127.0.0.1\t{config.name}\n"
+    _change(path, lambda text: text.replace(gone, ""))
+
+
+def _change(path: str, new: Callable[[str], str]) -> None:
+    """Change the file in place, so that every container that has it mounted sees it."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        text = os.pread(handle, _LIMIT, 0).decode(errors="surrogateescape")
+        changed = new(text)
+        if changed != text:
+            data = changed.encode(errors="surrogateescape")
+            os.pwrite(handle, data, 0)
+            os.ftruncate(handle, len(data))
+    finally:
+        os.close(handle)
