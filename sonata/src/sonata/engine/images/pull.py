@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.blob_places import learn
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.trust import trust_for, with_signature_places
@@ -216,6 +217,8 @@ def pull_reference(
     if name:
         image = engine.store.add_names(image, [str(local_name(name))])
     events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
+    if endpoints:
+        learn(engine, endpoints[-1], pulled.manifest)
     _warn_of_platform(engine, image, options)
     return image, name
 

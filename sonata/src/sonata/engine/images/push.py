@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options
 from sonata.engine.images.stored import stored_image
 from sonata.engine.images.trust import with_signature_places
@@ -108,7 +109,9 @@ def send(
         engine, image, reference, opened, remove=choices.remove_signatures, signing=choices.signing
     )
     carrier.admit(source.manifest)
-    with slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened) as sink:
+    with mounting(
+        engine, slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened), opened
+    ) as sink:
         manifest = put_image(source, sink, settings, progress)
         carrier.carry(source.manifest, manifest)
         sink.commit(manifest)
