@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from errno import EEXIST, ENAMETOOLONG, ENOENT, ENOTEMPTY
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TIMES, _PAUSE = 100, 0.01
+"""How often a folder that fills again is emptied, and seconds between."""
+_DEEP = 100
 
 
 def remove_tree(path: str) -> None:
     """Remove a file or a whole folder. Absent is success; links are removed, never followed.
 
-    Raises OSError: a mount point inside (EBUSY), a file system that is read-only.
+    What somebody else puts in meanwhile goes too, unless it does not end for a second: a monitor or a check that has
+    not heard yet. Raises OSError: a mount point inside (EBUSY), a file system that is read-only.
     """
     parent, name = os.path.split(path)
     try:
@@ -19,20 +25,20 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     try:
-        _remove_at(fd, name)
+        _remove_at(fd, name, 0)
     finally:
         os.close(fd)
 
 
-def _remove_at(parent: int, name: str) -> None:
+def _remove_at(parent: int, name: str, depth: int) -> None:
     """Remove what has that name. Another command may be about the same tree: whatever is gone is well."""
     try:
-        _unlink_at(parent, name)
+        _unlink_at(parent, name, depth)
     except FileNotFoundError:
         return
 
 
-def _unlink_at(parent: int, name: str) -> None:
+def _unlink_at(parent: int, name: str, depth: int) -> None:
     try:
         os.unlink(name, dir_fd=parent)
         return
@@ -45,20 +51,35 @@ def _unlink_at(parent: int, name: str) -> None:
     except FileNotFoundError:
         raise
     except OSError:
-        _empty_at(parent, name)
+        if depth >= _DEEP:
+            # A container may nest folders deeper than a process may have open ones.
+            from sonata_core.sdk import safepath
+
+            safepath.remove_tree(parent, name)
+            return
+        _empty_at(parent, name, depth)
+    for _ in range(_TIMES):
+        try:
+            os.rmdir(name, dir_fd=parent)
+            return
+        except OSError as error:
+            if error.errno not in (ENOTEMPTY, EEXIST):
+                raise
+        _empty_at(parent, name, depth)
+        time.sleep(_PAUSE)
     os.rmdir(name, dir_fd=parent)
 
 
-def _empty_at(parent: int, name: str) -> None:
+def _empty_at(parent: int, name: str, depth: int) -> None:
     fd = _open_folder(parent, name)
     try:
         for entry in os.listdir(fd):
-            _remove_at(fd, entry)
+            _remove_at(fd, entry, depth + 1)
     except PermissionError:
         # An ordinary user's own folder without the write or search bit: its owner may give it back.
         os.fchmod(fd, 0o700)
         for entry in os.listdir(fd):
-            _remove_at(fd, entry)
+            _remove_at(fd, entry, depth + 1)
     finally:
         os.close(fd)
 
@@ -83,7 +104,9 @@ def tree_usage(path: str) -> tuple[int, int]:
     while pending:
         try:
             entries = list(os.scandir(pending.pop()))
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in (ENOENT, ENAMETOOLONG):  # nested so deep that it has no path
+                raise
             continue
         for entry in entries:
             try:
