@@ -136,6 +136,7 @@ def test_history(family: tuple[PlainStore, dict[str, str]], ids: dict[str, str])
         (ids["top"], ["localhost/top:latest"]),
         (ids["mid"], None),
     ]
+    assert all(step.get("comment", "none") for step in steps)  # an empty one is left out
     assert "ago" in store.out("history", "--format", "{{.Created}}", "top")
     assert store.out("history", "--human=false", "--format", "{{.Created}}", IMAGE) == "2024-05-06T07:08:09Z"
     wide = store.out("history", "--no-trunc", "top").splitlines()
@@ -262,3 +263,20 @@ def test_inspect_and_diff_as_json_and_through_templates(
     changes = json.loads(store.out("image", "diff", "--format", "json", IMAGE))
     assert "/bin/busybox" in changes["added"]
     assert "only supported value for '--format' is 'json'" in store.refused("image", "diff", "--format", "x", IMAGE)
+
+
+def test_templates_know_every_member_of_an_image(store: PlainStore, tmp_path: Path) -> None:
+    (tmp_path / "empty.tar").write_bytes(bytes(10240))
+    options = ("--change=USER 1000:5", "--change=EXPOSE 80", "--change=WORKDIR /w", "--change=LABEL k=v")
+    store.out("import", "-q", *options, f"{tmp_path}/empty.tar", "localhost/told:1")
+
+    def told(form: str, name: str = "localhost/told:1") -> str:
+        return store.out("image", "inspect", "-f", form, name)
+
+    assert told("{{.Config.User}} {{.Config.WorkingDir}} {{.Config.ExposedPorts}}") == "1000:5 /w map[80/tcp:{}]"
+    assert told("{{.Config}}", IMAGE) == "{ map[] [PATH=/bin] [] [/bin/sh] map[]  map[made:here]  false}"
+    bare = "{{.Config.User}}|{{.Config.Entrypoint}}|{{.Config.Volumes}}|{{.Config.StopSignal}}|{{.HealthCheck}}"
+    assert told(bare, IMAGE) == "|[]|map[]||<nil>"
+    assert told("{{range .History}}{{.CreatedBy}}|{{.Author}}|{{.EmptyLayer}}{{end}}", IMAGE).endswith("|false")
+    assert json.loads(told("{{json .}}", IMAGE))["Id"] == told("{{.Id}}", IMAGE)
+    assert told('{{index .Config.Labels "k"}}') == "v"

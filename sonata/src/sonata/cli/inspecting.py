@@ -27,10 +27,13 @@ def inspect_all(parsed: Parsed, names: Iterable[str], find: Callable[[str], dict
 
 
 def show(objects: list[dict[str, Any]], form: str) -> None:
-    """A JSON array with five blanks a level, as Podman has it; a template's text for each object otherwise."""
-    from sonata.cli.render.report import is_json, render_objects
+    """A JSON array with five blanks a level, as Podman has it; a template's text for each object otherwise.
 
-    if not form or is_json(form):
+    `{{json .}}` is a template like others: an object a line, as Docker has it and Podman since 5.
+    """
+    from sonata.cli.render.report import render_objects
+
+    if form.replace(" ", "") in ("", "json", "{{json}}"):
         from sonata.cli.render.json import dumps
 
         print(dumps(objects, indent=5))
@@ -169,25 +172,30 @@ def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
     """The object as a template meets it: structs with Go's names, maps, times."""
     from sonata.cli.render.gotemplate.values import Struct
 
+    if "RepoTags" in value and "RootFS" in value:
+        from sonata.cli.image_template import templated_image
+
+        return templated_image(value)
     if "Mountpoint" in value and "Scope" in value:
         type_name = "define.InspectVolumeData"
     if "CreateInfra" in value:
         type_name = "define.InspectPodData"
     members = dict(_LEFT_OUT.get(type_name, ()))
-    members |= {_NAMES.get(key, key): _member(_NAMES.get(key, key), item) for key, item in value.items()}
+    members |= {_NAMES.get(key, key): member(_NAMES.get(key, key), item) for key, item in value.items()}
     if "Id" in members:
         members["ID"] = members["Id"]
     shown = tuple(_NAMES.get(name, name) for name in value)
     return Struct(type_name, members, shown, json=value)
 
 
-def _member(name: str, value: Any) -> Any:
+def member(name: str, value: Any) -> Any:
+    """A member of an object as a template meets it; `name` is Go's."""
     if isinstance(value, dict):
         if name in _MAPS:
-            return {key: _member("", item) for key, item in value.items()}
+            return {key: member("", item) for key, item in value.items()}
         return templated(value, _TYPES.get(name, "define.Inspect" + (name or "Data")))
     if isinstance(value, list):
-        return [_member(name, item) for item in value]
+        return [member(name, item) for item in value]
     if name in _TIMES and isinstance(value, str) and len(value) >= 20:
         from sonata.cli.render.gotemplate.times import Time
 

@@ -39,7 +39,7 @@ def shown(parsed: Parsed, steps: Sequence[HistoryRow], now: float) -> str:
     if is_json(parsed["format"]):
         from sonata.cli.render.json import dumps
 
-        return dumps([as_json(step) for step in steps]) + "\n"
+        return dumps([as_json(step) for step in steps], escape_html=True) + "\n"
     if parsed["quiet"]:
         return "".join(f"{ident(step.id, full=parsed['no-trunc'])}\n" for step in steps)
     rows = [fields(step, now, full=parsed["no-trunc"], human=parsed["human"]) for step in steps]
@@ -71,7 +71,10 @@ def as_json(step: HistoryRow) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": step.id, "created": step.created, "CreatedBy": step.created_by}
     if step.tags:
         shown["tags"] = list(step.tags)
-    return {**shown, "size": step.size, "comment": step.comment, "Created": _seconds(step)}
+    shown["size"] = step.size
+    if step.comment:
+        shown["comment"] = step.comment
+    return {**shown, "Created": _seconds(step)}
 
 
 def _since(step: HistoryRow, now: float) -> str:

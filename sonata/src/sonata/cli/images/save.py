@@ -25,10 +25,8 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError("format value must be one of oci-dir oci-archive docker-dir docker-archive")
     if parsed["compress"] and form != "docker-dir":
         raise UsageError("--compress can only be set when --format is 'docker-dir'")
-    if parsed["uncompressed"] and not form.startswith("oci-"):
-        raise UsageError(
-            f"--uncompressed says nothing of {form}", hint="it is for oci-archive and oci-dir, which compress layers"
-        )
+    if ":" in path:
+        raise UsageError(f"invalid filename (should not contain ':') \"{path}\"", hint="choose another name")
     if not path and form.endswith("-dir"):
         raise UsageError(f"format {form} needs --output")
     if not path and os.isatty(1):

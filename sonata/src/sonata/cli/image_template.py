@@ -1,0 +1,65 @@
+"""An image as templates of `inspect` meet it: Go's structs, also with the members that JSON leaves out."""
+
+from __future__ import annotations
+
+from sonata.cli.inspecting import member
+from sonata_core.lite import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sonata.cli.render.gotemplate.values import Struct
+
+_CONFIG: dict[str, Any] = {
+    "User": "",
+    "ExposedPorts": {},
+    "Env": [],
+    "Entrypoint": [],
+    "Cmd": [],
+    "Volumes": {},
+    "WorkingDir": "",
+    "Labels": {},
+    "StopSignal": "",
+    "ArgsEscaped": False,
+}
+"""The members of v1.ImageConfig, in its order."""
+
+_HISTORY = (
+    ("Created", "created"),
+    ("CreatedBy", "created_by"),
+    ("Author", "author"),
+    ("Comment", "comment"),
+    ("EmptyLayer", "empty_layer"),
+)
+_HEALTH = ("Test", "StartPeriod", "StartInterval", "Interval", "Timeout", "Retries")
+
+
+def templated_image(value: dict[str, Any]) -> Struct:
+    """The object that `inspect` prints for an image, as a struct."""
+    from sonata.cli.render.gotemplate.values import Struct
+
+    members = {key: member(key, item) for key, item in value.items()}
+    health = _health(value.get("Healthcheck"))
+    config = value.get("Config") or {}
+    inner = {key: member(key, config.get(key, empty)) for key, empty in _CONFIG.items()}
+    members["Config"] = Struct("*v1.ImageConfig", {**inner, "Healthcheck": health}, tuple(_CONFIG), json=config)
+    members["History"] = [_step(step) for step in value.get("History") or ()]
+    members["HealthCheck"] = health
+    members["ID"] = members["Id"]
+    return Struct("interface {}", members, tuple(value), json=value)
+
+
+def _health(value: dict[str, Any] | None) -> Struct | None:
+    if not value:
+        return None
+    from sonata.cli.render.gotemplate.values import Duration, Struct
+
+    members: dict[str, Any] = {key: Duration(value.get(key, 0)) for key in _HEALTH}
+    members |= {"Test": value.get("Test", []), "Retries": value.get("Retries", 0)}
+    return Struct("*manifest.Schema2HealthConfig", members, _HEALTH, json=value)
+
+
+def _step(value: dict[str, Any]) -> Struct:
+    from sonata.cli.render.gotemplate.values import Struct
+
+    found = {name: member(name, value.get(key, "")) for name, key in _HISTORY}
+    found["EmptyLayer"] = bool(value.get("empty_layer"))
+    return Struct("v1.History", found, tuple(name for name, _ in _HISTORY), json=value)
