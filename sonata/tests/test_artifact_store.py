@@ -94,6 +94,40 @@ def test_a_manifest_is_to_the_byte_as_podman_makes_it(store):
     assert '"mediaType":"text/y"' in text
 
 
+def test_a_store_that_podman_made(store):
+    """Its files after `podman artifact add quay.io/x/a:1 a.txt` with Podman 5.8.6; what we add stands beside it."""
+    manifest = (
+        b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/'
+        b'vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size"'
+        b':2,"data":"e30="},"layers":[{"mediaType":"text/plain; charset=utf-8","digest":"sha256:5891b5b522d5df086d0ff0b'
+        b'110fbd9d21bb4fc7163af34d08286a2e846f6be03","size":6,"annotations":{"org.opencontainers.image.title":"a.txt"}}],"'
+        b'annotations":{"org.opencontainers.image.created":"2026-11-22T05:04:04.726379514Z"}}'
+    )
+    digest = "3e824d08f69c1544749bc7fe01b4ade381c407fbd51ecc639aef3825b8b7d8e9"
+    theirs = {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "index.lock": b"",
+        "index.json": b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"media'
+        b'Type":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":527,"annotations":{"org.openconta'
+        b'iners.image.ref.name":"quay.io/x/a:1"}}]}' % digest.encode(),
+        f"blobs/sha256/{digest}": manifest,
+        "blobs/sha256/44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a": b"{}",
+        "blobs/sha256/5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03": b"hello\n",
+    }
+    os.makedirs(f"{store.folder}/blobs/sha256")
+    for name, content in theirs.items():
+        with open(f"{store.folder}/{name}", "wb") as file:
+            file.write(content)
+    found = store.get("quay.io/x/a:1")
+    assert (found.manifest.digest, found.size, found.created[:10]) == (f"sha256:{digest}", 6, "2026-11-22")
+    put(store, "localhost/ours", b"ours")
+    with open(f"{store.folder}/index.json", "rb") as file:
+        index = json.load(file)
+    assert index["manifests"][0] == json.loads(theirs["index.json"])["manifests"][0]
+    assert list(index["manifests"][1]) == ["mediaType", "digest", "size", "annotations"]
+    assert {name for name, _ in store.names()} == {"quay.io/x/a:1", "localhost/ours"}
+
+
 def test_append_keeps_what_is_there(store):
     old = put(store, NAME, b"one", annotations={"k": "v"})
     layers = [{"mediaType": "x/y", "digest": "sha256:" + "1" * 64, "size": 3}]

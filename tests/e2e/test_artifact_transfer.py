@@ -19,6 +19,7 @@ from sonata_testkit.registry import OCI_MANIFEST, FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_artifact_commands import Store
+from test_manifest_push import KEY
 
 PLAIN = "--tls-verify=false"
 EMPTY = "application/vnd.oci.empty.v1+json"
@@ -101,7 +102,11 @@ def test_what_cannot_be_moved_is_told(store: Store, registry: FakeRegistry) -> N
             f"initializing source docker://{registry.host}/no:1: reading manifest 1 in {registry.host}/no: "
             "manifest unknown",
         ),
-        (("push", "--sign-by", "me", "no"), "--sign-by is not supported: artifacts are not signed here"),
+        (
+            ("push", "--signature-policy", "x", "no"),
+            "--signature-policy is not supported: a policy judges where images "
+            "come from, and the engine's own store is always accepted",
+        ),
     ):
         assert store.refused(*words) == said
     assert "https" in store.refused("pull", "--retry", "0", f"{registry.host}/box:1")
@@ -302,3 +307,61 @@ def test_trust_decides(store: Store, registry: FakeRegistry, kind: str) -> None:
     assert ("reject" in done.stderr) or ("signature" in done.stderr)
     assert not registry.seen("GET", "/blobs/")
     assert store.out("ls", "-n") == ""
+
+
+def test_more_than_there_is_room_for(store: Store, registry: FakeRegistry) -> None:
+    name = put(registry, "x", ("f", b"content"))
+    huge = {"mediaType": "x", "digest": "sha256:" + "7" * 64, "size": (1 << 63) - 1}
+    manifest = json.loads(registry.manifests["x"]["1"][1])
+    manifest["layers"].append(huge)
+    registry.add_manifest("x", "1", OCI_MANIFEST, json.dumps(manifest).encode())
+    assert "has room for" in store.refused("pull", PLAIN, name)
+    assert not registry.seen("GET", "/blobs/")
+
+
+def test_signed_as_it_is_pushed(
+    store: Store, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "config/containers/registries.d/all.yaml"
+    place.parent.mkdir(parents=True)
+    place.write_text(f"default-docker:\n  lookaside: file://{tmp_path}/sigs\n  use-sigstore-attachments: true\n")
+    home = tmp_path / "gnupg"
+    home.mkdir(0o700)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    (tmp_path / "pass").write_text("secret\n")
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "params").write_text(f"privateKeyFile: {tmp_path}/key\nprivateKeyPassphraseFile: {tmp_path}/pass\n")
+    name = f"{registry.host}/x/signed:1"
+    digest = store.out("add", name, "a.txt").strip()
+    secret = f"--sign-passphrase-file={tmp_path}/pass"
+    make = ["gpg", "--batch", "--quiet", "--passphrase", "secret", "--pinentry-mode", "loopback"]
+    subprocess.run([*make, "--quick-generate-key", "me@example.com"], check=True, capture_output=True)
+    try:
+        assert store("push", PLAIN, "--sign-by=nobody@example.com", secret, name).returncode == 125
+        assert "x/signed" not in registry.manifests, "nothing arrives unsigned"
+        store.out("push", PLAIN, "--sign-by=me@example.com", secret, name)
+        content = (tmp_path / f"sigs/x/signed@sha256={digest}/signature-1").read_bytes()
+        seen = subprocess.run(["gpg", "--batch", "--decrypt"], input=content, capture_output=True, check=True).stdout
+        critical = json.loads(seen)["critical"]
+        assert critical["identity"]["docker-reference"] == name
+        assert critical["image"]["docker-manifest-digest"] == f"sha256:{digest}"
+        public = subprocess.run(["gpg", "--batch", "--export"], capture_output=True, check=True).stdout
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=False)
+    (tmp_path / "public").write_bytes(public)
+    rule = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": f"{tmp_path}/public"}
+    (tmp_path / "config/containers/policy.json").write_text(json.dumps({"default": [rule]}))
+    store.out("rm", "-a")
+    store.out("pull", PLAIN, name)
+    other = put(registry, "unsigned", ("f", b"content"))
+    assert store("pull", PLAIN, other).returncode == 125
+    (tmp_path / "config/containers/policy.json").unlink()
+    for words in (
+        (f"--sign-by-sigstore-private-key={tmp_path}/key", secret),
+        (f"--sign-by-sigstore={tmp_path}/params",),
+    ):
+        registry.manifests.pop("x/signed")
+        store.out("push", PLAIN, *words, name)
+        assert f"sha256-{digest}.sig" in registry.manifests["x/signed"]
+    assert "keys of Sequoia-PGP are not read here" in store.refused("push", PLAIN, "--sign-by-sq-fingerprint=x", name)

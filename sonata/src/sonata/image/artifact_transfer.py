@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.image.manifest import Manifest, parse
 from sonata.image.partial import BlobStream, PartialBlob
 from sonata.image.transfer import choose_image
 from sonata.image.verify import VerifyingReader
-from sonata_core.errors import Interrupted, Unsupported
+from sonata_core.errors import Interrupted, Unavailable, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.content import store_blob
 
@@ -44,6 +46,7 @@ def pull_artifact(
         raise Unsupported(f"{manifest.digest} is of the type {manifest.media_type}: it is no artifact")
     admit(manifest)
     blobs = list({blob.digest: blob for blob in (*document.layers, document.config)}.values())
+    _require_room(options.partial, [blob for blob in blobs if not store.has_blob(blob)])
     fetched: list[_Fetched] = []
     try:
         for part in (document.layers, (document.config,)):
@@ -69,6 +72,19 @@ def pull_artifact(
         for one in fetched:
             one.close()
     return manifest
+
+
+def _require_room(folder: str, blobs: list[Descriptor]) -> None:
+    """Raise Unavailable for more than the disk has room for: sizes are a stranger's, and may be anything."""
+    while folder and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    seen = os.statvfs(folder or "/")
+    wanted, free = sum(blob.size for blob in blobs), seen.f_bavail * seen.f_frsize
+    if wanted > free:
+        raise Unavailable(
+            f"the artifact has {wanted} bytes that are not here yet; {folder} has room for {free}",
+            hint="make room, or use another store with --root",
+        )
 
 
 def _exists(store: ArtifactStore, blob: Descriptor, progress: Progress) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from sonata.cli.images.signing import signing_of
 from sonata.cli.request import fill
 from sonata_core.lite import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.artifacts.transfer import push
     from sonata.model.image_request import PullOptions
 
+    signing = signing_of(parsed)
     progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
     try:
-        digest = push(call.engine, parsed.args[0], fill(PullOptions, parsed), progress)
+        digest = push(call.engine, parsed.args[0], fill(PullOptions, parsed), signing, progress)
     finally:
         progress.close()
     if parsed["digestfile"]:

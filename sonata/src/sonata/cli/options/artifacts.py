@@ -51,25 +51,13 @@ PULL = (
     (*_PULL["tls-verify"][:5], "Require HTTPS and verify certificates when contacting registries"),
 )
 
-_UNSIGNED = {
-    "refused": (
-        "artifacts are not signed here",
-        "push it, and sign what lies in the registry, as cosign does",
-    )
-}
-_NO_POLICY = {
-    "hidden": True,
-    "refused": ("what lies in the own store is under no policy", "leave it out"),
-}
-
 PUSH = (
     *(
         _PUSH[name]
         for name in ("authfile", "cert-dir", "creds", "digestfile", "progress", "quiet", "retry", "retry-delay")
     ),
-    *((*_PUSH[name][:6], _UNSIGNED) for name in _PUSH if name.startswith("sign-")),
-    (*_PUSH["signature-policy"][:6], _NO_POLICY),
-    _PUSH["tls-verify"],
+    *(_PUSH[name] for name in _PUSH if name.startswith("sign-")),
+    *(_PUSH[name] for name in ("signature-policy", "tls-verify")),
 )
 
 REFERRERS = (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
+    from sonata.model.signing import Signing
     from sonata_core.models.image import ManifestBytes
 
 
@@ -66,11 +67,14 @@ def _told(error: SonataError, place: str) -> SonataError:
     return error
 
 
-def push(engine: Engine, name: str, options: PullOptions, progress: Progress | None = None) -> str:
+def push(engine: Engine, name: str, options: PullOptions, signing: Signing, progress: Progress | None = None) -> str:
     """Push the artifact `name` of the store to the registry that its name says; its digest there, which is its own.
 
-    Raises UsageError, NotFound, Denied, RegistryFailure, Damaged.
+    It is signed first, so that nothing arrives where that fails. Raises UsageError, NotFound, Denied, RegistryFailure,
+    Damaged, Unsupported.
     """
+    from sonata.engine.images.signing import identity_of, make_signatures, put_signatures, require_signable
+
     place = place_of(name)
     store = open_store(engine)
     found = next(((own, digest) for own, digest in store.names() if own == name), None)
@@ -80,6 +84,10 @@ def push(engine: Engine, name: str, options: PullOptions, progress: Progress | N
         )
     artifact = store.read(*found)
     goal = sink_end(engine, place, options)
+    made: tuple[bytes, ...] = ()
+    if signing.wanted:
+        require_signable(engine, signing, goal.reference, goal.options.endpoints[-1])
+        made = make_signatures(engine, signing, artifact.manifest.digest, identity_of(signing, goal.reference))
     parallel = engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL
     writer = goal.slot.require(TransportWrite)
     with writer.transport_open_sink(reference=goal.reference, options=goal.options) as sink:
@@ -87,4 +95,5 @@ def push(engine: Engine, name: str, options: PullOptions, progress: Progress | N
         told.message("Getting image source signatures")
         push_artifact(store, artifact, sink, told, parallel=parallel)
         told.message("Writing manifest to image destination")
+    put_signatures(engine, goal.reference, artifact.manifest.digest, made, goal.options)
     return artifact.manifest.digest
