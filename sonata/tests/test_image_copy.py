@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import sys
+import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,17 +22,23 @@ from sonata_core.models.media import (
     OCI_INDEX,
     OCI_MANIFEST,
     SCHEMA1,
+    SCHEMA1_SIGNED,
 )
 from sonata_testkit.images import SampleImage, descriptors_of, digest_of, index_over, manifest_bytes
 from sonata_testkit.registry import FakeRegistry
 from sonata_testkit.transport import Place, blob_of, put_blobs
 from sonata_transport_dir.plugin import DirTransport
+from sonata_transport_docker_archive.daemon import DockerDaemonTransport
 from sonata_transport_docker_archive.plugin import DockerArchiveTransport
 from sonata_transport_oci.plugin import OciArchiveTransport, OciTransport
 from sonata_transport_registry.plugin import RegistryTransport
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "plugins/transport-docker-archive/tests"))
+from fake_daemon import FakeDaemon
+
 AMD64 = Platform(os="linux", architecture="amd64")
 KEEPING = ("docker", "oci", "oci-archive", "dir")
+PLAIN = ("docker-archive", "docker-daemon")
 Make = Callable[..., Place]
 
 
@@ -40,7 +49,13 @@ def registry() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def place(plugin_context: PluginContext, registry: FakeRegistry, tmp_path: Path) -> Make:
+def daemon() -> Iterator[FakeDaemon]:
+    with tempfile.TemporaryDirectory() as folder, FakeDaemon(Path(folder, "docker.sock")) as made:
+        yield made
+
+
+@pytest.fixture
+def place(plugin_context: PluginContext, registry: FakeRegistry, daemon: FakeDaemon, tmp_path: Path) -> Make:
     """Makes a place of a transport; the registry's are repositories of one registry."""
     kinds = {
         "docker": RegistryTransport(plugin_context),
@@ -48,12 +63,15 @@ def place(plugin_context: PluginContext, registry: FakeRegistry, tmp_path: Path)
         "oci-archive": OciArchiveTransport(plugin_context),
         "dir": DirTransport(plugin_context),
         "docker-archive": DockerArchiveTransport(plugin_context),
+        "docker-daemon": DockerDaemonTransport(plugin_context.replace(config={"socket": f"unix://{daemon.path}"})),
     }
 
     def make(kind: str, name: str) -> Place:
         text = f"//{registry.host}/{name}:1" if kind == "docker" else f"{tmp_path}/{kind}-{name}"
         if kind == "docker-archive":
             text += ":name.example/x:1"
+        if kind == "docker-daemon":
+            text = f"name.example/{name}:1"
 
         def options(reference: Any) -> TransportOptions:
             ends = (Endpoint(reference=reference.name, insecure=True),) if kind == "docker" else ()
@@ -117,21 +135,26 @@ def test_an_index_there_and_back(place: Make, copy: Any, kind: str, other: str) 
             assert all(blob_of(source, blob) == image.blobs[blob.digest] for blob in image.descriptors)
 
 
-@pytest.mark.parametrize("kind", KEEPING)
-def test_an_archive_of_docker_keeps_config_and_layers(place: Make, copy: Any, kind: str) -> None:
-    image = SampleImage("archive", docker=True)
-    first, archive, back = place("dir", "first"), place("docker-archive", "a"), place(kind, "back")
+@pytest.mark.parametrize("kind", [*KEEPING, *PLAIN])
+@pytest.mark.parametrize("other", PLAIN)
+def test_what_docker_saves_keeps_config_and_layers(place: Make, copy: Any, kind: str, other: str) -> None:
+    """There no manifest is kept, and layers lie uncompressed: what stays is the config, and with it the image's ID."""
+    image = SampleImage("plain", docker=True)
+    first, second, third = place("dir", "first"), place(other, "second"), place(kind, "third")
     first.write(image)
-    copy(first, archive)
-    _, blobs = archive.read()
-    assert image.config in blobs.values()
-    assert set(image.layers) <= set(blobs.values())
-    copy(archive, back, manifest_type=DOCKER_MANIFEST if kind in ("dir", "docker") else "", pack=True)
-    manifest, blobs = back.read()
-    layers = [gzip.decompress(blobs[blob.digest]) for blob in descriptors_of(manifest)[1:]]
-    assert layers == image.layers
-    if kind in ("dir", "docker"):
-        assert image.config in blobs.values()
+    copy(first, second)
+    _, blobs = second.read()
+    assert {digest_of(blob) for blob in blobs.values()} == {digest_of(blob) for blob in (image.config, *image.layers)}
+    copy(second, third, manifest_type="" if kind in ("oci", "oci-archive") else DOCKER_MANIFEST, pack=kind not in PLAIN)
+    manifest, blobs = third.read()
+    config, *layers = (blobs[blob.digest] for blob in descriptors_of(manifest))
+    assert [plain(layer) for layer in layers] == image.layers
+    assert json.loads(config)["rootfs"] == json.loads(image.config)["rootfs"]
+    assert (config == image.config) == (kind not in ("oci", "oci-archive"))
+
+
+def plain(layer: bytes) -> bytes:
+    return gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer
 
 
 def test_from_docker_to_oci_and_back(place: Make, copy: Any) -> None:
@@ -293,6 +316,7 @@ def legacy(image: SampleImage) -> Any:
     ]
     return manifest_bytes(
         SCHEMA1,
+        SCHEMA1_SIGNED,
         {
             "schemaVersion": 1,
             "name": "old",
@@ -319,3 +343,29 @@ def test_schema_1_is_kept_or_made_new(place: Make, copy: Any) -> None:
     manifest, blobs = goal.read()
     config = json.loads(blobs[descriptors_of(manifest)[0].digest])
     assert config["rootfs"]["diff_ids"] == [digest_of(layer) for layer in image.layers]
+
+
+def signed(manifest: Any) -> Any:
+    """The same, with the form of a signature: its digest stays that of what was signed."""
+    payload = manifest.content
+    header = {"formatLength": len(payload) - 2, "formatTail": encoded(payload[-2:])}
+    signature = json.dumps([{"protected": encoded(json.dumps(header).encode())}]).encode()
+    content = payload[:-2] + b',"signatures":' + signature + payload[-2:]
+    return manifest.replace(media_type=SCHEMA1_SIGNED, content=content)
+
+
+def encoded(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def test_signed_schema_1_keeps_its_bytes(place: Make, copy: Any) -> None:
+    image = SampleImage("signed", docker=True)
+    old = signed(legacy(image))
+    start, goal = place("dir", "signed"), place("docker", "signed")
+    with start.sink() as sink:
+        put_blobs(sink, image)
+        sink.commit(old)
+    assert copy(start, goal, preserve_digests=True).content == old.content
+    assert goal.resolve().content == old.content
+    with pytest.raises(Unsupported):
+        copy(start, place("oci", "never"), preserve_digests=True)

@@ -141,6 +141,29 @@ def test_stores_are_ends_too(store: PlainStore, tmp_path: Path) -> None:
     assert "says nothing of containers-storage" in store.refused("image", "copy", "--format=oci", layout, f"{other}y")
 
 
+@pytest.mark.parametrize("kind", ["docker", "oci", "oci-archive", "dir", "docker-archive"])
+def test_through_a_store_and_back(store: PlainStore, tmp_path: Path, kind: str) -> None:
+    """The image's ID stays everywhere, and so does its digest where the blobs lie already."""
+    store.out("rmi", "-fa")
+    with FakeRegistry() as registry:
+        place = {
+            "docker": f"docker://{registry.host}/box:1",
+            "docker-archive": f"docker-archive:{tmp_path}/place.tar:h.example/box:1",
+            "dir": f"dir:{tmp_path}/place",
+        }.get(kind, f"{kind}:{tmp_path}/place:1")
+        store.out("image", "copy", "--tls-verify=false", f"docker-archive:{tmp_path}/box.tar", place)
+        store.out("image", "copy", "--tls-verify=false", place, "containers-storage:h.example/in:1")
+        before = store.out("image", "inspect", "--format", "{{.Id}} {{.Digest}}", "h.example/in:1")
+        again = place.replace("place.tar", "again.tar")
+        store.out("image", "copy", "--tls-verify=false", "containers-storage:h.example/in:1", again)
+        store.out("rmi", "-fa")
+        store.out("image", "copy", "--tls-verify=false", again, "containers-storage:h.example/in:1")
+        after = store.out("image", "inspect", "--format", "{{.Id}} {{.Digest}}", "h.example/in:1")
+        assert after.split()[0] == before.split()[0]
+        if kind in ("docker", "oci"):
+            assert after == before
+
+
 def test_a_root_file_system_becomes_an_image(store: PlainStore, tmp_path: Path) -> None:
     store.out("create", "--name", "c", IMAGE)
     store.out("export", "-o", f"{tmp_path}/root.tar", "c")
