@@ -316,7 +316,6 @@ def legacy(image: SampleImage) -> Any:
     ]
     return manifest_bytes(
         SCHEMA1,
-        SCHEMA1_SIGNED,
         {
             "schemaVersion": 1,
             "name": "old",
