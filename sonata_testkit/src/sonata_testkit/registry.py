@@ -431,12 +431,14 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range", "")
         if not asked or trouble.no_ranges:
             return self._stream(200, content, {})
-        first = int(asked.removeprefix("bytes=").partition("-")[0])
+        begin, _, until = asked.removeprefix("bytes=").partition("-")
+        first, last = int(begin), min(int(until or len(content)), len(content) - 1)
         if first >= len(content):
             return self._answer(416, b"")
         if trouble.range_lies:
             return self._stream(206, content, {"Content-Range": f"bytes 0-{len(content) - 1}/{len(content)}"})
-        return self._stream(206, content[first:], {"Content-Range": f"bytes {first}-{len(content) - 1}/{len(content)}"})
+        span = f"bytes {first}-{last}/{len(content)}"
+        return self._stream(206, content[first : last + 1], {"Content-Range": span})
 
     def _stream(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         trouble = self.registry.trouble

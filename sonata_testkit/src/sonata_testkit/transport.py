@@ -425,6 +425,21 @@ class TransportConformance(PluginConformance):
         first, second = (Path(each.reference.path).read_bytes() for each in (written, again))
         assert first == second
 
+    @clause("T-21")
+    def test_a_part_of_a_blob(self, written: Place, sample: Callable[..., SampleImage]) -> None:
+        image = sample("part")
+        written.write(image)
+        with written.source() as source:
+            if not hasattr(source, "open_range"):
+                not_offered("parts of blobs: its sources have no open_range")
+            blob = next(each for each in image.descriptors if each.size > 9)
+            for offset, size in ((0, 5), (3, blob.size - 5), (blob.size - 1, 1)):
+                stream = source.open_range(blob, offset, size)
+                assert stream is not None
+                with stream:
+                    pieces = iter(lambda: stream.read(3), b"")  # noqa: B023
+                    assert b"".join(pieces) == image.blobs[blob.digest][offset : offset + size]
+
     @clause("T-10")
     def test_tags(self, slot: Slot[Any], written: Place, sample: Callable[..., SampleImage]) -> None:
         if not slot.offers(TransportTags):

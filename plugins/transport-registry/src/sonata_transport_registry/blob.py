@@ -119,6 +119,49 @@ class BlobStream(io.RawIOBase):
         super().close()
 
 
+class RangeStream(io.RawIOBase):
+    """So many bytes of a blob, and not one more. Raises RegistryFailure for an answer of other bytes."""
+
+    def __init__(self, answer: BaseHTTPResponse, offset: int, size: int, what: str) -> None:
+        span = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")[0]
+        if span != f"{offset}-{offset + size - 1}":
+            answer.close()
+            raise RegistryFailure(f"{what}: other bytes than were asked for were sent", temporary=False)
+        self._answer = answer
+        self._left = size
+        self._what = what
+
+    def as_binary(self) -> BinaryIO:
+        """The stream as the contract's type."""
+        return self  # type: ignore[return-value]
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; empty at the end. Raises RegistryFailure when the connection breaks."""
+        from urllib3.exceptions import HTTPError
+
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        if not wanted:
+            return b""
+        try:
+            chunk = self._answer.read(wanted)
+        except (HTTPError, OSError) as error:
+            raise RegistryFailure(f"{self._what}: the connection broke", temporary=True) from error
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Give the connection back where all was read, else drop it."""
+        if self._left:
+            self._answer.close()
+        else:
+            self._answer.release_conn()
+        super().close()
+
+
 def open_range(ask: Ask, blob: Descriptor, offset: int, what: str) -> BaseHTTPResponse | None:
     """The answer with the blob's bytes from `offset` on; None where nothing is left. Raises RegistryFailure."""
     if not offset:

@@ -9,7 +9,7 @@ from sonata_core.models.media import ACCEPTED, MANIFEST_LIMIT
 from sonata_core.naming import check_digest
 from sonata_core.sdk.manifests import digest_of, media_type_of
 from sonata_transport_registry.address import split
-from sonata_transport_registry.blob import BlobStream, open_range
+from sonata_transport_registry.blob import BlobStream, RangeStream, open_range
 from sonata_transport_registry.client import Client
 from sonata_transport_registry.wire import read_all
 
@@ -93,6 +93,21 @@ class RegistrySource:
             return answer
 
         return BlobStream(ask, blob, offset, self._options, what=what).as_binary()
+
+    def open_range(self, blob: Descriptor, offset: int, size: int) -> BinaryIO | None:
+        """T-21. A part of a blob; None for a blob that lies elsewhere, or where the registry knows no ranges."""
+        if blob.urls:
+            return None
+        client = self._choose()[0]
+        what = f"fetching a part of blob {blob.digest} from {client.name.repository}"
+        headers = {"Range": f"bytes={offset}-{offset + size - 1}"}
+        answer = client.get("GET", f"{client.base}/blobs/{check_digest(blob.digest)}", headers)
+        if answer.status == 200:
+            answer.close()
+            return None
+        if answer.status != 206:
+            raise client.failure(what, answer)
+        return RangeStream(answer, offset, size, what).as_binary()
 
     def _open_foreign(self, blob: Descriptor, url: str, offset: int) -> BinaryIO | None:
         """A blob that lies outside the registry: asked for without credentials. None where that fails."""

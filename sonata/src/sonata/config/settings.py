@@ -426,7 +426,12 @@ STORAGE_OPTIONS = (
         "storage.options",
         ("additionalimagestores", words, (), "Read-only stores, in order."),
         ("imagestore", text, "", "As storage.imagestore, which goes before it."),
-        ("pull_options", text_table, {}, "Options of pulls."),
+        (
+            "pull_options",
+            text_table,
+            {},
+            "Options of pulls: enable_partial_images fetches only the files that are wanting.",
+        ),
         ("disable-volatile", flag_text, "", "Never mount with `volatile`."),
         ("root-auto-userns-user", text, "containers", "User of /etc/subuid whose ranges `--userns auto` draws from."),
         ("auto-userns-min-size", natural, 1024, "Fewest ids of an automatic user namespace."),

@@ -13,7 +13,7 @@ from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches
 from sonata.image.partial import BlobStream, PartialBlob
 from sonata.image.platform import choose
 from sonata.image.verify import VerifyingReader
-from sonata_core.errors import Damaged, Interrupted, Unsupported
+from sonata_core.errors import Damaged, Interrupted, NotFound, RegistryFailure, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.models.ids import Digest, ImageId, LayerId
 from sonata_core.models.image import Descriptor, ImageSource, ManifestBytes, Platform
@@ -22,10 +22,11 @@ from sonata_core.models.storage import UnpackTarget
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
     from typing import BinaryIO
 
+    from sonata.image.chunked_pull import Parts, Reuse
     from sonata.model.image import ImageConfig
 
 CONFIG_LIMIT = 4 << 20
@@ -67,6 +68,8 @@ class PullOptions(Record):
     mapping: IdMapping | None = None
     rootless: bool = False
     limits: Limits = NO_LIMITS
+    reuse: "Reuse | None" = None
+    """Finds files that the store has, for layers that can be fetched in parts; None: all are fetched whole."""
 
 
 class Pulled(Record):
@@ -344,7 +347,8 @@ class _Layer:
         self._diff_id = diff_id
         self._stage: LandingStage | None = None
         self._blob: _Blob | None = None
-        self._kind = ""
+        self._kind = "uncompressed"
+        self._parts: Parts | None = None
 
     def equip(self, source: ImageSource, options: PullOptions, progress: Progress, stop: list[bool]) -> None:
         """Say where from, and how."""
@@ -382,14 +386,55 @@ class _Layer:
         if self._stage.target is None:
             self._blob.download()
             return None
-        return self._unpack(self._blob, self._stage.target)
+        applied = self._from_parts()
+        return applied or self._unpack(self._blob, self._stage.target)
+
+    def _from_parts(self) -> Applied | None:
+        """Of files that the store has, and parts of the blob; None, with a fresh stage, where the whole is needed."""
+        assert self._blob is not None
+        assert self._stage is not None
+        assert self._stage.target is not None
+        if self._options.reuse is None or self._blob.partial.have:
+            return None
+        from sonata.image.chunked_pull import NoRanges, open_parts
+        from sonata.image.layers.compress import Pieces
+
+        parts = open_parts(self._source, self._descriptor, self._options.reuse)
+        if parts is None:
+            return None
+        try:
+            applied = self._apply(Pieces(self._told(parts)), self._stage.target)
+        except (Damaged, NotFound, RegistryFailure, NoRanges):
+            self._end_stage()
+            self._stage = self._landing.stage()
+            return None
+        self._parts = parts
+        self._progress.blob(self._descriptor.digest, "unpacked", parts.fetched, self._descriptor.size)
+        return applied
+
+    def _told(self, parts: "Parts") -> "Iterator[bytes]":
+        for piece in parts.tar():
+            if self._stop:
+                raise Interrupted("the pull was given up")
+            yield piece
+            self._progress.blob(self._descriptor.digest, "copying", parts.fetched, self._descriptor.size)
 
     def _unpack(self, blob: _Blob, target: UnpackTarget) -> Applied:
         from sonata.image.layers.compress import Decompressor
 
+        plain = Decompressor(blob.stream(), self._limits.size)
+        applied = self._apply(plain, target)
+        self._kind = plain.kind
+        self._progress.blob(self._descriptor.digest, "unpacked", blob.size, self._descriptor.size)
+        return applied
+
+    @property
+    def _limits(self) -> Limits:
+        return self._options.limits.of_blob(self._descriptor.size)
+
+    def _apply(self, plain: object, target: UnpackTarget) -> Applied:
+        """Unpack a tar. Raises Damaged where it is not the one that the image's config names."""
         assert self._stage is not None
-        limits = self._options.limits.of_blob(self._descriptor.size)
-        plain = Decompressor(blob.stream(), limits.size)
         with open(self._stage.tar_split, "wb") as record:
             applied = apply_layer(
                 plain,  # type: ignore[arg-type]
@@ -397,15 +442,13 @@ class _Layer:
                 mapping=self._options.mapping,
                 tarsplit=record,
                 rootless=self._options.rootless,
-                limits=limits,
+                limits=self._limits,
             )
-        self._kind = plain.kind
         if applied.diff_digest != self._diff_id:
             raise Damaged(
                 f"layer {self._descriptor.digest} does not match the image's config: "
                 f"it unpacks to {applied.diff_digest}, the config says {self._diff_id}"
             )
-        self._progress.blob(self._descriptor.digest, "unpacked", blob.size, self._descriptor.size)
         return applied
 
     def place(self, result: "Future[Applied | None]") -> None:
@@ -415,7 +458,8 @@ class _Layer:
         assert self._blob is not None
         self._landing.put_layer(lambda target: self._facts(applied, target), self._layer, self._parent, self._stage)
         self._blob.drop()
-        self._progress.blob(self._descriptor.digest, "done", self._blob.size, self._descriptor.size)
+        done = self._blob.size if self._parts is None else self._parts.fetched
+        self._progress.blob(self._descriptor.digest, "done", done, self._descriptor.size)
         self._end_stage()
 
     def _facts(self, applied: Applied | None, target: UnpackTarget | None) -> PulledLayer:
@@ -429,8 +473,9 @@ class _Layer:
             parent=self._parent,
             diff_digest=Digest(applied.diff_digest),
             diff_size=applied.diff_size,
-            compressed_digest=self._descriptor.digest,
-            compressed_size=self._blob.size,
+            # Of a blob that was not read to its end nobody knows that it has the digest.
+            compressed_digest=self._descriptor.digest if self._parts is None else Digest(""),
+            compressed_size=self._blob.size if self._parts is None else 0,
             compression=self._kind,
             uids=applied.uids,
             gids=applied.gids,

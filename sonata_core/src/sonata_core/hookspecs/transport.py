@@ -32,7 +32,10 @@ class TransportHooks(PluginHooks, Protocol):
 
     @hookspec()
     def transport_open_source(self, reference: "ImageReference", options: "TransportOptions") -> "ImageSource":
-        """T-02, T-03, T-04, T-05, T-08, T-14. Open for reading. Raises NotFound, Denied, RegistryFailure, HostLacks."""
+        """T-02, T-03, T-04, T-05, T-08, T-14, T-21. Open for reading.
+
+        Raises NotFound, Denied, RegistryFailure, HostLacks.
+        """
 
 
 class TransportWrite(Protocol):

@@ -145,6 +145,16 @@ class ImageSource(Protocol):
     ) -> None: ...
 
 
+class RangedSource(Protocol):
+    """Since transport/1.2: a source that can send a part of a blob alone (T-21). It is known by this method."""
+
+    def open_range(self, blob: Descriptor, offset: int, size: int) -> "BinaryIO | None":
+        """A stream of `size` bytes of the blob from `offset` on; None where the other end would send the whole.
+
+        Raises NotFound, RegistryFailure.
+        """
+
+
 class ImageSink(Protocol):
     """An image opened for writing. Nothing is visible under its name before `commit`."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sonata.engine.engine import Engine
+    from sonata.image.chunked_pull import Reuse
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
@@ -235,7 +236,17 @@ def transfer_options(engine: Engine, options: PullOptions, opened: TransportOpti
         limits=Limits(
             size=engine.config.engine.image_layer_max_size or None, ratio=engine.config.engine.image_layer_max_ratio
         ),
+        reuse=_reuse(engine),
     )
+
+
+def _reuse(engine: Engine) -> Reuse | None:
+    """What finds files for layers that can be fetched in parts, if storage.conf wants them to be."""
+    if engine.config.storage.pull_options.get("enable_partial_images") != "true":
+        return None
+    from sonata.engine.images.local_files import LocalFiles
+
+    return LocalFiles(engine).choose
 
 
 def _still_same(source: ImageSource, transfer: TransferOptions, kept: ImageRecord) -> bool:

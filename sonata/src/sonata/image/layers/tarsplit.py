@@ -105,8 +105,7 @@ def reassemble(tarsplit: BinaryIO, open_file: Callable[[bytes], int]) -> Iterato
     `open_file` opens a file of the layer by its name in the tar and returns a descriptor, which is
     closed here; `in_folders` makes one. Raises Damaged where a file differs from what was unpacked.
     """
-    for position, line in enumerate(_lines(tarsplit)):
-        kind, name, size, payload = _parse(line, position)
+    for kind, name, size, payload in entries(tarsplit):
         if kind == 2:
             if payload:
                 yield payload
@@ -118,7 +117,14 @@ def reassemble(tarsplit: BinaryIO, open_file: Callable[[bytes], int]) -> Iterato
                 os.close(fd)
 
 
-def _parse(line: bytes, position: int) -> tuple[int, bytes, int, bytes]:
+def entries(tarsplit: BinaryIO, *, files_only: bool = False) -> Iterator[tuple[int, bytes, int, bytes]]:
+    """Kind, name, size and decoded payload of every line. Raises Damaged."""
+    for position, line in enumerate(_lines(tarsplit)):
+        if not files_only or not line.startswith(b'{"type":2'):
+            yield parse_line(line, position)
+
+
+def parse_line(line: bytes, position: int) -> tuple[int, bytes, int, bytes]:
     """Kind, name, size and decoded payload of a line. Raises Damaged."""
     from json import loads
 
