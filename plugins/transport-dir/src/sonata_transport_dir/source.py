@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import ManifestBytes
 from sonata_core.models.media import MANIFEST_LIMIT
 from sonata_core.naming import check_digest, digest_parts, shown
 from sonata_core.sdk.content import Section, open_regular, read_small
 from sonata_core.sdk.manifests import digest_of, media_type_of
+from sonata_core.sdk.signatures import LARGEST, require_bounded
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 VERSION = b"Directory Transport Version: "
 KNOWN = (b"1.1\n", b"1.2\n")
-MOST_SIGNATURES = 128
 
 
 def blob_name(digest: str) -> str:
@@ -84,12 +84,12 @@ class DirSource:
         """The signature files of a manifest, in order, until the first that is missing. Raises Damaged."""
         prefix = signature_prefix(self.resolve(), digest)
         found: list[bytes] = []
-        for number in range(1, MOST_SIGNATURES + 1):
+        while True:
             try:
-                found.append(read_small(f"{self._folder}/{prefix}signature-{number}", MANIFEST_LIMIT))
+                found.append(read_small(f"{self._folder}/{prefix}signature-{len(found) + 1}", LARGEST))
             except NotFound:
                 return tuple(found)
-        raise Damaged(f"{self._folder} has more than {MOST_SIGNATURES} signatures of one manifest")
+            require_bounded((len(one) for one in found), self._folder)
 
 
 def signature_prefix(top: ManifestBytes, digest: Digest) -> str:

@@ -17,7 +17,6 @@ from sonata_core.models.media import OCI_CONFIG, OCI_MANIFEST
 from sonata_core.naming import check_digest, digest_parts
 from sonata_core.sdk import signatures as stored
 from sonata_core.sdk.manifests import digest_of, load_object
-from sonata_transport_registry.lookaside import LARGEST, MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +37,7 @@ def read(client: Client, digest: Digest, open_blob: Callable[[Descriptor], Binar
     if document is None:
         return []
     layers = _layers(document)
-    if len(layers) > MOST:
-        raise Damaged(f"there are {len(layers)} signatures attached to {digest}: that is unreasonable")
+    stored.require_bounded((layer.size for layer in layers), digest)
     return [_stored(layer, _content(layer, open_blob)) for layer in layers]
 
 
@@ -57,15 +55,17 @@ def _manifest(client: Client, digest: Digest) -> dict[str, Any] | None:
 
 def _layers(document: dict[str, Any]) -> list[Descriptor]:
     found = document.get("layers")
+    if not isinstance(found, list | None):
+        raise Damaged("the manifest of attachments is malformed")
     try:
-        return [_descriptor(one) for one in found or []]
+        return [_descriptor(one) for one in found or ()]
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise Damaged("the manifest of attachments is malformed") from error
 
 
 def _descriptor(layer: dict[str, Any]) -> Descriptor:
     size, kind, notes = layer["size"], layer["mediaType"], layer.get("annotations") or {}
-    if type(size) is not int or not isinstance(kind, str):
+    if type(size) is not int or size < 0 or not isinstance(kind, str):
         raise ValueError("a descriptor without size or type")
     if not all(isinstance(one, str) for one in notes.values()):
         raise ValueError("an annotation that is no string")
@@ -74,8 +74,6 @@ def _descriptor(layer: dict[str, Any]) -> Descriptor:
 
 def _content(layer: Descriptor, open_blob: Callable[[Descriptor], BinaryIO]) -> bytes:
     """A payload, verified."""
-    if not 0 <= layer.size <= LARGEST:
-        raise Damaged(f"a signature's payload has {layer.size} bytes; {LARGEST} are accepted")
     stream = open_blob(layer)
     try:
         content = b""
@@ -111,8 +109,8 @@ def write(client: Client, sink: RegistrySink, digest: Digest, signatures: list[s
             _put(sink, layer, one.payload)
             layers.append(layer)
             changed = True
-    if len(layers) > MOST:
-        raise Unsupported(f"{digest} would have {len(layers)} signatures; {MOST} are read")
+    if len(layers) > stored.MOST:
+        raise Unsupported(f"{digest} would have {len(layers)} signatures; {stored.MOST} are read")
     if changed:
         _commit(sink, document, layers)
 

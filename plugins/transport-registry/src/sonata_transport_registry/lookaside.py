@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 
-from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import digest_parts, shown
 from sonata_core.sdk.content import file_error, read_small, store_bytes
+from sonata_core.sdk.signatures import LARGEST, MOST, require_bounded
 from sonata_transport_registry.address import split
 from sonata_transport_registry.wire import discard, read_all
 
 if TYPE_CHECKING:
     from sonata_core.models.ids import Digest
     from sonata_transport_registry.client import Client
-
-MOST = 128
-LARGEST = 4 << 20
 
 
 def read(client: Client, base: str, digest: Digest) -> list[bytes]:
@@ -29,8 +27,7 @@ def read(client: Client, base: str, digest: Digest) -> list[bytes]:
     found: list[bytes] = []
     while (one := _one(client, base, digest, len(found) + 1)) is not None:
         found.append(one)
-        if len(found) > MOST:
-            raise Damaged(f"there are more than {MOST} signatures of {digest}: that is unreasonable")
+        require_bounded((len(each) for each in found), digest)
     return found
 
 

@@ -7,11 +7,13 @@ from sonata.cli.manual_artifacts import ARTIFACTS
 from sonata.cli.manual_images import COPIES
 from sonata.cli.manual_manifests import MANIFESTS
 from sonata.cli.manual_pods import PODS
+from sonata.cli.manual_trust import TRUST
 
 MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     **COPIES,
     **ARTIFACTS,
     **PODS,
+    **TRUST,
     "sonata.cli.containers.attach:command": (
         (
             "The sonata attach command allows you to attach to a running container using the container's "

@@ -5,7 +5,7 @@ format and a newline (containers-storage notes 7.8).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sonata_core.errors import Damaged
 from sonata_core.naming import shown
@@ -19,7 +19,10 @@ CERTIFICATE_KEY = "dev.sigstore.cosign/certificate"
 CHAIN_KEY = "dev.sigstore.cosign/chain"
 _SIMPLE = b"simple-signing"
 _SIGSTORE = b"sigstore-json"
-_LIMIT = 4 << 20
+MOST = 128
+LARGEST = 4 << 20
+LARGEST_TOGETHER = 16 << 20
+"""Bounds for the signatures of one manifest: how many, and bytes of each and of all."""
 _OPENPGP = frozenset((*range(0x88, 0x94), *range(0xA0, 0xA4), 0xC2, 0xC4, 0xC8))
 """First bytes of what OpenPGP signs: packets of the tags 2, 4 and 8, in the old form and the new."""
 
@@ -38,12 +41,19 @@ class Sigstore(Record):
     mime: str = SIGSTORE_MIME
 
 
+def require_bounded(sizes: Iterable[int], what: str) -> None:
+    """Raise Damaged where there are more or larger signatures than anybody needs."""
+    found = list(sizes)
+    if len(found) > MOST or max(found, default=0) > LARGEST or sum(found) > LARGEST_TOGETHER:
+        raise Damaged(f"{what} has {len(found)} signatures of {sum(found)} bytes or more: that is unreasonable")
+
+
 def read(blob: bytes) -> Simple | Sigstore:
     """What a stored signature is. Raises Damaged for what is neither."""
     if not blob:
         raise Damaged("empty signature blob")
-    if len(blob) > _LIMIT:
-        raise Damaged(f"a signature has {len(blob)} bytes; {_LIMIT} are accepted")
+    if len(blob) > LARGEST:
+        raise Damaged(f"a signature has {len(blob)} bytes; {LARGEST} are accepted")
     if blob[0] in _OPENPGP:
         return Simple(message=blob)
     if blob[0]:

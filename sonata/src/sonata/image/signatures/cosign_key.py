@@ -2,7 +2,7 @@
 
 PEM around base64 around JSON: scrypt makes a key of the passphrase, NaCl's secretbox (XSalsa20 and Poly1305) holds the
 PKCS #8 key. Poly1305 and all that touches the signing key is the library's; XSalsa20, which no library of ours has,
-is here: some forty lines for a hundred bytes, and a tag that does not verify stops everything before (ADR 40).
+is here: some forty lines for a hundred bytes, and a tag that does not verify stops everything before (ADR 43).
 """
 
 from __future__ import annotations

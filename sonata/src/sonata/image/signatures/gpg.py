@@ -1,4 +1,4 @@
-"""OpenPGP by the program gpg, in a home of its own: the policy's keys and nothing else (ADR 40).
+"""OpenPGP by the program gpg, in a home of its own: the policy's keys and nothing else (ADR 43).
 
 The message is a stranger's and gpg parses it in a process of its own; it comes by standard input, what was signed
 goes to standard output, and gpg's verdict to a memory file, where nothing that the message says can forge it.

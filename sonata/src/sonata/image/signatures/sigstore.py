@@ -1,4 +1,4 @@
-"""Sigstore signatures: a key pair's, or a certificate's with the proof that a log has seen it (ADR 40)."""
+"""Sigstore signatures: a key pair's, or a certificate's with the proof that a log has seen it (ADR 43)."""
 
 from __future__ import annotations
 
