@@ -22,11 +22,17 @@ def installed() -> bool:
 
 
 class DebianRegistry:
-    """A real registry. `host` is its host and port; with TLS, `ca` is the certificate of its authority."""
+    """A real registry. `host` is its host and port; with TLS, `ca` is the certificate of its authority.
 
-    def __init__(self, folder: Path, *, tls: bool = False, user: str = "", password: str = "") -> None:
+    With `clients`, only those are let in who show `client.cert`, whose key is `client.key` beside it.
+    """
+
+    def __init__(
+        self, folder: Path, *, tls: bool = False, user: str = "", password: str = "", clients: bool = False
+    ) -> None:
         self.folder = folder
         self.tls = tls
+        self.clients = clients
         self.user = user
         self.password = password
         self.ca = folder / "ca.crt"
@@ -76,7 +82,8 @@ class DebianRegistry:
         )
         if self.tls:
             self._make_certificate()
-            text += f"  tls: {{certificate: {self.ca}, key: {self.folder}/tls.key}}\n"
+            more = f", clientcas: [{self.ca}]" if self.clients else ""
+            text += f"  tls: {{certificate: {self.ca}, key: {self.folder}/tls.key{more}}}\n"
         if self.user:
             (self.folder / "htpasswd").write_text(f"{self.user}:{_bcrypt(self.password)}\n")
             text += f"auth:\n  htpasswd: {{realm: here, path: {self.folder}/htpasswd}}\n"
@@ -90,6 +97,18 @@ class DebianRegistry:
             check=True,
             capture_output=True,
         )  # fmt: skip
+        if self.clients:
+            self._make_client()
+
+    def _make_client(self) -> None:
+        folder = self.folder
+        for words in (
+            ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=client",
+             "-keyout", f"{folder}/client.key", "-out", f"{folder}/client.csr"],
+            ["x509", "-req", "-in", f"{folder}/client.csr", "-CA", str(self.ca), "-CAkey", f"{folder}/tls.key",
+             "-set_serial", "2", "-days", "2", "-out", f"{folder}/client.cert"],
+        ):  # fmt: skip
+            subprocess.run(["openssl", *words], check=True, capture_output=True)
 
 
 def _free_port() -> int:

@@ -57,10 +57,13 @@ class Wire:
             "Accept-Encoding": "identity",
             **headers,
         }
+        pool = self._pool(origin)
+        # A proxy is told the whole address; through its tunnel, and without one, the path is enough.
+        address = f"{origin}{target}" if pool.proxy and origin.scheme == "http" else target
         try:
-            return self._pool(origin).urlopen(
+            return pool.urlopen(
                 method,
-                target,
+                address,
                 body=body,  # type: ignore[arg-type]  # an iterable of bytes is taken too
                 headers=every,
                 retries=False,

@@ -203,6 +203,21 @@ def tell_helper(helper: str, verb: str, said: bytes, run: Run) -> None:
         raise ExternalFailure(f"credential helper {program} {verb} ended with {result.code}: {answer[:500]}")
 
 
+def listed(helper: str, run: Run) -> tuple[str, ...]:
+    """The keys that `docker-credential-HELPER list` names. Raises ExternalFailure."""
+    program = _trusted(helper)
+    result = run(Command(argv=(program, "list"), input=b"", timeout=_HELPER_SECONDS))
+    try:
+        found = json.loads(result.stdout[:_LARGEST]) if result.code == 0 else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ExternalFailure(
+            f"credential helper {program} lists nothing that can be read: it ended with {result.code}"
+        )
+    return tuple(key for key in found if key)
+
+
 def _trusted(helper: str) -> str:
     """A helper's path. Only the system's own folders are searched: a PATH from elsewhere could name any program."""
     if not helper or "/" in helper or helper.startswith("."):

@@ -95,6 +95,10 @@ def forget_all(target: LoginFile, files: AuthFiles) -> None:
                 auth.tell_helper(helper, "erase", key.encode(), files.run)
         content["auths"] = {}
 
+    for helper in files.helpers if not target.docker else ():
+        if helper != auth.BUILT_IN:
+            for key in auth.listed(helper, files.run):
+                auth.tell_helper(helper, "erase", key.encode(), files.run)
     _change(target.path, change)
 
 
