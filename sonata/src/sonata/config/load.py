@@ -286,6 +286,7 @@ def _paths(
         volume_path=engine.volume_path or f"{storage.graph_root}/volumes",
         network_config_dir=network.network_config_dir or networks,
         network_run_dir="/run/containers/networks" if usual_networks else f"{storage.run_root}/networks",
+        roots_dir="/run/sonata-roots" if places.uid == 0 else f"/var/tmp/sonata-roots-{places.uid}",  # noqa: S108
         netns_dir="/run/netns" if places.uid == 0 else f"{places.runtime_dir}/netns",
         tmp_dir=storage.graph_root + "/tmp" if tmp == "storage" else tmp,  # noqa: S108
         events_log=engine.events_logfile_path or f"{run}/events/events.log",

@@ -175,6 +175,8 @@ class EnginePaths(Record):
     network_run_dir: str
     netns_dir: str
     """Where network namespaces are pinned."""
+    roots_dir: str
+    """Where the root of a user namespace finds its root filesystem if folders above that are closed to it."""
     tmp_dir: str
     """Where large temporary files go."""
     events_log: str

@@ -8,14 +8,14 @@ from __future__ import annotations
 from sonata.model.container import NamespaceChoice, NamespaceKind
 from sonata.plan import idmaps, userns
 from sonata.plan.values import go_quote
-from sonata_core.errors import Unsupported, UsageError
+from sonata_core.errors import UsageError
+from sonata_core.models.process import IdMapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sonata.model.materials import Materials
     from sonata.model.request import RunRequest
     from sonata_core.models.host import HostFacts
-    from sonata_core.models.process import IdMapping
 
 _K = NamespaceKind
 
@@ -26,17 +26,14 @@ def spelled_out(given: RunRequest) -> bool:
 
 
 def check(given: RunRequest, choice: NamespaceChoice, facts: HostFacts) -> None:
-    """Raises UsageError for options that are none of the mode's, or contradict each other; Unsupported."""
+    """Raises UsageError for options that are none of the mode's, or contradict each other."""
     if choice.kind is _K.AUTO:
         userns.auto_options(options(choice), facts.id_mapping)
     elif choice.kind is _K.KEEP_ID:
         userns.keep_id_user(options(choice))
-        if facts.rootless:
-            raise Unsupported("--userns keep-id is not supported yet for ordinary users", hint="--userns host")
     elif choice.kind is _K.NO_MAP:
         if not facts.rootless:
             raise UsageError("nomap is only supported in rootless mode")
-        raise Unsupported("--userns nomap is not supported yet for ordinary users", hint="--userns host")
     elif choice.kind is _K.PRIVATE and not spelled_out(given):
         raise UsageError("must provide at least one UID or GID mapping to configure a user namespace")
 
@@ -53,7 +50,10 @@ def maps(
     if choice.kind is _K.PRIVATE:
         return choice, idmaps.explicit(given.uidmap, given.gidmap, facts.id_mapping, _named(given, materials))
     if choice.kind is _K.KEEP_ID:
-        return choice, userns.identity()
+        return choice, _kept(choice, facts) if facts.rootless else userns.identity()
+    if choice.kind is _K.NO_MAP:
+        _, (uids, gids) = _own(facts)
+        return choice, IdMapping(uids=userns.no_map(uids), gids=userns.no_map(gids))
     if choice.kind is _K.PATH:
         return choice, materials.user_namespace
     if choice.kind is _K.CONTAINER:
@@ -61,6 +61,32 @@ def maps(
         # Whoever shares the namespace of one that has none of its own is on the host's.
         return (choice, other.id_mapping) if other.id_mapping else (NamespaceChoice(kind=_K.HOST), None)
     return choice, None
+
+
+def _own(facts: HostFacts) -> tuple[tuple[int, int], tuple[int, int]]:
+    """An ordinary user's ids outside of the engine's namespace, and how many subordinate ones there are."""
+    mapping = facts.id_mapping or IdMapping()
+    own, total = [], []
+    for parts, outside in ((mapping.uids, facts.uid), (mapping.gids, facts.gid)):
+        own.append(next((part.host_id for part in parts if part.container_id == 0), outside))
+        total.append(sum(part.size for part in parts) - 1)
+    return (own[0], own[1]), (max(total[0], 0), max(total[1], 0))
+
+
+def _kept(choice: NamespaceChoice, facts: HostFacts) -> IdMapping:
+    own, (uids, gids) = _own(facts)
+    at = userns.keep_id_user(options(choice), own)
+    size = userns.keep_id_size(options(choice))
+    if size:
+        uids, gids = min(uids, size - 1), min(gids, size - 1)
+    return IdMapping(uids=userns.keep_id(at[0], uids), gids=userns.keep_id(at[1], gids))
+
+
+def host_user(choice: NamespaceChoice, facts: HostFacts) -> tuple[str, ...]:
+    """The account of the host that is also the container's: with `keep-id`, the ordinary user's own."""
+    if choice.kind is not _K.KEEP_ID or not facts.rootless or userns.keep_id_user(options(choice), (-1, -1))[0] >= 0:
+        return ()
+    return (str(_own(facts)[0][0]),)
 
 
 def _named(given: RunRequest, materials: Materials) -> idmaps.Ranges:
@@ -76,8 +102,9 @@ def _named(given: RunRequest, materials: Materials) -> idmaps.Ranges:
     return idmaps.Ranges(uids, gids)
 
 
-def process_user(given: RunRequest, choice: NamespaceChoice, user: str) -> str:
+def process_user(given: RunRequest, choice: NamespaceChoice, user: str, facts: HostFacts) -> str:
     """Who the first process is: with `keep-id`, the user that is kept, unless `--user` says another."""
     if choice.kind is not _K.KEEP_ID or given.user:
         return user
-    return "{}:{}".format(*userns.keep_id_user(options(choice)))
+    own = _own(facts)[0] if facts.rootless else (0, 0)
+    return "{}:{}".format(*userns.keep_id_user(options(choice), own))

@@ -32,9 +32,8 @@ def identity() -> IdMapping:
     return IdMapping(uids=every, gids=every)
 
 
-def keep_id(own: int, total: int, inside: int | None = None) -> tuple[IdMap, ...]:
-    """`keep-id`, rootless: the user is `inside` (or `own`) in the container, around it `total` subordinate ids."""
-    at = own if inside is None else inside
+def keep_id(at: int, total: int) -> tuple[IdMap, ...]:
+    """`keep-id`, rootless: the user is `at` in the container, around it `total` subordinate ids."""
     below = min(at, total)
     parts = (
         IdMap(container_id=0, host_id=1, size=below),
@@ -96,14 +95,21 @@ def auto_options(value: str | None, outer: IdMapping | None) -> AutoOptions:
     return AutoOptions(size=size, uids=tuple(uids), gids=tuple(gids))
 
 
-def keep_id_user(value: str | None) -> tuple[int, int]:
-    """The user and group of `keep-id:uid=…,gid=…` for root, who is 0:0 otherwise. Raises UsageError."""
+def keep_id_user(value: str | None, own: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """The user and group of `keep-id:uid=…,gid=…`; `own` (root's) where they are not given. Raises UsageError."""
     if value is None:
-        return 0, 0
+        return own
     from sonata.plan.idmaps import unsigned
 
     found = {key: unsigned(texts[-1]) for key, texts in options_of(value, ("uid", "gid", "size")).items()}
-    return found.get("uid", 0), found.get("gid", 0)
+    return found.get("uid", own[0]), found.get("gid", own[1])
+
+
+def keep_id_size(value: str | None) -> int:
+    """How many ids `keep-id:size=…` asks for; 0 for all. Raises UsageError."""
+    from sonata.plan.idmaps import unsigned
+
+    return unsigned(options_of(value, ("uid", "gid", "size")).get("size", ["0"])[-1]) if value else 0
 
 
 def size_for(options: AutoOptions, highest: int, least: int, most: int) -> int:

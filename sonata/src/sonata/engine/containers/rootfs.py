@@ -161,7 +161,11 @@ def _mapped_root(config: ContainerConfig, paths: ContainerPaths) -> str:
 
 def storage_maps(config: ContainerConfig) -> IdMapping | None:
     """The maps by which the container's files lie shifted; None where every id is itself, as with `keep-id`."""
-    return None if config.namespaces.user.kind is NamespaceKind.KEEP_ID else config.id_mapping
+    if config.id_mapping is None:
+        return None
+    from sonata.plan.userns import identity
+
+    return None if config.id_mapping == identity() else config.id_mapping
 
 
 def _shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:

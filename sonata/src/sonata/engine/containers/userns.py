@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from sonata.engine import storage
 from sonata.engine.paths import store_tag
@@ -11,7 +12,7 @@ from sonata.model.container import MountKind, NamespaceKind
 from sonata.plan import usermode
 from sonata.plan import userns as plan
 from sonata.state import containers as rows
-from sonata_core.errors import NotFound
+from sonata_core.errors import Denied, NotFound
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.mount import Mount
 from sonata_core.models.process import IdMapping
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from sonata_core.models.ids import LayerId
     from sonata_core.sdk.locks import FileLock
 
-ROOTS = "/run/sonata-roots"
-"""Where a root filesystem shows once more if folders above it are closed to the container's root."""
 _LIMIT = 8 << 20
 _SUB_LIMIT = 4 << 20
 
@@ -93,11 +92,19 @@ def drawn(
     if not options.size:
         highest = max(_highest(engine, config, image, read), *_numbers(config.process.user))
     size = plan.size_for(options, highest, settings.auto_userns_min, settings.auto_userns_max)
-    owners = _owners(settings.auto_userns_user)
-    pool = IdMapping(
+    return plan.automatic(size, _pool(engine), _used(engine), options)
+
+
+def _pool(engine: Engine) -> IdMapping:
+    """What maps are drawn from, as `host_id`: all of the namespace but its root; for root, one user's lines."""
+    own = engine.facts.id_mapping
+    if engine.facts.rootless and own is not None:
+        uids, gids = (sum(part.size for part in parts) - 1 for parts in (own.uids, own.gids))
+        return IdMapping(uids=plan.no_map(uids), gids=plan.no_map(gids))
+    owners = _owners(engine.config.storage.auto_userns_user)
+    return IdMapping(
         uids=plan.sub_ids(_sub_text("/etc/subuid"), owners), gids=plan.sub_ids(_sub_text("/etc/subgid"), owners)
     )
-    return plan.automatic(size, pool, _used(engine), options)
 
 
 def _numbers(user: str) -> tuple[int, ...]:
@@ -216,8 +223,7 @@ def open_way(engine: Engine, config: ContainerConfig, root: str) -> None:
     _, gid = host_ids(config, 0, 0)
     target = entry(engine, config, root)
     home = os.path.dirname(target)
-    os.makedirs(ROOTS, 0o711, exist_ok=True)
-    os.chmod(ROOTS, 0o711)  # noqa: S103 - whatever the umask; what lies in it is closed
+    _make_roots(engine.config.paths.roots_dir)
     os.makedirs(target, 0o755, exist_ok=True)
     # To be gone through by its group, and changed by root alone: who could put a link here would choose what is mounted
     # over.
@@ -226,6 +232,15 @@ def open_way(engine: Engine, config: ContainerConfig, root: str) -> None:
     storage.unmount(engine, target)
     bound = Mount(type="bind", source=root, target=target, options=("rbind", "rslave"))
     mounts.make_one(engine.kernel, bound, engine.run_command)
+
+
+def _make_roots(folder: str) -> None:
+    """A folder of ours. Raises Denied where somebody else was there first."""
+    os.makedirs(folder, 0o711, exist_ok=True)
+    seen = os.lstat(folder)
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
+        raise Denied(f"{folder} is not this user's own folder", hint=f"remove {folder}")
+    os.chmod(folder, 0o711)  # noqa: S103 - whatever the umask; what lies in it is closed
 
 
 def _open_to(path: str, uid: int | None, gid: int | None) -> bool:
@@ -248,14 +263,14 @@ def _open_to(path: str, uid: int | None, gid: int | None) -> bool:
 
 def _home(engine: Engine, container: str) -> str:
     """The store's tag comes first, so that a lost one is known as ours."""
-    return f"{ROOTS}/{store_tag(engine.config.storage.graph_root)}-{container}"
+    return f"{engine.config.paths.roots_dir}/{store_tag(engine.config.storage.graph_root)}-{container}"
 
 
 def lost(engine: Engine, known: set[str]) -> list[str]:
     """Containers of this store that are no more, and whose root filesystems still show in their second place."""
     start = f"{store_tag(engine.config.storage.graph_root)}-"
     try:
-        names = os.listdir(ROOTS)
+        names = os.listdir(engine.config.paths.roots_dir)
     except OSError:
         return []
     return [name[len(start) :] for name in names if name.startswith(start) and name[len(start) :] not in known]

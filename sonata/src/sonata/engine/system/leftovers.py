@@ -129,7 +129,7 @@ def _roots(engine: Engine, ids: set[str]) -> Found:
         finding = Finding(
             kind="mount",
             what="root filesystem shown for a container that is no more",
-            subject=f"{userns.ROOTS}: {ident}",
+            subject=f"{engine.config.paths.roots_dir}: {ident}",
             evidence="it carries this store's tag, and no container has it",
             repair="unmount it",
         )
