@@ -68,6 +68,7 @@ class Wire:
                 headers=every,
                 retries=False,
                 redirect=False,
+                assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
             )
