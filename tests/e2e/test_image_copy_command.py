@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from sonata_testkit.images import SampleImage, index_over
 from sonata_testkit.registry import FakeRegistry
+from sonata_testkit.transport import put_blobs
+from sonata_transport_dir.sink import DirSink
 
 sys.path.insert(0, str(Path(__file__).parent))
 from plain_store import IMAGE, PlainStore
@@ -138,6 +141,11 @@ def test_stores_are_ends_too(store: PlainStore, tmp_path: Path) -> None:
     layer = [len(list((tmp_path / name / "blobs/sha256").iterdir())) for name in ("layout", "back")]
     assert layer == [3, 3]
     assert store.out(*there, "run", "--rm", "--network=none", "h.example/other:1", "echo", "it runs") == "it runs"
+    store.out("push", "-q", "h.example/box:1", f"{other}h.example/pushed:2")
+    assert store.out(*there, "image", "inspect", "--format", "{{.Digest}}", "h.example/pushed:2") == digest
+    store.out("rmi", "-f", "h.example/box:1")
+    store.out("pull", "-q", f"{other}h.example/pushed:2")
+    assert store.out("image", "inspect", "--format", "{{.Digest}}", "h.example/pushed:2") == digest
     assert "says nothing of containers-storage" in store.refused("image", "copy", "--format=oci", layout, f"{other}y")
 
 
@@ -174,17 +182,41 @@ def test_a_root_file_system_becomes_an_image(store: PlainStore, tmp_path: Path) 
     assert "does not offer write" in store.refused("image", "copy", f"containers-storage:{IMAGE}", "tarball:x")
 
 
+def skopeo(*words: str) -> None:
+    done = subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", *words], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.needs_peer("skopeo")
 def test_skopeo_copies_on(store: PlainStore, tmp_path: Path) -> None:
-    box, layout = f"docker-archive:{tmp_path}/box.tar", f"oci:{tmp_path}/layout:1"
-    store.out("image", "copy", box, layout)
-    place = f"dir:{tmp_path}/theirs"
-    done = subprocess.run(
-        ["skopeo", "copy", "-q", "--insecure-policy", layout, place], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    store.out("image", "copy", "--preserve-digests", place, f"oci:{tmp_path}/again:1")
+    layout = f"oci:{tmp_path}/layout:1"
+    store.out("image", "copy", f"docker-archive:{tmp_path}/box.tar", layout)
+    skopeo(layout, f"dir:{tmp_path}/theirs")
+    store.out("image", "copy", "--preserve-digests", f"dir:{tmp_path}/theirs", f"oci:{tmp_path}/again:1")
     assert index_of(tmp_path / "again")["digest"] == index_of(tmp_path / "layout")["digest"]
+
+
+@pytest.mark.needs_peer("skopeo")
+def test_what_is_converted_has_skopeos_bytes(store: PlainStore, tmp_path: Path) -> None:
+    images = [SampleImage(name, architecture=name) for name in ("amd64", "arm64")]
+    with DirSink(f"{tmp_path}/list") as sink:
+        for image in images:
+            put_blobs(sink, image)
+            sink.put_manifest(image.manifest)
+        sink.commit(index_over(images))
+    source = f"dir:{tmp_path}/list"
+    for number, words in enumerate((("--all", "--format=v2s2"), ("--format=v2s2",), ("--dest-decompress",))):
+        store.out("image", "copy", "-q", *words, source, f"dir:{tmp_path}/ours{number}")
+        skopeo(*words, source, f"dir:{tmp_path}/theirs{number}")
+        assert files(tmp_path / f"ours{number}") == files(tmp_path / f"theirs{number}"), words
+    name = "h.example/x:1"
+    store.out("image", "copy", "-q", source, f"docker-archive:{tmp_path}/ours.tar:{name}")
+    skopeo(source, f"docker-archive:{tmp_path}/theirs.tar:{name}")
+    assert (tmp_path / "ours.tar").read_bytes() == (tmp_path / "theirs.tar").read_bytes()
 
 
 def test_load_reads_standard_input(store: PlainStore, tmp_path: Path) -> None:

@@ -207,7 +207,9 @@ class _Instance:
         layers = list(document.layers)
         if self._may_change():
             self._read_config()
-            unique = {layer.digest: at for at, layer in reversed(list(enumerate(layers)))}
+            unique: dict[str, int] = {}
+            for at, layer in enumerate(layers):
+                unique.setdefault(layer.digest, at)
             made = dict(zip(unique, self._one.each(list(unique.values()), self._changed_layer), strict=True))
             layers = [made[layer.digest] for layer in layers]
         else:

@@ -14,7 +14,7 @@ from sonata.image.platform import parse_platform
 from sonata.image.push import put_image
 from sonata.image.transfer import PullOptions as TransferOptions
 from sonata.image.transfer import partial_folder, pull_image
-from sonata_core.errors import Unsupported, UsageError
+from sonata_core.errors import NotFound, Unsupported, UsageError
 from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import parse_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.copy_request import CopyChoices
+    from sonata.store.records import ImageRecord
     from sonata_core.models.image import ManifestBytes, TransportOptions
 
 _PREFIX = f"{STORE}:"
@@ -115,6 +116,19 @@ def _across(engine: Engine, source: str, destination: str, choices: CopyChoices,
         land_stored(record.id, image, StoreLanding(there.store), _landing_options(there, choices, None), progress)
     _name(there, record.id, target)
     return image.manifest.digest
+
+
+def bring(engine: Engine, text: str, progress: Progress | None) -> tuple[ImageRecord, str]:
+    """An image of another store into this one, under the name that it has there; its record and that name."""
+    from sonata.model.copy_request import CopyChoices
+
+    there, name = opened(engine, text)
+    found, full = lookup.get(there, name)
+    _across(engine, text, full, CopyChoices(), progress)
+    image = engine.store.find_image(found.id)
+    if image is None:
+        raise NotFound(f"{text}: image was removed while it was copied", name=text)
+    return image, full
 
 
 def _name(engine: Engine, image: str, name: str) -> None:

@@ -47,7 +47,7 @@ def pull_one(
     """
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     if scheme == "containers-storage":
-        return lookup.get(engine, rest)
+        return _of_store(engine, rest, progress)
     if scheme and scheme != "docker":
         return pull_reference(engine, engine.transport(scheme).hook.transport_parse(text=rest), options, (), progress)
     progress = progress or Quiet()
@@ -64,6 +64,15 @@ def pull_one(
             found.settle(engine, name)
             return pulled
     raise _none_of(troubles)
+
+
+def _of_store(engine: Engine, text: str, progress: Progress | None) -> tuple[ImageRecord, str]:
+    """An image of this store as it is; one of another store is brought here, under the name that it has there."""
+    if not text.startswith("["):
+        return lookup.get(engine, text)
+    from sonata.engine.images.copy_store import bring
+
+    return bring(engine, text, progress)
 
 
 def pull_all_tags(engine: Engine, text: str, options: PullOptions, progress: Progress) -> Iterator[str]:

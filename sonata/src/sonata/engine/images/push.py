@@ -64,6 +64,8 @@ def push(
     if not target:
         raise UsageError(f"{name} has no name to push to", hint="sonata push IMAGE DESTINATION")
     scheme, rest = split_transport(target, engine.catalog.names(TRANSPORT))
+    if scheme == "containers-storage":
+        return _to_store(engine, image.id, target, choices or PushChoices(), progress)
     if scheme in ("", "docker"):
         scheme, rest, opened = "docker", *registry_end(engine, rest, options)
     else:
@@ -74,6 +76,17 @@ def push(
     digest = send(engine, image.id, reference, opened, choices or PushChoices(), progress)
     events.thing(engine, "image", "push", full or image.id, image.id)
     return digest
+
+
+def _to_store(engine: Engine, image: str, target: str, choices: PushChoices, progress: Progress | None) -> str:
+    """Into another store, or under another name into this one."""
+    from sonata.engine.images.copy_store import copy_with_store
+    from sonata.model.copy_request import CopyChoices
+
+    wanted = CopyChoices(
+        manifest_type=choices.manifest_type, compression=choices.compression, compress=choices.compress
+    )
+    return copy_with_store(engine, f"containers-storage:@{image}", target, wanted, progress)
 
 
 def registry_end(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
