@@ -20,6 +20,8 @@ _V = "sonata.cli.volumes."
 _PODS = "sonata.cli.pods."
 _SECRETS = "sonata.cli.secrets."
 _LISTS = "sonata.cli.manifests."
+_LIST = "manifest list or image index"
+_ITEM = "LIST IMAGEORARTIFACT"
 _S = "sonata.cli.system."
 _P = "sonata.cli.plugins."
 _ONE_C = "CONTAINER"
@@ -374,35 +376,19 @@ TABLE: dict[str, Row] = {
     "logs": _LOGS,
     "manifest": ("", "Manipulate manifest lists and image indexes", "host", "manifests", "", "", ""),
     "manifest add": _manifest(
-        "add",
-        "Add images or artifacts to a manifest list or image index",
-        "ADD",
-        "min 2",
-        "LIST IMAGEORARTIFACT [IMAGEORARTIFACT...]",
+        "add", f"Add images or artifacts to a {_LIST}", "ADD", "min 2", f"{_ITEM} [{_ITEM[5:]}...]"
     ),
     "manifest annotate": _manifest(
-        "annotate",
-        "Add or update information about an entry in a manifest list or image index",
-        "ANNOTATE",
-        "one or two",
-        "LIST IMAGEORARTIFACT",
+        "annotate", f"Add or update information about an entry in a {_LIST}", "ANNOTATE", "one or two", _ITEM
     ),
-    "manifest create": _manifest("create", "Create manifest list or image index", "CREATE", "min 1", "LIST [IMAGE...]"),
+    "manifest create": _manifest("create", f"Create {_LIST}", "CREATE", "min 1", "LIST [IMAGE...]"),
     "manifest exists": _manifest(
         "exists", "Check if a manifest list exists in local storage", "", "exact 1", "MANIFEST"
     ),
-    "manifest inspect": _manifest(
-        "inspect", "Display the contents of a manifest list or image index", "INSPECT", "exact 1", "IMAGE"
-    ),
-    "manifest push": _manifest(
-        "push", "Push a manifest list or image index to a registry", "PUSH", "one or two", "LIST DESTINATION"
-    ),
-    "manifest remove": _manifest(
-        "remove", "Remove an item from a manifest list or image index", "", "exact 2", "LIST DIGEST"
-    ),
-    "manifest rm": _manifest(
-        "rm", "Remove manifest list or image index from local storage", "RM", "min 1", "LIST [LIST...]"
-    ),
+    "manifest inspect": _manifest("inspect", f"Display the contents of a {_LIST}", "INSPECT", "exact 1", "IMAGE"),
+    "manifest push": _manifest("push", f"Push a {_LIST} to a registry", "PUSH", "one or two", "LIST DESTINATION"),
+    "manifest remove": _manifest("remove", f"Remove an item from a {_LIST}", "", "exact 2", "LIST DIGEST"),
+    "manifest rm": _manifest("rm", f"Remove {_LIST} from local storage", "RM", "min 1", "LIST [LIST...]"),
     "mount": _MOUNT,
     "network": ("", "Manage networks", "host", "networks", "", "", ""),
     "network connect": _network(
