@@ -225,7 +225,7 @@ def test_signatures_of_the_list_and_of_each_image(
     (tmp_path / "key").write_text(KEY)
     (tmp_path / "params").write_text(f"privateKeyFile: {tmp_path}/key\nprivateKeyPassphraseFile: {tmp_path}/pass\n")
     make = ["gpg", "--batch", "--quiet", "--passphrase", "secret", "--pinentry-mode", "loopback"]
-    subprocess.run([*make, "--quick-generate-key", "me@example.com"], check=True, capture_output=True)
+    subprocess.run([*make, "--quick-generate-key", "me@example.com", "ed25519"], check=True, capture_output=True)
     try:
         secret = f"--sign-passphrase-file={tmp_path}/pass"
         goal = f"{registry.host}/signed:1"

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 from sonata.image.convert import go_json
 from sonata.image.document import Fields
-from sonata.image.manifest import descriptor, detect
+from sonata.image.manifest import Index, descriptor, parse_bytes
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes, Platform
-from sonata_core.models.media import DOCKER_LIST, INDEXES, OCI_INDEX
+from sonata_core.models.media import DOCKER_LIST, OCI_INDEX
 from sonata_core.record import Record
 from sonata_core.sdk.manifests import digest_of, load_object
 
@@ -81,10 +81,10 @@ class ImageList(Record):
 
 
 def parse_list(content: bytes) -> ImageList:
-    """The list that a manifest's bytes are. Raises Damaged."""
-    kind = detect(content)
-    if kind not in INDEXES:
-        raise Damaged(f"a manifest of the type {kind} is no list")
+    """The list that a manifest's bytes are. Raises Damaged for anything else, malformed or of two minds."""
+    document = parse_bytes(content)
+    if not isinstance(document, Index):
+        raise Damaged(f"a manifest of the type {document.media_type} is no list")
     fields = Fields(load_object(content, "manifest list"), "manifest list")
     subject = fields.part("subject")
     rows = fields.value.get("manifests")
