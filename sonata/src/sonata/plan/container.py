@@ -64,10 +64,9 @@ def plan_container(
     if chosen.user.kind is not NamespaceKind.HOST:
         from sonata.plan import usermode
 
-        process = process.replace(user=usermode.process_user(request, chosen.user, process.user, facts))
+        process = usermode.process(request, chosen.user, process, facts)
         user, id_mapping = usermode.maps(request, chosen.user, materials, facts)
         chosen = chosen.replace(user=user)
-        process = process.replace(host_users=(*process.host_users, *usermode.host_user(user, facts)))
     net_config = _network(request, image, net, notices, defaults)
     privileged = defaults.privileged if request.privileged is None else request.privileged
     devices, device_rules = decide_devices(request, materials, facts, defaults)

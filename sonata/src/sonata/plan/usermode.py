@@ -13,6 +13,7 @@ from sonata_core.models.process import IdMapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sonata.model.container import ProcessConfig
     from sonata.model.materials import Materials
     from sonata.model.request import RunRequest
     from sonata_core.models.host import HostFacts
@@ -52,8 +53,7 @@ def maps(
     if choice.kind is _K.KEEP_ID:
         return choice, _kept(choice, facts) if facts.rootless else userns.identity()
     if choice.kind is _K.NO_MAP:
-        _, (uids, gids) = _own(facts)
-        return choice, IdMapping(uids=userns.no_map(uids), gids=userns.no_map(gids))
+        return choice, subordinate(facts)
     if choice.kind is _K.PATH:
         return choice, materials.user_namespace
     if choice.kind is _K.CONTAINER:
@@ -73,6 +73,14 @@ def _own(facts: HostFacts) -> tuple[tuple[int, int], tuple[int, int]]:
     return (own[0], own[1]), (max(total[0], 0), max(total[1], 0))
 
 
+def subordinate(facts: HostFacts) -> IdMapping | None:
+    """All ids of an ordinary user's namespace but his own, from 0 on; None for root."""
+    if not facts.rootless:
+        return None
+    _, (uids, gids) = _own(facts)
+    return IdMapping(uids=userns.no_map(uids), gids=userns.no_map(gids))
+
+
 def _kept(choice: NamespaceChoice, facts: HostFacts) -> IdMapping:
     own, (uids, gids) = _own(facts)
     at = userns.keep_id_user(options(choice), own)
@@ -82,9 +90,9 @@ def _kept(choice: NamespaceChoice, facts: HostFacts) -> IdMapping:
     return IdMapping(uids=userns.keep_id(at[0], uids), gids=userns.keep_id(at[1], gids))
 
 
-def host_user(choice: NamespaceChoice, facts: HostFacts) -> tuple[str, ...]:
-    """The account of the host that is also the container's: with `keep-id`, the ordinary user's own."""
-    if choice.kind is not _K.KEEP_ID or not facts.rootless or userns.keep_id_user(options(choice), (-1, -1))[0] >= 0:
+def _host_user(choice: NamespaceChoice, facts: HostFacts) -> tuple[str, ...]:
+    """The account of the host that is also the container's: the ordinary user's own."""
+    if not facts.rootless or userns.keep_id_user(options(choice), (-1, -1))[0] >= 0:
         return ()
     return (str(_own(facts)[0][0]),)
 
@@ -102,9 +110,10 @@ def _named(given: RunRequest, materials: Materials) -> idmaps.Ranges:
     return idmaps.Ranges(uids, gids)
 
 
-def process_user(given: RunRequest, choice: NamespaceChoice, user: str, facts: HostFacts) -> str:
-    """Who the first process is: with `keep-id`, the user that is kept, unless `--user` says another."""
-    if choice.kind is not _K.KEEP_ID or given.user:
-        return user
+def process(given: RunRequest, choice: NamespaceChoice, found: ProcessConfig, facts: HostFacts) -> ProcessConfig:
+    """The first process: with `keep-id`, of the user that is kept, unless `--user` says another."""
+    if choice.kind is not _K.KEEP_ID:
+        return found
     own = _own(facts)[0] if facts.rootless else (0, 0)
-    return "{}:{}".format(*userns.keep_id_user(options(choice), own))
+    user = found.user if given.user else "{}:{}".format(*userns.keep_id_user(options(choice), own))
+    return found.replace(user=user, host_users=(*found.host_users, *_host_user(choice, facts)))

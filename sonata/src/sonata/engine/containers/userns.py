@@ -97,10 +97,9 @@ def drawn(
 
 def _pool(engine: Engine) -> IdMapping:
     """What maps are drawn from, as `host_id`: all of the namespace but its root; for root, one user's lines."""
-    own = engine.facts.id_mapping
-    if engine.facts.rootless and own is not None:
-        uids, gids = (sum(part.size for part in parts) - 1 for parts in (own.uids, own.gids))
-        return IdMapping(uids=plan.no_map(uids), gids=plan.no_map(gids))
+    within = usermode.subordinate(engine.facts)
+    if within is not None:
+        return within
     owners = _owners(engine.config.storage.auto_userns_user)
     return IdMapping(
         uids=plan.sub_ids(_sub_text("/etc/subuid"), owners), gids=plan.sub_ids(_sub_text("/etc/subgid"), owners)
