@@ -184,3 +184,36 @@ def test_inspect_by_type(store: Store) -> None:
     store.out("add", A, "a.txt")
     done = subprocess.run([*store.program, "inspect", "--type=artifact", A], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)[0]["Name"] == A
+
+
+def test_check_finds_and_mends(store: Store) -> None:
+    def check(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*store.program, "system", "check", *words], capture_output=True, text=True, check=False)
+
+    store.out("add", A, "a.txt")
+    store.out("add", B, "b.json")
+    blobs = store.base / "root/artifacts/blobs/sha256"
+    assert (check().returncode, check().stdout) == (0, "")
+    (blobs / ".new.0123").write_text("left by a killed process")
+    assert "files of no artifact" in check().stdout
+    assert "mended: remove them" in check("--repair").stdout
+    assert not (blobs / ".new.0123").exists()
+    (blobs / HELLO.partition(":")[2]).write_text("hullo\n")
+    assert check("--quick").stdout == ""
+    found = check()
+    assert found.returncode == 125
+    assert f"damaged artifact: {A}\n" in found.stdout
+    assert "does not verify" in found.stdout
+    assert check("--repair").returncode == 125
+    assert check("--repair", "--force").returncode == 0
+    assert store.out("ls", "--format", "{{.Repository}}") == f"{B}\n"
+    assert sorted(os.listdir(blobs)) != []
+    store.out("extract", B, "out")
+    assert check().stdout == ""
+
+
+def test_reset_takes_artifacts_too(store: Store) -> None:
+    store.out("add", A, "a.txt")
+    done = subprocess.run([*store.program, "system", "reset", "-f"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "artifacts" in done.stderr) == (0, False), done
+    assert not (store.base / "root/artifacts").exists()

@@ -87,6 +87,39 @@ class ArtifactStore:
         """Whether the blob is there, with the size that it must have: it could only get its name by verifying."""
         return _is_file(self.blob_path(blob.digest), blob.size)
 
+    def unneeded(self) -> list[str]:
+        """Paths of files that no artifact needs now."""
+        if not os.path.isdir(self.folder):
+            return []
+        with self._lock(shared=True):
+            return self.unneeded_of(self._read())
+
+    def unneeded_of(self, entries: list[dict[str, Any]]) -> list[str]:
+        """The same for an index's entries, in a store that is locked.
+
+        Where a manifest cannot be read nobody knows what it needs, and everything is needed.
+        """
+        try:
+            needed = {one for _, digest in names(entries) for one in self._needs(digest, 0)}
+        except SonataError:
+            return []
+        top = f"{self.folder}/blobs"
+        folders = os.listdir(top) if os.path.isdir(top) else []
+        found = [(folder, name) for folder in folders for name in os.listdir(f"{top}/{folder}")]
+        return [f"{top}/{folder}/{name}" for folder, name in found if f"{folder}:{name}" not in needed]
+
+    def _needs(self, digest: Digest, depth: int) -> list[str]:
+        """The digests of a manifest's blobs, its own too; of an index, those of all its manifests."""
+        content = load_object(read_small(self.blob_path(digest), MANIFEST_LIMIT), "manifest")
+        found: list[str] = [digest]
+        parts: list[Any] = [content.get("config"), *_list(content.get("layers"))]
+        found += [check_digest(part.get("digest")) for part in parts if isinstance(part, dict)]
+        for part in _list(content.get("manifests")):
+            inner = check_digest(part.get("digest")) if isinstance(part, dict) else ""
+            if depth < 4 and inner and os.path.exists(self.blob_path(inner)):
+                found += self._needs(Digest(inner), depth + 1)
+        return found
+
     def open_blob(self, blob: Descriptor) -> BinaryIO:
         """A stream of a blob, not verified. Raises NotFound, Damaged where its size is another."""
         from sonata_core.sdk.content import Section
@@ -207,31 +240,9 @@ class ArtifactChange:
         store_bytes(f"{self._store.folder}/index.json", text.encode())
 
     def sweep(self) -> None:
-        """Remove files that no artifact needs: those of removed ones, and what killed processes left.
-
-        Where a manifest cannot be read nobody knows what it needs, and everything stays.
-        """
-        try:
-            needed = {path for _, digest in names(self.entries) for path in self._needs(digest, 0)}
-        except SonataError:
-            return
-        top = f"{self._store.folder}/blobs"
-        for algorithm in os.listdir(top) if os.path.isdir(top) else ():
-            for name in os.listdir(f"{top}/{algorithm}"):
-                if f"{algorithm}:{name}" not in needed:
-                    os.unlink(f"{top}/{algorithm}/{name}")
-
-    def _needs(self, digest: Digest, depth: int) -> list[str]:
-        """The digests of a manifest's blobs, its own too; of an index, those of all its manifests."""
-        content = load_object(read_small(self._store.blob_path(digest), MANIFEST_LIMIT), "manifest")
-        found: list[str] = [digest]
-        parts: list[Any] = [content.get("config"), *_list(content.get("layers"))]
-        found += [check_digest(part.get("digest")) for part in parts if isinstance(part, dict)]
-        for part in _list(content.get("manifests")):
-            inner = check_digest(part.get("digest")) if isinstance(part, dict) else ""
-            if depth < 4 and inner and os.path.exists(self._store.blob_path(inner)):
-                found += self._needs(Digest(inner), depth + 1)
-        return found
+        """Remove files that no artifact needs: those of removed ones, and what killed processes left."""
+        for path in self._store.unneeded_of(self.entries):
+            os.unlink(path)
 
 
 def _list(value: Any) -> list[Any]:

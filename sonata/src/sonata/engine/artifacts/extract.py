@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import EINVAL, EISDIR, ENOENT, EOPNOTSUPP
 
 from sonata.engine.artifacts.stored import get, open_store
 from sonata.image.artifact import chosen, file_name
@@ -79,24 +80,48 @@ def _into(store: ArtifactStore, blob: Descriptor, target: str) -> None:
 
 
 def _write(store: ArtifactStore, blob: Descriptor, folder: int, name: str, shown: str) -> None:
-    """Beside its place first: `name` is one part of a path, and rename follows no link."""
-    temporary = f".{os.urandom(8).hex()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    """Without a name until it is whole: `name` is one part of a path, and neither link nor rename follows a link."""
     try:
-        fd = os.open(temporary, flags, 0o666, dir_fd=folder)
+        fd, temporary = _nameless(folder)
     except OSError as error:
         raise _trouble(shown, error.strerror or "") from error
     try:
         with store.open_blob(blob) as stream:
             copy_verified(stream, lambda chunk: write_all(fd, chunk), blob)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        temporary = temporary or _linked(fd, folder, name)
+        if temporary:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException as error:
-        os.unlink(temporary, dir_fd=folder)
+        if temporary:
+            os.unlink(temporary, dir_fd=folder)
         if isinstance(error, OSError):
             raise _trouble(shown, error.strerror or "") from error
         raise
     finally:
         os.close(fd)
+
+
+def _nameless(folder: int) -> tuple[int, str]:
+    """A new file that goes with the process, however that ends; with a name where the file system has no such thing."""
+    try:
+        return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666, dir_fd=folder), ""
+    except OSError as error:
+        if error.errno not in (EOPNOTSUPP, EISDIR, EINVAL, ENOENT):
+            raise
+    name = f".{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(name, flags, 0o666, dir_fd=folder), name
+
+
+def _linked(fd: int, folder: int, name: str) -> str:
+    """Give the file its name; where something has it already another, from which it is moved over that."""
+    try:
+        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder)
+        return ""
+    except FileExistsError:
+        temporary = f".{os.urandom(8).hex()}"
+        os.link(f"/proc/self/fd/{fd}", temporary, dst_dir_fd=folder)
+        return temporary
 
 
 def _trouble(target: str, text: str) -> SonataError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from sonata.engine.artifacts.check import find as find_artifacts
 from sonata.engine.system import leftovers
 from sonata.engine.system.contents import read_layers
 from sonata.engine.system.database import check_database
@@ -70,7 +71,8 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
         settle(finding, mend)
     if any(one.kind == "database" for one in left):
         return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
-    for finding, mend in half_done(engine):
+    artifacts = find_artifacts(engine, quick=request.quick, force=request.force)
+    for finding, mend in (*half_done(engine), *artifacts):
         settle(finding, mend)
     for finding, mend in leftovers.find_live(engine):
         settle(finding, mend)

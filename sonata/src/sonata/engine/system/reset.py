@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _OF_DRIVER = ("-containers", "-images", "-layers", "-locks", "")
 """What a driver's folders are called after its name; the layers go after the records that tell of them."""
-_SHARED = ("secrets", "tmp", "defaultNetworkBackend", "storage.lock", "userns.lock")
+_SHARED = ("artifacts", "secrets", "tmp", "defaultNetworkBackend", "storage.lock", "userns.lock")
 
 
 def external(engine: Engine) -> list[tuple[str, str]]:
