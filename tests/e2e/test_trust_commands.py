@@ -305,7 +305,15 @@ def test_image_sign_all_images_of_a_list(world: World) -> None:
     assert entry["digest"].replace(":", "=") in str(made)
     world.policy(world.simple())
     world.pull(f"{world.at}:all", "--arch=amd64")
+    copy = ("image", "copy", "--all", "--src-tls-verify=false", f"docker://{world.at}:all")
+    store.out(*copy, f"dir:{world.base}/whole")
+    hexadecimal = entry["digest"].partition(":")[2]
+    assert (world.base / f"whole/{hexadecimal}.signature-1").read_bytes() == made.read_bytes()
+    alone = store.refused(*copy[:2], "--multi-arch=index-only", *copy[3:], f"dir:{world.base}/alone")
+    assert "A signature was required" in alone
     made.unlink()
+    store.out("image", "sign", "--sign-by=alice@example.com", f"docker://{world.at}:all")
+    assert "A signature was required" in store.refused(*copy, f"dir:{world.base}/none")
     assert "A signature was required" in store.refused("pull", PLAIN, "--arch=amd64", f"{world.at}:all")
 
 

@@ -137,7 +137,10 @@ class _Copy:
         return manifest
 
     def _index(self, top: ManifestBytes, document: Index) -> ManifestBytes:
-        self._one.carrier.admit(top)
+        if self._options.multi == INDEX_ONLY:
+            self._one.carrier.admit(top)
+        else:
+            self._one.carrier.keep(top)
         wanted = self._index_type(top)
         entries = self._entries(document)
         copied: list[Descriptor] = []

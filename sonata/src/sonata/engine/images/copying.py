@@ -127,6 +127,7 @@ def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progre
             lambda manifest: trust.admit(start.reference, source, manifest),
             goal.reference,
             goal.options,
+            read=lambda manifest: source.signatures(manifest.digest),
             remove=choices.remove_signatures,
             signing=choices.signing,
         )

@@ -168,20 +168,21 @@ def carrier_for(
     goal: ImageReference,
     opened: TransportOptions,
     *,
+    read: Callable[[ManifestBytes], tuple[bytes, ...]] | None = None,
     remove: bool = False,
     signing: Signing | None = None,
 ) -> Carrier:
     """What becomes of signatures in a copy to `goal`. Raises what `require_signable` does."""
     place = "" if _keeps(engine, goal) else f"{goal.transport}:{goal.rest}"
     if signing is None or not signing.wanted:
-        return Carrier(admit, place=place, remove=remove)
+        return Carrier(admit, read=read, place=place, remove=remove)
     require_signable(engine, signing, goal, opened.endpoints[-1] if opened.endpoints else None)
     identity = identity_of(signing, goal)
 
     def sign(digest: Digest) -> tuple[bytes, ...]:
         return make_signatures(engine, signing, digest, identity)
 
-    return Carrier(admit, place=place, remove=remove, sign=sign)
+    return Carrier(admit, read=read, place=place, remove=remove, sign=sign)
 
 
 def carrier_of_stored(

@@ -1,7 +1,8 @@
 """What becomes of signatures when an image is copied: judged, carried along or left behind, and made anew.
 
-A copy asks three things of a `Carrier`: `admit` for every manifest before anything that it names is read, `carry`
-when the manifest that is to be stored is known, and, after the commit, `written`.
+A copy asks of a `Carrier`: `admit` for every image's manifest before anything that it names is read, or `keep` for an
+index whose images are all admitted one by one; `carry` when the manifest that is to be stored is known; and, after the
+commit, `written`.
 """
 
 from __future__ import annotations
@@ -19,19 +20,21 @@ if TYPE_CHECKING:
 class Carrier:
     """The signatures of one copy.
 
-    `admit` judges a manifest and returns its signatures (it raises Denied); `place` is the destination in words where
-    that keeps no signatures, else empty; `sign` makes new signatures for a digest.
+    `admit` judges a manifest and returns its signatures (it raises Denied); `read` only returns them. `place` is the
+    destination in words where that keeps no signatures, else empty; `sign` makes new signatures for a digest.
     """
 
     def __init__(
         self,
         admit: Callable[[ManifestBytes], tuple[bytes, ...]],
         *,
+        read: Callable[[ManifestBytes], tuple[bytes, ...]] | None = None,
         place: str = "",
         remove: bool = False,
         sign: Callable[[Digest], tuple[bytes, ...]] | None = None,
     ) -> None:
         self._admit = admit
+        self._read = read or admit
         self._place = place
         self._remove = remove
         self._sign = sign
@@ -41,7 +44,13 @@ class Carrier:
 
     def admit(self, manifest: ManifestBytes) -> None:
         """Raise Denied unless the policy accepts the manifest; Unsupported if its signatures cannot go along."""
-        found = self._admit(manifest)
+        self._have(manifest, self._admit(manifest))
+
+    def keep(self, manifest: ManifestBytes) -> None:
+        """As `admit`, for an index that comes with its images: those are judged, as peers do, and not the index."""
+        self._have(manifest, self._read(manifest))
+
+    def _have(self, manifest: ManifestBytes, found: tuple[bytes, ...]) -> None:
         if not found or self._remove:
             return
         if self._place:
