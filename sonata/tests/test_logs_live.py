@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from live_world import LiveWorld, eventually
@@ -88,6 +89,45 @@ def processes() -> list[str]:
     return [line for line in found if "log_watch" in line]
 
 
+@pytest.mark.parametrize("looking", [("ps",), ("logs", "--tail=1", "w")])
+def test_a_watch_that_was_killed_is_replaced_by_whoever_looks(again: LiveWorld, looking: tuple[str, ...]) -> None:
+    """And until then conmon itself has a bound, far above the one that was asked for."""
+    path = f"{again.base}/watched-{looking[0]}.log"
+    options = ("--log-opt=max-size=64k", "--log-opt=max-file=3", f"--log-opt=path={path}")
+    again.start(
+        "w", *options, command=("sh", "-c", f"until test -e /tmp/go; do sleep 0.05; done; {WRITER}; sleep 1000")
+    )
+    conmon = again.inspect("w")["State"]["ConmonPid"]
+    with open(f"/proc/{conmon}/cmdline", "rb") as file:
+        words = file.read().split(b"\0")
+    assert int(words[words.index(b"--log-size-max") + 1]) == 1 << 30
+    assert eventually(lambda: len(watchers(path)) == 1)
+    (killed,) = watchers(path)
+    os.kill(killed, 9)
+    assert eventually(lambda: not watchers(path))
+    again.ok(*looking)
+    assert eventually(lambda: watchers(path) not in ([], [killed]))
+    again.ok(*looking)
+    again.ok("exec", "w", "touch", "/tmp/go")
+    assert eventually(lambda: len(log_files(path)) == 3)
+    assert len(watchers(path)) == 1
+    again.ok("rm", "-f", "-t0", "w")
+    os.unlink(f"{again.rootfs}/tmp/go")
+
+
+def watchers(path: str) -> list[int]:
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if os.fsencode(path) in words and any(b"log_watch" in word for word in words):
+            found.append(int(name))
+    return found
+
+
 def test_one_file_is_bounded_by_the_monitor_itself(again: LiveWorld) -> None:
     path = f"{again.base}/one.log"
     ended(again, "one", WRITER, "--log-opt=max-size=64k", f"--log-opt=path={path}")
@@ -116,18 +156,19 @@ def test_following_goes_on_over_a_restart_by_hand_and_ends_with_the_container(ag
     """Also of several; the second one ends by itself meanwhile."""
     again.start("h", command=("sh", "-c", "echo run; exec sleep 1000"))
     again.start("other", command=("sh", "-c", "echo other"))
-    followers = [
-        subprocess.Popen(again.argv("logs", "-f", *names), stdout=subprocess.PIPE, text=True)
-        for names in (("h",), ("--names", "h", "other"))
-    ]
-    heads = [one.stdout.readline() for one in followers if one.stdout]
+    seen = [Path(again.base, "one"), Path(again.base, "both")]
+    followers = []
+    for path, names in zip(seen, (("h",), ("--names", "h", "other")), strict=True):
+        with path.open("w") as file:
+            followers.append(subprocess.Popen(again.argv("logs", "-f", *names), stdout=file))
+    assert eventually(lambda: all("run" in path.read_text() for path in seen))
     for _ in range(2):
         again.ok("restart", "-t", "0", "h")
     again.ok("rm", "-f", "-t", "0", "h")
-    rests = [one.communicate(timeout=30)[0] for one in followers]
-    assert heads[0] + rests[0] == "run\n" * 3
-    assert (heads[1] + rests[1]).count("h run\n") == 3
-    assert (heads[1] + rests[1]).count("other other\n") == 1
+    assert [one.wait(30) for one in followers] == [0, 0]
+    assert seen[0].read_text() == "run\n" * 3
+    lines = seen[1].read_text().splitlines()
+    assert sorted(lines) == ["h run"] * 3 + ["other other"]
 
 
 def test_several_are_followed_to_their_ends(again: LiveWorld) -> None:

@@ -2,8 +2,9 @@
 file away once it is full, and has conmon open a new one. Run as a program by `python3 -I -S`; it loads nothing but
 what the interpreter has built in.
 
-Words: the log's path, its bound in bytes, how many files there may be, the bundle with conmon's control file, pid
-and start time of conmon. What is written between the move and the new file goes into the one that was moved.
+Words: the log's path, its bound in bytes, how many files there may be, the bundle with conmon's control file, pid and
+start time of conmon. One at a time watches: it holds the lock of a file in the bundle. What is written between the
+move and the new file goes into the one that was moved.
 """
 
 import errno
@@ -14,6 +15,8 @@ import signal
 import sys
 import time
 
+LOCK = "log-watch"
+"""The file in the bundle that is locked as long as somebody watches."""
 _IDLE = 1000
 """Milliseconds between looks where the kernel cannot tell of a change in the folder."""
 _TOLD = 1.0
@@ -33,6 +36,7 @@ def main(words: "list[str]") -> None:
         gone = os.pidfd_open(pid)
     except OSError:
         return
+    _take_turn(f"{bundle}/{LOCK}")
     if _start_time(pid) != started:
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGIO,))
@@ -49,6 +53,12 @@ def main(words: "list[str]") -> None:
             time.sleep(_PAUSE if size < bound // 2 else _PAUSE / 10)
         else:
             _ended(gone, _IDLE)
+
+
+def _take_turn(path: str) -> None:
+    """Wait until the one before, whose conmon may be about to end, has ended. The lock is kept until we do."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def rotate(path: str, files: int) -> None:

@@ -278,7 +278,7 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         log_driver=driver,
         log_path=config.log.path or paths.log,
         # Beyond its bound conmon 2.1 forgets what it wrote; where older files are kept, log_watch moves them instead.
-        log_size_max=max(config.log.max_size, 0) if config.log.max_files == 1 else 0,
+        log_size_max=_log_bound(config),
         log_tag=_tag(start) if driver == "journald" else "",
         terminal=config.process.terminal,
         stdin_open=config.process.stdin_open and not config.process.terminal,
@@ -289,6 +289,15 @@ def _monitor_spec(start: Start) -> MonitorSpec:
         keep_fds=start.keep,
         env={**monitor_env(engine), **start.listening},
     )
+
+
+def _log_bound(config: ContainerConfig) -> int:
+    bound = max(config.log.max_size, 0)
+    if config.log.max_files == 1 or not bound:
+        return bound
+    from sonata.engine.containers.log_rotation import BACKSTOP
+
+    return max(BACKSTOP, 64 * bound)
 
 
 def _tag(start: Start) -> str:

@@ -8,12 +8,28 @@ import sys
 from sonata.engine.containers.init import monitor_env, put_aside
 from sonata.engine.paths import ContainerPaths
 from sonata.monitor import log_watch
+from sonata.plan.lifecycle import Phase
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.locks import is_flocked
 from sonata_core.sdk.spawn import SpawnOptions, spawn
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.state.rows import ContainerRow
+
+
+BACKSTOP = 1 << 30
+"""Bytes at which conmon itself starts a log anew, and forgets it, where nobody has watched for long."""
+
+
+def revive(engine: Engine, row: ContainerRow) -> None:
+    """Watch the log of a running container again where whoever did was killed."""
+    if row.state.phase != Phase.RUNNING:
+        return
+    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
+    if not is_flocked(f"{paths.bundle}/{log_watch.LOCK}") and os.path.isdir(paths.bundle):
+        engine.log.info("log_watched_again", container=row.config.id)
+        watch(engine, row)
 
 
 def watch(engine: Engine, row: ContainerRow) -> None:

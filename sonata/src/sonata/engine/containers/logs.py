@@ -67,6 +67,10 @@ def logs(engine: Engine, request: LogsRequest, *, merged: bool = False) -> Itera
     found = [rows.get(engine.database, ident) for ident, _ in select(engine, request.select)]
     for row in found:
         _require_kept(row)
+        if row.config.log.max_files > 1 and row.state.phase == Phase.RUNNING:
+            from sonata.engine.containers import log_rotation
+
+            log_rotation.revive(engine, present.corrected(engine, row))
     options = LogOptions(
         tail=request.tail,
         since=_moment("since", request.since) if request.since else 0,

@@ -49,13 +49,17 @@ def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
     """The row as it is now, cleaned up after where the container ended and nobody is left to do that.
 
     Its monitor or the monitor's exit command was killed then. None: it was of `run --rm`, and is gone now.
-    Writes nothing otherwise.
+    Writes nothing otherwise. Where the watch of its log was killed, another one is started.
     """
     now = corrected(engine, row)
     if now.state.restart_at:
         from sonata.engine.containers import restarting
 
         restarting.resume(engine, now)
+    if now.config.log.max_files > 1 and now.state.phase == Phase.RUNNING:
+        from sonata.engine.containers import log_rotation
+
+        log_rotation.revive(engine, now)
     ended = now.state.phase == Phase.STOPPED and row.state.phase in _LIVE
     # Killed between the end of `run --rm` and the removal, or by a reboot.
     kept = now.state.phase == Phase.EXITED and row.config.auto_remove and not now.state.restart_at
