@@ -17,7 +17,8 @@ from sonata.model.container import (
     NetworkMode,
     ProcessConfig,
 )
-from sonata.state import containers, intents, leases, objects, sessions
+from sonata.model.pod import PodConfig
+from sonata.state import containers, db, intents, leases, objects, pods, sessions
 from sonata.state.containers import Uses
 from sonata.state.db import Database
 from sonata.state.locks import Locks
@@ -150,6 +151,49 @@ def test_a_newer_schema_is_refused_and_rubbish_is_damage(tmp_path) -> None:
     (tmp_path / "bad.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(Damaged):
         Database(str(tmp_path / "bad.db"), {}).query("SELECT 1")
+
+
+def test_an_older_schema_is_brought_up_to_date(tmp_path) -> None:
+    older = tmp_path / "older.db"
+    first = os.path.join(os.path.dirname(db.__file__), "schema", "0001.sql")
+    connection = sqlite3.connect(older)
+    with open(first, encoding="utf-8") as script:
+        connection.executescript(script.read())
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO volume VALUES ('kept', 1, '{\"name\": \"kept\"}')")
+    connection.commit()
+    connection.close()
+    database = Database(str(older), {})
+    assert pods.listed(database) == []
+    assert objects.find_volume(database, "kept").name == "kept"
+    assert database.one("PRAGMA user_version") == (db.SCHEMA,)
+    database.close()
+
+
+def test_pods_are_found_and_go_only_when_they_are_empty(database) -> None:
+    one = PodConfig(id="ab" * 32, name="one", created="2026-01-01T00:00:00Z", share=("net",), labels={"a": "b"})
+    pods.insert(database, one)
+    with pytest.raises(AlreadyExists, match='name "one" is in use: pod already exists'):
+        pods.insert(database, one.replace(id="cd" * 32))
+    assert pods.find(database, "one") == pods.find(database, "ababab") == pods.get(database, one.id) == one
+    for text in ("two", "cd"):
+        with pytest.raises(NotFound, match=f"no pod with name or ID {text} found: no such pod"):
+            pods.find(database, text)
+    pods.insert(database, one.replace(id="ac" * 32, name="two"))
+    with pytest.raises(UsageError, match="more than one result"):
+        pods.find(database, "a")
+    # A container may have the name of a pod; it joins none that is gone.
+    member = config("ee" * 32, "one").replace(pod=one.id)
+    containers.insert(database, member, ContainerState(phase="configured"), Uses())
+    assert [row.config.id for row in containers.of_pod(database, one.id)] == [member.id]
+    with pytest.raises(InUse):
+        pods.remove(database, one.id)
+    containers.remove(database, member.id, None)
+    pods.remove(database, one.id)
+    pods.remove(database, one.id)
+    assert pods.names(database) == {"ac" * 32: "two"}
+    with pytest.raises(NotFound, match="no such pod"):
+        containers.insert(database, member, ContainerState(phase="configured"), Uses())
 
 
 def _crowd(path: str, number: int) -> None:

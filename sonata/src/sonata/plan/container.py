@@ -36,6 +36,7 @@ from sonata_core.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sonata.model.container import Namespaces
     from sonata.model.defaults import Defaults
     from sonata.model.materials import ImageFacts, Materials
     from sonata.model.request import RunRequest
@@ -91,7 +92,7 @@ def plan_container(
         device_rules=device_rules,
         cdi_devices=cdi_names(request, defaults),
         host_devices=privileged,
-        sysctl=sysctl.decide(request.sysctl, defaults.default_sysctls, chosen),
+        sysctl=sysctl.decide(request.sysctl, _default_sysctls(request, defaults, chosen), chosen),
         resources={} if request.cgroups == "disabled" else limits,
         rlimits=rlimits,
         rlimits_host=rlimits_host,
@@ -170,6 +171,13 @@ def _noted(request: RunRequest) -> dict[str, str]:
         if key in ("seccomp", "apparmor", "label"):
             result[key] = value
     return result
+
+
+def _default_sysctls(request: RunRequest, defaults: Defaults, chosen: Namespaces) -> tuple[str, ...]:
+    """Without those of a network that is the pod's: its infra container has set them, unless it has the host's."""
+    if not request.inherits or chosen.network.kind is not NamespaceKind.CONTAINER:
+        return defaults.default_sysctls
+    return tuple(text for text in defaults.default_sysctls if not text.startswith("net."))
 
 
 def _requires(request: RunRequest, materials: Materials) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults)
         return _default(facts, defaults)
     if name in _SIMPLE and text == name:
         mode = _SIMPLE[name]
+        if mode == NetworkMode.POD:
+            raise UsageError(
+                "cannot use pod namespace as container is not joining a pod or pod has no infra container: "
+                "invalid argument"
+            )
         return _default(facts, defaults) if mode == NetworkMode.PRIVATE else Choice(mode)
     if name in _WITH_OPTIONS:
         return Choice(_WITH_OPTIONS[name], "", tuple(part for part in rest.split(",") if part))

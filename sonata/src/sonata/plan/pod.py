@@ -206,6 +206,10 @@ def member_request(request: RunRequest, pod: PodConfig, infra: ContainerConfig |
     return request.replace(**changes)
 
 
+_AS_POD = ("", "pod")
+"""Values of options of namespaces that leave them to the pod."""
+
+
 def _joined(request: RunRequest, pod: PodConfig, infra: ContainerConfig) -> dict[str, object]:
     this = f"container:{infra.id}"
     changes: dict[str, object] = {
@@ -215,17 +219,17 @@ def _joined(request: RunRequest, pod: PodConfig, infra: ContainerConfig) -> dict
     if "net" in pod.share and request.network in (None, ("pod",)):
         _require_plain_network(request)
         changes["network"] = (this,)
-    if "uts" in pod.share and not request.uts:
+    if "uts" in pod.share and request.uts in _AS_POD:
         if request.hostname:
             raise UsageError(
                 "invalid config provided: cannot set hostname when joining the pod UTS namespace: invalid configuration"
             )
         changes["uts"] = this
         changes["hostname"] = infra.hostname
-    if "ipc" in pod.share and not request.ipc:
+    if "ipc" in pod.share and request.ipc in _AS_POD:
         changes["ipc"] = this
         changes["shm_size"] = request.shm_size or pod.shm_size
-    if "pid" in pod.share and not request.pid:
+    if "pid" in pod.share and request.pid in _AS_POD:
         changes["pid"] = this
     if "cgroup" in pod.share and not request.cgroupns:
         changes["cgroupns"] = this

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events
+from sonata.engine.containers import present
 from sonata.engine.containers.kill import kill as kill_container
 from sonata.engine.pods.select import levels, members
 from sonata.plan import signals
@@ -22,7 +23,7 @@ def kill(engine: Engine, pod: PodConfig, signal: str = "KILL") -> list[SonataErr
     signals.number(signal)
     troubles: list[SonataError] = []
     for row in (row for level in reversed(levels(engine, members(engine, pod))) for row in level):
-        if row.state.phase not in _ALIVE:
+        if row.state.phase not in _ALIVE and not present.is_awaited(engine, row):
             continue
         try:
             kill_container(engine, row.config.id, signal)
