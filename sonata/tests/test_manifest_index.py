@@ -2,6 +2,7 @@
 
 import pytest
 
+from sonata.cli.complete import candidates
 from sonata.image.index import Entry, ImageList, best_type, parse_list, view, write_list
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.models.ids import Digest
@@ -122,3 +123,9 @@ ENTRY = b'{"mediaType":"x","size":1,"digest":"sha256:' + b"0" * 64 + b'"'
 def test_what_is_no_list_is_refused(content: bytes) -> None:
     with pytest.raises(Damaged):
         parse_list(content)
+
+
+@pytest.mark.parametrize("verb", ["add", "annotate", "create", "exists", "inspect", "push", "remove", "rm"])
+def test_lists_are_completed_as_images(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sonata.cli.objects.names", lambda kind: [f"a-name-of-{kind}"])
+    assert candidates(["manifest", verb], "")[0] == [("a-name-of-images", "")]

@@ -78,6 +78,8 @@ def _values(option: pflag.Option) -> tuple[list[tuple[str, str]], int]:
 _ARGUMENT_KINDS = {"CONTAINER": "containers", "IMAGE": "images", "[IMAGE]": "images"}
 _ARGUMENT_KINDS |= {
     "ARTIFACT": "artifacts",
+    "LIST": "images",
+    "MANIFEST": "images",
     "NETWORK": "networks",
     "POD": "pods",
     "[POD...]": "pods",
