@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import BinaryIO, Self
 
+    from sonata.image.layers.feed import Feed
     from sonata.image.transfer import Progress
     from sonata_core.models.image import Descriptor
 
@@ -22,12 +23,12 @@ _BLOCK = 1 << 20
 class Packed:
     """What came of a layer: a file to read from its start, its digest and size, the plain tar's digest and size."""
 
-    def __init__(self, file: BinaryIO, digest: Digest, size: int, plain: Plain, notes: Mapping[str, str]) -> None:
-        self.file = file
-        self.digest = digest
-        self.size = size
-        self.diff_digest = plain.digest
-        self.diff_size = plain.done
+    def __init__(self, out: _Hashed, diff_digest: Digest, diff_size: int, notes: Mapping[str, str]) -> None:
+        self.file = out.file
+        self.digest = Digest("sha256:" + out.hash.hexdigest())
+        self.size = out.size
+        self.diff_digest = diff_digest
+        self.diff_size = diff_size
         self.notes = notes
         """Annotations that the layer's descriptor must have."""
 
@@ -67,21 +68,51 @@ def pack(stream: BinaryIO, kind: Compression, level: int | None, folder: str, *,
     `chunked` makes zstd:chunked of zstd. The caller checks `diff_digest`, and closes what it gets. Raises Unsupported,
     Unavailable, Damaged for what is no tar where that matters, what the stream raises.
     """
-    plain, out, notes = Plain(stream), _Hashed(spool(folder)), {}
+    out = _Hashed(spool(folder))
     try:
         if chunked and kind is Compression.ZSTD:
-            from sonata.image.layers.chunked import write_chunked
-
-            notes = write_chunked(plain, level, out.write)  # type: ignore[arg-type]
+            packed = _chunked(stream, level, out)
         else:
-            packed = plain if kind is Compression.NONE else Compressor(plain, kind, level)  # type: ignore[arg-type]
-            while part := packed.read(_BLOCK):
-                out.write(part)
+            packed = _compressed(stream, kind, level, out)
         out.file.seek(0)
     except BaseException:
         out.file.close()
         raise
-    return Packed(out.file, Digest("sha256:" + out.hash.hexdigest()), out.size, plain, notes)
+    return packed
+
+
+def _compressed(stream: BinaryIO, kind: Compression, level: int | None, out: _Hashed) -> Packed:
+    """A thread reads and hashes ahead of the one that compresses."""
+    from sonata.image.layers.feed import Feed
+
+    feed = Feed(stream)
+    try:
+        ahead = _Ahead(feed)
+        packed = ahead if kind is Compression.NONE else Compressor(ahead, kind, level)  # type: ignore[arg-type]
+        while part := packed.read(_BLOCK):
+            out.write(part)
+        return Packed(out, Digest(feed.digest()), feed.size, {})
+    finally:
+        feed.close()
+
+
+def _chunked(stream: BinaryIO, level: int | None, out: _Hashed) -> Packed:
+    from sonata.image.layers.chunked import write_chunked
+
+    plain = Plain(stream)
+    notes = write_chunked(plain, level, out.write)  # type: ignore[arg-type]
+    return Packed(out, plain.digest, plain.done, notes)
+
+
+class _Ahead:
+    """What a feed has, in pieces as they come."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._pieces = feed.rest()
+
+    def read(self, size: int = _BLOCK) -> bytes:
+        """The next bytes; as many as come at once."""
+        return next(self._pieces, b"")
 
 
 class _Hashed:
