@@ -412,6 +412,25 @@ class TransportConformance(PluginConformance):
         assert isinstance(caught.value, Unsupported | UsageError)
         assert written.is_absent()
 
+    @clause("T-17")
+    def test_blobs_from_next_door(
+        self, written: Place, place: Callable[[str], Place], sample: Callable[..., SampleImage], facts: TransportFacts
+    ) -> None:
+        image, other = sample("neighbour"), place("next-door")
+        other.write(image)
+        host, _, rest = (other.reference.name or "h.example/x:1").partition("/")
+        source, there = f"containerd.io/distribution.source.{host}", rest.partition(":")[0]
+        with written.sink() as sink:
+            for blob in image.descriptors:
+                nowhere = blob.replace(annotations={source: "kit/nothing"})
+                assert sink.has_blob(nowhere) == sink.has_blob(blob)
+                if not sink.has_blob(blob.replace(annotations={source: f"kit/nothing,{there}"})):
+                    sink.put_blob(blob, io.BytesIO(image.blobs[blob.digest]))
+                assert sink.has_blob(blob)
+            sink.commit(image.manifest)
+        if facts.keeps_digests:
+            assert written.read() == other.read()
+
     @clause("T-19")
     def test_the_same_order_gives_the_same_bytes(
         self, place: Callable[[str], Place], facts: TransportFacts, written: Place, sample: Callable[..., SampleImage]

@@ -280,11 +280,24 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "sonata.cli.images.pull:command": (
         (
-            "Pulls an image from a registry and stores it locally.\n\nAn image "
-            "can be pulled by tag or digest. If a tag is not specified, the image with the 'latest' tag "
-            "is pulled."
+            "Pulls images into the local store and prints their ids.\n\n"
+            "An image is named by tag or digest; without either, the tag is `latest`. A name without a registry is an alias "
+            "of registries.conf(5) or is looked for at `unqualified-search-registries`: where there are several, a "
+            "terminal is asked, and what is chosen is remembered; without a terminal all are tried in their order, "
+            "unless `short-name-mode` is `enforcing`. Before the name may stand a transport, such as `docker://`, "
+            "`oci:`, `docker-archive:` or `dir:`.\n\n"
+            "With `--policy newer` an image that the registry still has is left alone. With `--all-tags` every tag of "
+            "the repository is pulled. Broken transfers are tried again (`--retry`) and go on where they were, also in a "
+            "later pull. A layer that unpacks to more than `image_layer_max_size` and `image_layer_max_ratio` of "
+            "containers.conf allow is refused.\n\n"
+            "Credentials come from `--creds`, else from `--authfile` or the files and helpers of "
+            "containers-auth.json(5); a password that `--creds` leaves out is asked for."
         ),
-        ("sonata pull imageName", "sonata pull fedora:latest"),
+        (
+            "sonata pull fedora:latest",
+            "sonata pull --all-tags registry.example/team/app",
+            "sonata pull --policy newer --arch arm64 docker://registry.example/team/app:1",
+        ),
     ),
     "sonata.cli.images.rm:command": (
         "Removes one or more previously pulled or locally created images.",

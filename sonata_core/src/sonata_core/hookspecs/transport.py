@@ -43,7 +43,7 @@ class TransportWrite(Protocol):
 
     @hookspec()
     def transport_open_sink(self, reference: "ImageReference", options: "TransportOptions") -> "ImageSink":
-        """T-06, T-07, T-08. Open for writing."""
+        """T-06, T-07, T-08, T-17. Open for writing."""
 
 
 class TransportTags(Protocol):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sonata_core.models.image import Descriptor, Endpoint, ImageSink, ManifestBytes, TransportOptions
 
 _SOURCE = "containerd.io/distribution.source."
-"""Annotation of a descriptor: repositories of that host which have the blob."""
+"""Annotation of a descriptor: repositories of that host which have the blob (clause T-17 of transports)."""
 
 
 def places(engine: Engine) -> BlobPlaces:
