@@ -94,7 +94,7 @@ def test_platforms_are_chosen(platform: Platform, letter: str) -> None:
 
 
 def test_platforms_that_are_not_there() -> None:
-    with pytest.raises(NotFound, match="no image found in image index for architecture s390x") as caught:
+    with pytest.raises(NotFound, match='no image found in image index for architecture "s390x"') as caught:
         choose(ALL, host_platform("s390x"))
     assert "linux/arm/v7" in str(caught.value.hint)
     bare = Descriptor(media_type="", digest=Digest(D), size=1)

@@ -155,6 +155,18 @@ def test_what_lies_elsewhere_keeps_its_digest(store: ListStore, registry: FakeRe
     assert store("image", "exists", f"{registry.host}/from:arm").returncode == 1  # it went past the store
 
 
+def test_push_of_a_list_takes_the_image_of_this_platform_or_all(store: ListStore, registry: FakeRegistry) -> None:
+    store.out("push", "-q", PLAIN, "two", f"{registry.host}/one:1")
+    assert arrived(registry, "one")["config"]["digest"] == store.out("images", "-q", "--no-trunc", IMAGE)
+    store.out("manifest", "create", "others", ARM)
+    store.out("push", "-q", PLAIN, "--format=oci", "others", f"{registry.host}/others:1")
+    assert [one["platform"]["architecture"] for one in arrived(registry, "others")["manifests"]] == ["arm64"]
+    assert len(images_of(registry, "others")) == 1
+    said = store.refused("save", "-q", "-o", "/dev/null", "others")
+    assert 'no image found in manifest list for architecture "amd64", variant "", OS "linux"' in said
+    assert "nosuch: image not known" in store.refused("push", "nosuch", f"{registry.host}/none:1")
+
+
 def test_folders_and_layouts(store: ListStore, tmp_path: Path) -> None:
     store.out("manifest", "create", "single", ARM)
     store.out("manifest", "push", "-q", "single", f"dir:{tmp_path}/folder")

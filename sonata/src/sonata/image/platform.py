@@ -85,7 +85,7 @@ def choose(index: Index, platform: Platform) -> Descriptor:
     there = sorted({spell(entry.platform) for entry in index.manifests if entry.platform is not None})
     raise NotFound(
         "no image found in image index for architecture "
-        f'{platform.architecture}, variant "{platform.variant}", OS {platform.os}',
+        f'"{platform.architecture}", variant "{platform.variant}", OS "{platform.os}"',
         hint=f"the index has: {', '.join(there) or 'nothing'}; choose with --platform",
     )
 

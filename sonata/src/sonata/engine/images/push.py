@@ -57,9 +57,15 @@ def push(
 ) -> str:
     """Push the image `name` to `destination` (empty: to its own name); the digest of the manifest there.
 
+    Of a list of images its image for this platform; where the store has none, the whole list.
     Raises NotFound, UsageError, Denied, RegistryFailure, Unsupported.
     """
-    image, full = lookup.get(engine, name)
+    found = lookup.find(engine, name)
+    if found is None:
+        whole, full = lookup.get(engine, name, lists=True)
+        if whole.is_list:
+            return _whole_list(engine, whole.id, destination or full, options, choices or PushChoices(), progress)
+    image, full = found or lookup.get(engine, name)
     target = destination or full
     if not target:
         raise UsageError(f"{name} has no name to push to", hint="sonata push IMAGE DESTINATION")
@@ -87,6 +93,32 @@ def _to_store(engine: Engine, image: str, target: str, choices: PushChoices, pro
         manifest_type=choices.manifest_type, compression=choices.compression, compress=choices.compress
     )
     return copy_with_store(engine, f"containers-storage:@{image}", target, wanted, progress)
+
+
+def _whole_list(
+    engine: Engine, ident: str, target: str, options: PullOptions, choices: PushChoices, progress: Progress | None
+) -> str:
+    from sonata.engine.manifests.push import push as push_list
+    from sonata.model.manifest_request import ListPushRequest
+    from sonata_core.models.media import DOCKER_MANIFEST, OCI_MANIFEST
+    from sonata_core.record import fields_of
+
+    given = {
+        field: getattr(options, field) for field in fields_of(type(options)) if field in fields_of(ListPushRequest)
+    }
+    given |= {
+        "name": ident,
+        "destination": target,
+        "add_compression": (),
+        "compression_format": choices.compression,
+        "compression_level": choices.level,
+        "force_compression": choices.force,
+        "format": {OCI_MANIFEST: "oci", DOCKER_MANIFEST: "v2s2"}.get(choices.manifest_type, ""),
+        "remove_signatures": choices.remove_signatures,
+        "signing": choices.signing,
+    }
+    say = progress.message if progress is not None else (lambda _: None)
+    return push_list(engine, ListPushRequest(**given), progress, say)
 
 
 def registry_end(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
