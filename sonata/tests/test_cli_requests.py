@@ -5,7 +5,6 @@ import pytest
 from sonata.cli import root
 from sonata.cli.containers import attach, create, kill, logs, port, ps, restart, rm, start, stop, wait
 from sonata.cli.containers import exec as exec_
-from sonata.cli.containers.top import descriptors
 from sonata.cli.networks import create as network_create
 from sonata.cli.pflag import quote
 from sonata.cli.volumes import create as volume_create
@@ -185,11 +184,6 @@ def test_commands_are_cut():
 def test_ports_that_are_none(text):
     with pytest.raises(UsageError):
         port.wanted(text)
-
-
-def test_descriptors():
-    assert descriptors(["pid,args", "user"]) == ("pid", "args", "user")
-    assert descriptors(["-o", "pid"]) == ("pid",)
 
 
 def test_wait_intervals():

@@ -45,8 +45,11 @@ def test_version_table():
         (["run"], "Error: requires at least 1 arg(s), only received 0\n"),
         (["rename", "a"], "Error: accepts 2 arg(s), received 1\n"),
         (["build", "."], "Error: `sonata build` is not supported yet\n  hint: it is to come in a later version\n"),
-        (["pod", "ps"], "Error: `sonata pod` is not supported yet\n  hint: it is to come in a later version\n"),
-        (["run", "--pod=x", "y"], "Error: --pod is not supported yet\n  hint: it is to come in a later version\n"),
+        (["kube", "play"], "Error: `sonata kube` is not supported yet\n  hint: it is to come in a later version\n"),
+        (
+            ["unshare", "--rootless-netns", "true"],
+            "Error: --rootless-netns is not supported yet\n  hint: it is to come in a later version\n",
+        ),
         (["ps", "--remote"], "Error: unknown flag: --remote\nSee 'sonata ps --help'\n"),
         (["completion", "tcsh"], 'Error: invalid argument "tcsh" for "sonata completion"\n'),
     ],
@@ -137,7 +140,7 @@ def test_completion_candidates(words, expected):
 
 
 def test_completion_hides_what_is_refused():
-    assert "--pod\t" not in sonata("__complete", "run", "--").stdout
+    assert "--decryption-key\t" not in sonata("__complete", "pull", "--").stdout
 
 
 def test_bash_completion_runs():
