@@ -152,6 +152,9 @@ OTHERS: dict[str, tuple[list[list[str]], list[str], list[list[str]]]] = {
     "volume create": ([], ["volume", "create", "v"], [["volume", "rm", "-f", "v"]]),
     "volume rm": ([["volume", "create", "v"]], ["volume", "rm", "v"], [["volume", "rm", "-f", "v"]]),
     "tag": ([], ["tag", "IMAGE", "localhost/t:1"], [["untag", "IMAGE", "localhost/t:1"]]),
+    "artifact add": ([], ["artifact", "add", "localhost/a", "FILE"], [["artifact", "rm", "-i", "localhost/a"]]),
+    "artifact pull": ([], ["artifact", "pull", "-q", "--tls-verify=false", "BIG"], [["artifact", "rm", "-i", "BIG"]]),
+    "artifact rm": ([["artifact", "add", "--replace", "localhost/a", "FILE"]], ["artifact", "rm", "localhost/a"], []),
     "rmi": ([["pull", "-q", "--tls-verify=false", "BIG"]], ["rmi", "BIG"], [["rmi", "-f", "BIG"]]),
 }
 """What comes before, the command that is killed, and what takes its effect away; the last may find nothing to do."""
@@ -163,6 +166,7 @@ def test_other_commands(host: PrivateHost, name: str) -> None:
 
     def words_of(line: list[str]) -> list[str]:
         known = {"IMAGE": host.image, "BIG": f"{host.registry}/big:1", "GROUP": host.group}
+        known["FILE"] = f"{host.base}/image-big/2.tar"
         return [known.get(word, word) for word in line]
 
     prepare, line, clear = OTHERS[name]
