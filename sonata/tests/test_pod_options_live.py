@@ -475,3 +475,12 @@ def test_pods_are_explained_and_completed(world: PodWorld) -> None:
     assert (spec.returncode, spec.stderr.startswith("Error: one is a pod: ")) == (125, True)
     renumbered = world.ok("system", "renumber")
     assert pod not in renumbered
+
+
+@_NETWORKED
+def test_a_pod_is_found_by_its_name(world: PodWorld) -> None:
+    world.ok("network", "create", "--subnet=10.213.77.0/24", "podtest")
+    world.pod("web", network="podtest")
+    world.ok("pod", "start", "web")
+    words = ("run", "--rm", "--network=podtest", "--rootfs", world.rootfs, "busybox", "nslookup", "web.dns.podman")
+    assert eventually(lambda: "Address: 10.213.77." in world.run(*words).stdout)

@@ -7,7 +7,7 @@ import os
 from sonata.engine.containers.create import decide
 from sonata.engine.images.ensure import ensure, policy_named
 from sonata.engine.images.facts import image_facts
-from sonata.model.container import MountKind, MountUse
+from sonata.model.container import MountKind, MountUse, NetworkMode
 from sonata.model.materials import ImageFacts
 from sonata.model.pod import INFRA_PROGRAM
 from sonata.plan.pod import infra_request
@@ -57,11 +57,20 @@ def plan(engine: Engine, request: PodRequest, pod: PodConfig) -> tuple[Container
         with interrupts.Window():
             image, name = ensure(engine, request.infra_image, policy_named(None, settings.pull_policy), wanted)
         facts = image_facts(engine, image, name)
-    config = decide(engine, wanted, facts)
+    config = _known_as(decide(engine, wanted, facts), wanted.hostname)
     mounts = config.mounts
     if image is None:
         mounts = (*mounts, _program_mount(engine))
     return config.replace(infra=True, mounts=mounts, resources={}, create_command=(), image_given=""), image
+
+
+def _known_as(config: ContainerConfig, name: str) -> ContainerConfig:
+    """With the pod's host name as an alias on every network: that is how other containers find the pod."""
+    network = config.network
+    if not name or network.mode is not NetworkMode.BRIDGE:
+        return config
+    uses = (use.replace(aliases=tuple(dict.fromkeys((*use.aliases, name)))) for use in network.networks)
+    return config.replace(network=network.replace(networks=tuple(uses)))
 
 
 def _program_mount(engine: Engine) -> MountUse:
