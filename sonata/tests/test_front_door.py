@@ -139,8 +139,8 @@ def test_completion_candidates(words, expected):
     assert done.stdout.splitlines()[-1].startswith(":")
 
 
-def test_completion_hides_what_is_refused():
-    assert "--decryption-key\t" not in sonata("__complete", "pull", "--").stdout
+def test_completion_hides_what_is_to_come():
+    assert "--rootless-netns\t" not in sonata("__complete", "unshare", "--").stdout
 
 
 def test_bash_completion_runs():
