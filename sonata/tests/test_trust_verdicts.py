@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trust_table import TABLE, Pair
 from trust_world import Image, Keys, fill, policy_of
 
@@ -17,7 +19,7 @@ from sonata.host.commands import run
 from sonata.image import policy as rules
 from sonata.image.signatures.gpg import KeyRing
 from sonata.image.signatures.verdict import Judge, Subject
-from sonata_core.errors import Denied, UsageError
+from sonata_core.errors import Damaged, Denied, UsageError
 from sonata_core.models.image import Endpoint, ImageReference, TransportOptions
 from sonata_core.sdk.local_reference import parse_local
 from sonata_testkit.debian_registry import DebianRegistry
@@ -105,6 +107,45 @@ def test_a_policy_without_gpg_accepts_nothing_that_is_to_be_signed(world: World)
         Judge(lambda: KeyRing(run, None)).require(
             rules.requirements_for(policy, reference), subject, lambda: (world.made[pair.signatures[0]],)
         )
+
+
+def verify(message: bytes, *keys: bytes) -> bytes:
+    with KeyRing(run, shutil.which("gpg")) as ring:
+        ring.add(keys)
+        return ring.verify(message)[0]
+
+
+def test_messages_that_are_not_one_signed_payload(world: World) -> None:
+    """A bomb, two messages in one, what is only encrypted or only plain, and text beside what was signed."""
+    alice = (world.keys.folder / "alice.gpg").read_bytes()
+    sign = ("--local-user", "alice@example.com", "--output", "-", "--sign")
+    good = world.keys.gpg(*sign, given=b"{}")
+    assert verify(good, alice) == b"{}"
+    plain = world.keys.gpg("--store", "--output", "-", given=b"[]")
+    twice = world.keys.gpg("--local-user", "bob@example.com", *sign, given=b"{}")
+    bomb = world.keys.gpg("-z", "9", *sign, given=bytes(64 << 20))
+    assert len(bomb) < 1 << 18
+    clear = world.keys.gpg("--local-user", "alice@example.com", "--output", "-", "--clearsign", given=b"{}")
+    detached = world.keys.gpg("--local-user", "alice@example.com", "--output", "-", "--detach-sign", given=b"{}")
+    for message in (b"", b"\x90", plain, plain + good, twice, bomb, detached, clear[:-40]):
+        with pytest.raises(Damaged, match="Invalid GPG signature"):
+            verify(message, alice)
+    assert verify(good + plain, alice) == b"{}", "what follows is not looked at"
+
+
+@settings(max_examples=25, deadline=None)
+@given(at=st.integers(0, 200), change=st.binary(min_size=1, max_size=4))
+def test_a_damaged_message_is_never_accepted(world: World, at: int, change: bytes) -> None:
+    pair = next(one for one in TABLE if one.id == "signed")
+    good = world.made[pair.signatures[0]]
+    at %= len(good)
+    hurt = good[:at] + change + good[at + len(change) :]
+    alice = (world.keys.folder / "alice.gpg").read_bytes()
+    try:
+        content = verify(hurt, alice)
+    except Damaged:
+        return
+    assert content == verify(good, alice), "what was signed is another"
 
 
 SKOPEO = os.environ.get("SONATA_SKOPEO", "skopeo").split()

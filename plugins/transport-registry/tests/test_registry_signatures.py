@@ -212,3 +212,71 @@ def test_attachments(place: Place) -> None:
         place.write(first)
     with pytest.raises(Damaged):
         place.write(b"nonsense", attachments=True)
+
+
+class OpenShift:
+    """A registry that keeps signatures itself; its list is what the test says."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+        self.seen: list[str] = []
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                shop.seen.append(self.path)
+                body = b"{}" if self.path == "/v2/" else json.dumps({"signatures": shop.kept}).encode()
+                if "/manifests/" in self.path:
+                    body = CONTENT
+                self.send_response(200)
+                self.send_header("X-Registry-Supports-Signatures", "1")
+                self.send_header("Content-Type", OCI_MANIFEST)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_PUT(self) -> None:
+                shop.kept.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(201)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Silent."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def test_a_registry_that_keeps_signatures_itself(plugin_context: PluginContext, tmp_path: Path) -> None:
+    shop = OpenShift()
+    try:
+        backend = RegistryTransport(plugin_context)
+        reference = backend.transport_parse(f"//127.0.0.1:{shop.server.server_address[1]}/ns/app:1")
+        endpoint = Endpoint(reference=reference.name, insecure=True, lookaside=f"file://{tmp_path}/app")
+        options = TransportOptions(endpoints=(endpoint,), retries=0)
+
+        def read() -> tuple[bytes, ...]:
+            with backend.transport_open_source(reference, options) as source:
+                return source.signatures(DIGEST)
+
+        for _ in range(2):
+            backend.transport_put_signatures(reference, DIGEST, (b"\x90one", b"\x90two"), options)
+            assert read() == (b"\x90one", b"\x90two")
+        assert f"/extensions/v2/ns/app/signatures/{DIGEST}" in shop.seen
+        assert [one["name"].partition("@")[0] for one in shop.kept] == [DIGEST, DIGEST]
+        assert list(tmp_path.glob("app@*")) == []
+        shop.kept.append({"schemaVersion": 1, "type": "atomic", "content": "?"})
+        assert len(read()) == 2, "another version is not for us"
+        for bad in (1, {"schemaVersion": 2, "type": "atomic", "content": "?"}, {"schemaVersion": 2, "type": "atomic"}):
+            shop.kept = [bad]
+            with pytest.raises(Damaged):
+                read()
+    finally:
+        shop.close()

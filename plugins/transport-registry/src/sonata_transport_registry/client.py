@@ -42,6 +42,8 @@ class Client:
 
         self.name: ImageName = parse_name(endpoint.reference)
         self.endpoint = endpoint
+        self.keeps_signatures = False
+        """Whether the registry said that it keeps signatures itself; known once `origin` was asked."""
         self.credentials = endpoint.credentials
         self.options = options
         self.wire = Wire(endpoint, options, settings.patience)
@@ -80,6 +82,7 @@ class Client:
             answer = self.wire.ask("GET", origin, "/v2/", {})
         status = answer.status
         self._challenges = parse_challenges(answer.headers.getlist("WWW-Authenticate"))
+        self.keeps_signatures = answer.headers.get("X-Registry-Supports-Signatures", "") == "1"
         discard(answer)
         if status not in (200, 401):
             raise explain(f"pinging container registry {origin.netloc}", read_refusal(status, b""))

@@ -1,4 +1,4 @@
-"""Signatures of a registry's images: those of OpenPGP lie in a lookaside, those of sigstore in the repository."""
+"""Signatures of a registry's images: OpenPGP's in a lookaside or kept by the registry, sigstore's in the repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import TransportOptions
 from sonata_core.naming import check_digest
 from sonata_core.sdk import signatures as stored
-from sonata_transport_registry import attachments, lookaside
+from sonata_transport_registry import attachments, extension, lookaside
 from sonata_transport_registry.client import Client, Settings
 from sonata_transport_registry.sink import RegistrySink
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 def read(client: Client, digest: Digest, open_blob: Callable[[Descriptor], BinaryIO]) -> tuple[bytes, ...]:
     """All signatures of a manifest. Raises Damaged, RegistryFailure, Denied."""
     check_digest(digest)
-    found = lookaside.read(client, client.endpoint.lookaside, digest)
+    client.origin()
+    if client.keeps_signatures:
+        found = extension.read(client, digest)
+    else:
+        found = lookaside.read(client, client.endpoint.lookaside, digest)
     if client.endpoint.attachments:
         found += attachments.read(client, digest, open_blob)
     return tuple(found)
@@ -44,13 +48,21 @@ def write(
             "writing sigstore attachments is disabled by configuration",
             hint="a file in /etc/containers/registries.d with use-sigstore-attachments: true",
         )
-    if simple:
-        lookaside.write(endpoint.lookaside_staging or endpoint.lookaside, digest, simple)
-    if attached:
-        client = Client(endpoint, options, settings)
-        place = f"{client.name.repository}:{attachments.tag_of(digest)}"
-        with RegistrySink(Client(endpoint.replace(reference=place), options, settings)) as sink:
-            try:
+    client = Client(endpoint, options, settings)
+    try:
+        if simple:
+            _write_simple(client, digest, simple)
+        if attached:
+            place = f"{client.name.repository}:{attachments.tag_of(digest)}"
+            with RegistrySink(Client(endpoint.replace(reference=place), options, settings)) as sink:
                 attachments.write(client, sink, digest, attached)
-            finally:
-                client.close()
+    finally:
+        client.close()
+
+
+def _write_simple(client: Client, digest: Digest, signatures: list[bytes]) -> None:
+    client.origin()
+    if client.keeps_signatures:
+        extension.write(client, digest, signatures)
+    else:
+        lookaside.write(client.endpoint.lookaside_staging or client.endpoint.lookaside, digest, signatures)

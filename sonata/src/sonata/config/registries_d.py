@@ -43,9 +43,16 @@ class RegistriesD(Record):
 
 
 def folder_of(places: Places) -> str:
-    """The folder that is read: the user's own if there is one, else the system's."""
+    """The folder that is read: the user's own if there is one, else the system's.
+
+    Root takes no orders from another user's home: what is said here names files that root would write.
+    """
     own = f"{places.user}/registries.d"
-    return own if places.user and os.path.isdir(own) else f"{places.etc}/registries.d"
+    try:
+        mine = bool(places.user) and os.path.isdir(own) and os.stat(own).st_uid in {0, places.uid}
+    except OSError:
+        mine = False
+    return own if mine else f"{places.etc}/registries.d"
 
 
 def load_registries_d(folder: str) -> RegistriesD:

@@ -96,7 +96,7 @@ def with_signature_places(engine: Engine, endpoint: Endpoint) -> Endpoint:
     found = load_registries_d(folder_of(places)).resolve(rules.docker_scopes(name))
     default = _ROOT_LOOKASIDE
     if places.uid:
-        default = f"file://{places.data or f'{places.home}/.local/share'}/containers/sigstore"
+        default = f"file://{places.home}/.local/share/containers/sigstore"
     return endpoint.replace(
         lookaside=f"{found.lookaside or default}/{name.path}",
         lookaside_staging=f"{found.staging or default}/{name.path}",

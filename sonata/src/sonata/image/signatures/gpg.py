@@ -84,7 +84,7 @@ class KeyRing:
         valid = [line for line in status if line[0] == "VALIDSIG"]
         if done.code != 0 or not _BAD.isdisjoint(words) or words.count("GOODSIG") != 1 or len(valid) != 1:
             raise Damaged(f"Invalid GPG signature: {_reason(words)}")
-        if words.count("NEWSIG") > 1 or len(done.stdout) > _PAYLOAD_LIMIT:
+        if words.count("NEWSIG") != 1 or words.count("PLAINTEXT") != 1 or len(done.stdout) > _PAYLOAD_LIMIT:
             raise Damaged("Invalid GPG signature: there is more than one, or too much is signed")
         return done.stdout, (valid[0][1], valid[0][-1])
 
