@@ -1,6 +1,7 @@
 """Images from place to place with the real transports: bits and digests stay, and what must change changes well."""
 
 import gzip
+import io
 import json
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import zstandard
 
 from sonata.image.copy import ALL, INDEX_ONLY, CopyOptions, copy_image, copy_into
 from sonata_core.context import PluginContext
-from sonata_core.errors import Damaged, Unsupported
+from sonata_core.errors import Damaged, NotFound, Unsupported
 from sonata_core.models.image import Endpoint, Platform, TransportOptions
 from sonata_core.models.media import (
     DOCKER_LIST,
@@ -291,6 +292,47 @@ def test_several_names_in_one_archive(place: Make, tmp_path: Path) -> None:
         copy_into(source, batch, ("a.example/x:1", "b.example/y:2"), options)
         batch.commit()
     assert goal.hook.transport_tags(reference=whole, options=goal.options) == ("a.example/x:1", "b.example/y:2")
+
+
+def test_what_is_not_distributed_stays_where_it_is(place: Make, copy: Any) -> None:
+    image = SampleImage("foreign")
+    document = json.loads(image.manifest.content)
+    away = document["layers"][0]
+    away["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+    away["urls"] = ["https://h.example/layer"]
+    image.manifest = manifest_bytes(OCI_MANIFEST, document)
+    start = place("oci", "start")
+    with start.sink() as sink:
+        for blob in (image.descriptors[0], image.descriptors[2]):
+            sink.put_blob(blob, io.BytesIO(image.blobs[blob.digest]))
+        sink.commit(image.manifest)
+    goal = place("docker", "goal")
+    assert copy(start, goal) == image.manifest
+    made = json.loads(copy(start, place("dir", "docker"), manifest_type=DOCKER_MANIFEST).content)["layers"][0]
+    assert made["mediaType"] == "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    assert made["urls"] == away["urls"]
+    with pytest.raises(NotFound):
+        copy(start, place("docker-archive", "whole"))
+
+
+def test_an_index_that_lies_is_not_believed(place: Make, copy: Any) -> None:
+    """A size that is not the manifest's, an index within an index."""
+    start = place("dir", "lies")
+    images, index = write_index(start)
+    for change in ({"size": 3}, {"digest": index.digest, "size": len(index.content)}):
+        document = json.loads(index.content)
+        document["manifests"][0] |= change
+        lying = manifest_bytes(OCI_INDEX, document)
+        with start.sink() as sink:
+            for image in images:
+                put_blobs(sink, image)
+                sink.put_manifest(image.manifest)
+            sink.put_manifest(index)
+            sink.commit(lying)
+        goal = place("oci", "never")
+        with pytest.raises((Damaged, Unsupported)):
+            copy(start, goal, multi=ALL)
+        assert goal.is_absent()
 
 
 def test_an_encrypted_layer_is_copied_but_never_changed(place: Make, copy: Any) -> None:

@@ -14,6 +14,7 @@ PAGES = [
     "docs/library.md",
     "docs/explain.md",
     "docs/restart.md",
+    "docs/copying.md",
     "docs/trust.md",
 ]
 
