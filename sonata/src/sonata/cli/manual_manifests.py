@@ -74,7 +74,7 @@ MANIFESTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "sonata.cli.manifests.rm:command": (
-        "Removes lists from the store. Their images stay.",
+        "Removes lists from the store. Their images stay. `sonata rmi` of a list does the same.",
         ("sonata manifest rm mylist:v1.11", "sonata manifest rm --ignore list1 list2"),
     ),
 }
