@@ -48,11 +48,11 @@ def transport(**config: object) -> RegistryTransport:
     )
 
 
-def opened(registry: FakeRegistry, login: Credentials | None = None) -> Any:
+def opened(registry: FakeRegistry, login: Credentials | None = None, retries: int = 0) -> Any:
     plugin = transport()
     name = f"{registry.host}/demo/x:1"
     endpoint = Endpoint(reference=name, insecure=True, credentials=login)
-    options = TransportOptions(endpoints=(endpoint,), retries=0, retry_delay=0.01, tls_verify=False)
+    options = TransportOptions(endpoints=(endpoint,), retries=retries, retry_delay=0.01, tls_verify=False)
     return plugin.transport_open_source(plugin.transport_parse(f"//{name}"), options)
 
 
@@ -73,6 +73,14 @@ def test_manifests(registry: FakeRegistry, kind: str) -> None:
     with opened(registry) as source, pytest.raises(SonataError) as caught:
         source.resolve()
     assert registry.host.partition(":")[0] in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["hang", "drip_body", "short"])
+def test_what_was_bad_once_is_asked_for_again(registry: FakeRegistry, kind: str) -> None:
+    registry.trouble.strange["/manifests/"] = kind
+    registry.trouble.strange_times = 1
+    with opened(registry, retries=1) as source:
+        assert source.resolve().digest
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("endless", "no_http")])

@@ -98,6 +98,8 @@ class Trouble:
         """Bodies of more bytes are answered with 413."""
         self.strange: dict[str, str] = {}
         """What happens to requests whose path has that part in it: the name of a method of `_Strange`."""
+        self.strange_times = 1_000_000
+        """How often that happens."""
         self.token_body = b""
         """What the token server answers, in place of a token."""
 
@@ -305,7 +307,8 @@ class _Handler(BaseHTTPRequestHandler):
         with registry.lock:
             registry.requests.append(Request(self.command, self.path, headers, headers.get("host", "")))
         for part, kind in registry.trouble.strange.items():
-            if part in self.path:
+            if part in self.path and registry.trouble.strange_times:
+                registry.trouble.strange_times -= 1
                 self.close_connection = True
                 with suppress(OSError):  # the client has had enough of it
                     getattr(_Strange(self), kind)()

@@ -103,6 +103,23 @@ class Client:
             self.forget(scope)
         return self.wire.ask(method, origin, target, {**headers, **self.authorization(scope, more)})
 
+    def read(self, target: str, headers: Mapping[str, str], limit: int, what: str) -> tuple[BaseHTTPResponse, bytes]:
+        """A small answer with its body; asked again where the line breaks in its midst. Raises what it means."""
+        from time import sleep
+
+        left = self.options.retries
+        while True:
+            answer = self.get("GET", target, headers)
+            if answer.status != 200:
+                raise self.failure(what, answer)
+            try:
+                return answer, read_all(answer, limit, what)
+            except RegistryFailure as error:
+                if left <= 0 or not error.details.get("temporary"):
+                    raise
+            left -= 1
+            sleep(self.options.retry_delay)
+
     def forget(self, scope: str) -> None:
         """Keep the token for `scope` no longer: the registry does not take it."""
         with self._lock:
@@ -183,7 +200,7 @@ class Client:
     def _read_token(self, answer: BaseHTTPResponse) -> tuple[str, float]:
         import json
 
-        what = f"unable to retrieve auth token of {self.name.domain}"
+        what = "unable to retrieve auth token"
         if answer.status in (401, 403):
             discard(answer)
             raise Denied(

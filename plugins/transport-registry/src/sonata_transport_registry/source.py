@@ -142,11 +142,9 @@ class RegistrySource:
 def fetch_manifest(client: Client, wanted: str) -> ManifestBytes:
     """A manifest by tag or digest, its digest computed here. Raises NotFound, Denied, RegistryFailure."""
     what = f"reading manifest {wanted} in {client.name.repository}"
-    answer = client.get("GET", f"{client.base}/manifests/{wanted}", {"Accept": ", ".join(ACCEPTED)})
-    if answer.status != 200:
-        raise client.failure(what, answer)
+    headers = {"Accept": ", ".join(ACCEPTED)}
+    answer, content = client.read(f"{client.base}/manifests/{wanted}", headers, MANIFEST_LIMIT, what)
     claimed = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-    content = read_all(answer, MANIFEST_LIMIT, what)
     media_type = claimed if claimed in ACCEPTED else media_type_of(content)
     algorithm, colon, _ = wanted.partition(":")
     digest = digest_of(content, algorithm if colon else "sha256")
