@@ -68,11 +68,11 @@ def _resources(config: ContainerConfig) -> dict[str, Any]:
         "NanoCpus": _nano_cpus(cpu),
         "CgroupParent": config.cgroup_parent,
         "BlkioWeight": block.get("weight", 0),
-        "BlkioWeightDevice": _devices(block.get("weightDevice"), "weight"),
-        "BlkioDeviceReadBps": _devices(block.get("throttleReadBpsDevice"), "rate"),
-        "BlkioDeviceWriteBps": _devices(block.get("throttleWriteBpsDevice"), "rate"),
-        "BlkioDeviceReadIOps": _devices(block.get("throttleReadIOPSDevice"), "rate"),
-        "BlkioDeviceWriteIOps": _devices(block.get("throttleWriteIOPSDevice"), "rate"),
+        "BlkioWeightDevice": devices_shown(block.get("weightDevice"), "weight"),
+        "BlkioDeviceReadBps": devices_shown(block.get("throttleReadBpsDevice"), "rate"),
+        "BlkioDeviceWriteBps": devices_shown(block.get("throttleWriteBpsDevice"), "rate"),
+        "BlkioDeviceReadIOps": devices_shown(block.get("throttleReadIOPSDevice"), "rate"),
+        "BlkioDeviceWriteIOps": devices_shown(block.get("throttleWriteIOPSDevice"), "rate"),
         "CpuPeriod": cpu.get("period", 0),
         "CpuQuota": cpu.get("quota", 0),
         "CpuRealtimePeriod": cpu.get("realtimePeriod", 0),
@@ -214,7 +214,7 @@ def _user_namespace(config: ContainerConfig) -> dict[str, Any]:
     return {"UsernsMode": mode, "IDMappings": {"UidMap": uids, "GidMap": gids}}
 
 
-def _devices(entries: Any, what: str) -> list[dict[str, Any]] | None:
+def devices_shown(entries: Any, what: str) -> list[dict[str, Any]] | None:
     """Limits of block devices, by the devices' paths."""
     return [{"Path": _block_device(one), what.title(): one[what]} for one in entries] if entries else None
 

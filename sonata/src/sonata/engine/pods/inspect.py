@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.containers.inspect import mount_shown
-from sonata.engine.containers.inspect_host import namespace, port_bindings, volumes_and_binds
+from sonata.engine.containers.inspect_host import devices_shown, namespace, port_bindings, volumes_and_binds
 from sonata.engine.pods.listing import cgroup_parent
 from sonata.engine.pods.select import listed, members, status_of
 from sonata.model.container import NetworkMode
@@ -40,8 +40,7 @@ def inspect(engine: Engine, pod: PodConfig) -> dict[str, Any]:
     if shown:
         described["Containers"] = [{"Id": one.id, "Name": one.name, "State": one.state} for one in shown]
     described |= _limits(pod.resources)
-    if infra is not None:
-        described |= _inherited(engine, pod, infra)
+    described |= _inherited(engine, pod, infra)
     described |= _memory(pod.resources)
     if pod.restart is not None:
         described["RestartPolicy"] = pod.restart.name
@@ -93,32 +92,26 @@ def _limits(resources: Mapping[str, Any]) -> dict[str, Any]:
 
 def _memory(resources: Mapping[str, Any]) -> dict[str, Any]:
     memory, block = resources.get("memory", {}), resources.get("blockIO", {})
-    shown: dict[str, Any] = {}
-    for source, key, name in (
-        (memory, "limit", "memory_limit"),
-        (memory, "swap", "memory_swap"),
-        (block, "weight", "blkio_weight"),
-        (block, "weightDevice", "blkio_weight_device"),
-        (block, "throttleReadBpsDevice", "device_read_bps"),
-        (block, "throttleWriteBpsDevice", "device_write_bps"),
-    ):
-        if key in source:
-            shown[name] = source[key]
-    return shown
+    shown = {
+        "memory_limit": memory.get("limit"),
+        "memory_swap": memory.get("swap"),
+        "blkio_weight": block.get("weight"),
+        "blkio_weight_device": devices_shown(block.get("weightDevice"), "weight"),
+        "device_write_bps": devices_shown(block.get("throttleWriteBpsDevice"), "rate"),
+    }
+    return {name: value for name, value in shown.items() if value}
 
 
-def _inherited(engine: Engine, pod: PodConfig, infra: ContainerConfig) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    mounts = [mount_shown(engine, use) for use in volumes_and_binds(infra)]
-    if mounts:
-        shown["mounts"] = mounts
-    if infra.devices:
-        shown["devices"] = [
+def _inherited(engine: Engine, pod: PodConfig, infra: ContainerConfig | None) -> dict[str, Any]:
+    rates = pod.resources.get("blockIO", {}).get("throttleReadBpsDevice")
+    shown: dict[str, Any] = {
+        "mounts": [mount_shown(engine, use) for use in volumes_and_binds(infra)] if infra else [],
+        "devices": [
             {"PathOnHost": one.source, "PathInContainer": one.path, "CgroupPermissions": one.access}
-            for one in infra.devices
-        ]
-    if infra.volumes_from:
-        shown["volumes_from"] = list(infra.volumes_from)
-    if pod.security_opt:
-        shown["security_opt"] = list(pod.security_opt)
-    return shown
+            for one in (infra.devices if infra else ())
+        ],
+        "device_read_bps": devices_shown(rates, "rate"),
+        "volumes_from": list(infra.volumes_from) if infra else [],
+        "security_opt": list(pod.security_opt),
+    }
+    return {name: value for name, value in shown.items() if value}
