@@ -22,7 +22,7 @@ PROGRAMS = (
     *("newuidmap", "newgidmap", "mount", "umount", "sh", "ip"),
 )
 HELPERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/libexec/podman", "/usr/local/lib/podman")
-TOLERATED = {"capability-sys_resource", "capability-sys_ptrace", "python-patch", "subnet", "folder-open"}
+TOLERATED = {"capability-sys_resource", "capability-sys_ptrace", "python-patch", "subnet", "folder-open", "program-gpg"}
 """What the machine that runs the tests may lack without being unfit for them."""
 
 

@@ -404,7 +404,7 @@ def test_audit_tells_the_verdict(world: World) -> None:
     assert "NO_PUBKEY" in verdict["Reason"]
 
 
-@pytest.mark.needs_peer("skopeo")
+@pytest.mark.needs_peer("skopeo", "docker-registry")
 def test_skopeo_takes_our_signatures_and_we_take_its(world: World) -> None:
     def skopeo(*words: str) -> None:
         argv = ["skopeo", "--registries.d", f"{world.config}/registries.d", *words]
@@ -413,13 +413,14 @@ def test_skopeo_takes_our_signatures_and_we_take_its(world: World) -> None:
 
     policy = world.base / "strict.json"
     policy.write_text(json.dumps({"default": world.simple()}))
-    world.push("--sign-by=alice@example.com", IMAGE, f"{world.at}:1")
-    skopeo(
-        "--policy", str(policy), "copy", "--src-tls-verify=false", f"docker://{world.at}:1", f"dir:{world.base}/theirs"
-    )
-    goal = f"{world.registry.host}/their/app:1"
-    again = ("copy", "--remove-signatures", "--dest-tls-verify=false", "--sign-by", "alice@example.com")
-    skopeo("--insecure-policy", *again, f"dir:{world.base}/theirs", f"docker://{goal}")
-    assert len(world.beside("their/app")) == 1
-    world.policy(world.simple())
-    world.pull(goal)
+    theirs = f"dir:{world.base}/theirs"
+    with DebianRegistry(world.base / "r") as registry:
+        mine = f"{registry.host}/my/app:1"
+        world.push("--sign-by=alice@example.com", IMAGE, mine)
+        skopeo("--policy", str(policy), "copy", "--src-tls-verify=false", f"docker://{mine}", theirs)
+        goal = f"{registry.host}/their/app:1"
+        again = ("copy", "--remove-signatures", "--dest-tls-verify=false", "--sign-by", "alice@example.com")
+        skopeo("--insecure-policy", *again, theirs, f"docker://{goal}")
+        assert len(world.beside("their/app")) == 1
+        world.policy(world.simple())
+        world.pull(goal)
