@@ -384,6 +384,7 @@ def test_schema_1_is_kept_or_made_new(place: Make, copy: Any) -> None:
     manifest, blobs = goal.read()
     config = json.loads(blobs[descriptors_of(manifest)[0].digest])
     assert config["rootfs"]["diff_ids"] == [digest_of(layer) for layer in image.layers]
+    assert [blob.media_type.rpartition(".")[2] for blob in descriptors_of(manifest)[1:]] == ["tar+gzip", "tar"]
 
 
 def signed(manifest: Any) -> Any:

@@ -108,10 +108,12 @@ class One:
         for layer in document.real_layers:
             stream = VerifyingReader(self._source.open_blob(layer, 0), layer.digest, -1)
             with stream:
-                plain = Plain(Decompressor(stream))  # type: ignore[arg-type]
+                unpacked = Decompressor(stream)  # type: ignore[arg-type]
+                plain = Plain(unpacked)  # type: ignore[arg-type]
                 while plain.read():
                     pass
-                layers.append(layer.replace(media_type=f"{DOCKER_LAYER}.gzip", size=stream.done))
+                kind = DOCKER_LAYER if unpacked.kind is Compression.NONE else f"{DOCKER_LAYER}.gzip"
+                layers.append(layer.replace(media_type=kind, size=stream.done))
                 diff_ids.append(plain.digest)
         config = from_legacy(document, tuple(diff_ids))
         described = Descriptor(media_type=DOCKER_CONFIG, digest=digest_of_blob(config), size=len(config))
