@@ -9,6 +9,7 @@ from sonata_core.errors import UsageError
 from sonata_core.models.image import ManifestBytes
 from sonata_core.naming import parse_name
 from sonata_core.record import Record
+from sonata_core.sdk.manifests import load_object
 
 MISSING = "<missing>"
 
@@ -25,6 +26,8 @@ class ImageView(Record):
     annotations: Mapping[str, str]
     config: ImageConfig
     size: int
+    absent: frozenset[str] = frozenset()
+    """`labels`, `history`: those of which the config says nothing, not even that there are none."""
 
     @property
     def repo_tags(self) -> tuple[str, ...]:
@@ -63,6 +66,7 @@ def view(image: StoredImage) -> ImageView:
     else:
         config = parse_config(image.config)
     return ImageView(
+        absent=_absent(image.config),
         id=image.id,
         names=image.names,
         names_history=image.names_history,
@@ -73,6 +77,13 @@ def view(image: StoredImage) -> ImageView:
         config=config,
         size=image.size,
     )
+
+
+def _absent(config: bytes) -> frozenset[str]:
+    raw = load_object(config, "image config") if config else {}
+    inner = raw.get("config")
+    given = {"labels": inner.get("Labels") if isinstance(inner, dict) else None, "history": raw.get("history")}
+    return frozenset(key for key, value in given.items() if value is None)
 
 
 def inspect(image: ImageView, graph_driver: Mapping[str, object] | None, parent: str = "") -> dict[str, object]:
@@ -98,14 +109,15 @@ def inspect(image: ImageView, graph_driver: Mapping[str, object] | None, parent:
         "VirtualSize": image.size,
         "GraphDriver": graph_driver,
         "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
-        "Labels": dict(config.labels) or None,
-        "Annotations": dict(image.annotations),
+        "Labels": None if "labels" in image.absent else dict(sorted(config.labels.items())),
+        "Annotations": dict(sorted(image.annotations.items())),
         "ManifestType": image.media_type,
         "User": config.user,
-        "History": [_history_item(item) for item in config.history],
-        "NamesHistory": list(image.names_history or image.names),
+        "History": None if "history" in image.absent else [_history_item(item) for item in config.history],
+        "NamesHistory": list(image.names_history or image.names) or None,
     }
-    if config.health_check is not None:
+    # OCI's config has none: Docker's alone is shown, as by Podman.
+    if config.health_check is not None and ".docker." in image.media_type:
         shown["Healthcheck"] = health_check(config.health_check)
     return shown
 
@@ -120,7 +132,7 @@ def container_config(config: ImageConfig) -> dict[str, object]:
         ("Cmd", list(config.cmd or ())),
         ("Volumes", {path: {} for path in config.volumes}),
         ("WorkingDir", config.working_dir),
-        ("Labels", dict(config.labels)),
+        ("Labels", dict(sorted(config.labels.items()))),
         ("StopSignal", config.stop_signal),
         ("ArgsEscaped", config.args_escaped),
     )
@@ -178,7 +190,7 @@ class HistoryRow(Record):
 
 def history(image: ImageView, layers: Sequence[LayerUse]) -> tuple[HistoryRow, ...]:
     """The steps of an image, newest first. `layers` is its chain, base first."""
-    items = image.config.history or tuple(HistoryItem() for _ in layers)
+    items = image.config.history
     at = len(layers) - 1
     rows: list[HistoryRow] = []
     used: set[str] = set()
@@ -189,7 +201,7 @@ def history(image: ImageView, layers: Sequence[LayerUse]) -> tuple[HistoryRow, .
         rows.append(
             HistoryRow(
                 id=row_id or (MISSING if rows else image.id),
-                created=item.created or (image.config.created if not image.config.history else ""),
+                created=item.created,
                 created_by=item.created_by,
                 size=0 if item.empty_layer else layer.size,
                 comment=item.comment,

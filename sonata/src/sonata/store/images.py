@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from sonata.store.bigdata import read_item, remove_items, write_item
 from sonata.store.list_items import in_safe_order, whole_items
+from sonata.store.names import format_time
 from sonata.store.records import INSTANCES, ImageRecord, LayerRecord, NewImage
 from sonata.store.table import Row, Table
 from sonata_core.errors import AlreadyExists, Conflict, Denied, InUse, NotFound
@@ -212,7 +215,9 @@ def _image_row(new: NewImage) -> Row:
         row["layer"] = new.layer
     if new.metadata:
         row["metadata"] = new.metadata
-    row["created"] = new.created or "0001-01-01T00:00:00Z"
+    # As peers record an image that does not tell, or tells Go's zero time: of now.
+    told = new.created if not new.created.startswith("0001-01-01T00:00:00") else ""
+    row["created"] = told or format_time(time.time_ns())
     return row
 
 

@@ -145,8 +145,6 @@ def repo_digests(one: ListedImage) -> list[str]:
 
 def as_json(one: ListedImage) -> dict[str, Any]:
     """The object of `--format json`: what is empty is left out, as Podman leaves it out."""
-    from sonata.model.times import rfc3339
-
     shown: dict[str, Any] = {
         "Id": one.id,
         "ParentId": one.parent,
@@ -167,19 +165,24 @@ def as_json(one: ListedImage) -> dict[str, Any]:
     )
     shown.update({key: value for key, value in optional if value})
     shown["Created"] = one.created // 10**9
-    shown["CreatedAt"] = rfc3339(one.created // 10**9 * 10**9)
+    shown["CreatedAt"] = _utc(one.created).replace(" ", "T", 1).partition(" ")[0] + "Z"
     return shown
+
+
+_LONGEST = 2**63 / 1e9
+"""Seconds of the longest time that Go can count: 292 years."""
 
 
 def ago(now: float, moment: int) -> str:
     """`5 minutes ago`."""
     from sonata.cli.render.human import human_duration
 
-    return f"{human_duration(max(now - moment / 1e9, 0))} ago"
+    return f"{human_duration(min(max(now - moment / 1e9, 0), _LONGEST))} ago"
 
 
 def _utc(moment: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(moment // 10**9))
+    when = time.gmtime(moment // 10**9)
+    return f"{when.tm_year:04}" + time.strftime("-%m-%d %H:%M:%S +0000 UTC", when)
 
 
 def size_text(size: int) -> str:

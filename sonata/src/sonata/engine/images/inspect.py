@@ -43,8 +43,6 @@ def history(engine: Engine, name: str) -> tuple[view.HistoryRow, ...]:
     image, _ = lookup.get(engine, name)
     layers = engine.store.layers()
     tops = {other.layer: other for other in reversed(engine.store.images()) if other.layer}
-    if image.layer:
-        tops[image.layer] = image
     chain = []
     layer = image.layer
     while layer and layer in layers:

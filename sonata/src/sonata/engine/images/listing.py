@@ -62,6 +62,10 @@ def _named_only(found: list[ListedImage], wanted: list[str]) -> list[ListedImage
     return [image.replace(names=tuple(filter(fits, image.names))) for image in found]
 
 
+_YEAR_ONE = -62_135_596_800 * 10**9
+"""What Go's zero time is in nanoseconds since 1970."""
+
+
 def _hidden(flag: str) -> bool:
     return flag == "incomplete"
 
@@ -84,7 +88,7 @@ def listed_image(
         names_history=image.names_history or image.names,
         digest=str(image.digest),
         digests=tuple(str(digest) for digest in image.digests),
-        created=image.created,
+        created=image.created or _YEAR_ONE * str(image.data.get("created")).startswith("0001-"),
         size=size_of(image, layers),
         read_only=image.read_only,
         containers=containers,
