@@ -35,6 +35,7 @@ def test_a_push_after_a_pull_uploads_nothing(store: PlainStore, auth: str) -> No
         registry.requests.clear()
         store.out("push", "-q", PLAIN, login, IMAGE, f"docker://{registry.host}/second/box:1")
         assert not registry.seen("PATCH", "/second/")
+        assert not registry.seen("PUT", "/second/box/blobs/")
         assert registry.seen("POST", "from=first%2Fbox")
         (store.base / "root/sonata/blob-places.db").unlink()
         store.out("pull", "-q", PLAIN, login, f"{registry.host}/first/box:1")
@@ -44,6 +45,11 @@ def test_a_push_after_a_pull_uploads_nothing(store: PlainStore, auth: str) -> No
         assert not registry.seen("PATCH", "/third/")
         kept = registry.manifests
         assert kept["third/box"]["1"] == kept["first/box"]["1"]
+        (store.base / "root/sonata/blob-places.db").unlink()
+        copied = f"docker://{registry.host}/copied/box:1"
+        store.out("image", "copy", "-q", PLAIN, f"--src-{login[2:]}", f"--dest-{login[2:]}", f"docker://{name}", copied)
+        assert not registry.seen("PATCH", "/copied/") + registry.seen("PUT", "/copied/box/blobs/")
+        assert kept["copied/box"]["1"] == kept["first/box"]["1"]
         registry.trouble.refuse_mount = True
         store.out("push", "-q", PLAIN, login, name, f"docker://{registry.host}/fourth/box:1")
         assert registry.seen("PATCH", "/fourth/")

@@ -32,20 +32,24 @@ def learn(engine: Engine, endpoint: Endpoint, manifest: ManifestBytes) -> None:
         places(engine).learn(name.domain, name.path, [one.digest for one in blobs if not one.urls])
 
 
-def mounting(engine: Engine, sink: ImageSink, options: TransportOptions) -> ImageSink:
-    """A sink that mounts what it need not be sent; one that is no registry's is returned as it is."""
-    return MountingSink(engine, sink, options.endpoints[-1]) if options.endpoints else sink
+def mounting(engine: Engine, sink: ImageSink, options: TransportOptions, beside: Endpoint | None = None) -> ImageSink:
+    """A sink that mounts what it need not be sent; one that is no registry's is returned as it is.
+
+    `beside` is where the image comes from, if that is a registry.
+    """
+    return MountingSink(engine, sink, options.endpoints[-1], beside) if options.endpoints else sink
 
 
 class MountingSink:
     """A sink of a registry that is told where else on its host each blob lies."""
 
-    def __init__(self, engine: Engine, sink: ImageSink, endpoint: Endpoint) -> None:
+    def __init__(self, engine: Engine, sink: ImageSink, endpoint: Endpoint, beside: Endpoint | None = None) -> None:
         self._engine = engine
         self._sink = sink
         self._endpoint = endpoint
         self._name = parse_name(endpoint.reference)
         self._places = places(engine)
+        self._beside = parse_name(beside.reference) if beside else None
 
     def __enter__(self) -> Self:
         self._sink.__enter__()
@@ -59,7 +63,9 @@ class MountingSink:
     def has_blob(self, blob: Descriptor) -> bool:
         """As the sink's own, which may take the blob from next door."""
         host = self._name.domain
-        others = [one for one in self._places.find(host, blob.digest) if one != self._name.path]
+        beside = [self._beside.path] if self._beside and self._beside.domain == host else []
+        others = dict.fromkeys((*beside, *self._places.find(host, blob.digest)))
+        others.pop(self._name.path, None)
         known = blob.annotations.get(_SOURCE + host, "")
         if others and not known:
             blob = blob.replace(annotations={**blob.annotations, _SOURCE + host: ",".join(others)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options, wanted_platform
 from sonata.engine.images.signing import carrier_for, put_written
 from sonata.engine.images.trust import trust_for, with_signature_places
@@ -140,9 +141,9 @@ def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progre
                 manifest = copy_into(source, batch, names, options, progress)
                 batch.commit()
             return manifest.digest
-        with goal.slot.require(TransportWrite).transport_open_sink(
-            reference=goal.reference, options=goal.options
-        ) as sink:
+        written = goal.slot.require(TransportWrite).transport_open_sink(reference=goal.reference, options=goal.options)
+        beside = start.options.endpoints[-1] if start.options.endpoints else None
+        with mounting(engine, written, goal.options, beside) as sink:
             digest = copy_image(source, sink, options, progress).digest
         put_written(engine, carrier, goal.reference, goal.options)
         return digest
