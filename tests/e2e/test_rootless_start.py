@@ -97,3 +97,14 @@ def test_without_subordinate_ids_there_is_one(host: OrdinaryHost) -> None:
     assert done.code == 0, done
     assert done.out.split() == ["0", "1999", "1"]
     assert "Using rootless single mapping into the namespace" in done.err
+
+
+def test_artifacts_are_the_users_own(host: OrdinaryHost) -> None:
+    """Added, extracted and mounted without privilege; what is extracted belongs to the user."""
+    host.as_user("sh", "-c", "echo hello > a.txt; mkdir -p to")
+    host.ok("artifact", "add", "--replace", "localhost/a", "a.txt")
+    host.ok("artifact", "extract", "localhost/a", "to")
+    assert (host.home("to/a.txt").read_text(), host.home("to/a.txt").stat().st_uid) == ("hello\n", UID)
+    mount = ("--mount", "type=artifact,src=localhost/a,dst=/x")
+    assert host.ok("run", "--rm", "--network", "none", *mount, host.image, "cat", "/x") == "hello"
+    host.ok("artifact", "rm", "-a")
