@@ -200,10 +200,11 @@ def pull_reference(
     hook = engine.transport(reference.transport).hook
     transfer = transfer_options(engine, options, opened)
     progress = progress or Quiet()
-    name = reference.name or _name_within(engine, reference, opened)
+    name = reference.name
     trust = trust_for(engine, options.signature_policy)
     try:
         trust.forbid(reference)
+        name = name or _name_within(engine, reference, opened)
         with hook.transport_open_source(reference=reference, options=opened) as source:
 
             def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
