@@ -13,10 +13,8 @@ from sonata.config.auth import AuthFiles, auth_files, find_credentials, login_fi
 from sonata.config.certs import cert_dirs
 from sonata.config.load import load_config
 from sonata.config.policy import load_policy
-from sonata.config.pull import Access, pull_candidates, push_endpoint
 from sonata.config.values import EngineConfig, Places
 from sonata_core.errors import ExternalFailure, UsageError
-from sonata_core.models.image import Credentials
 from sonata_core.models.process import Command, CommandResult
 
 
@@ -221,31 +219,3 @@ def test_policy_malformed(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UsageError, match="invalid policy in") as caught:
         load_policy(config_in(tmp_path), str(path))
     assert told in caught.value.message
-
-
-def test_pull_candidates_are_complete(tmp_path: Path) -> None:
-    config = config_in(tmp_path)
-    (tmp_path / "etc/certs.d/m.io:5000").mkdir(parents=True)
-    (tmp_path / "etc/registries.conf").write_text(
-        'unqualified-search-registries = ["r.io"]\n[[registry]]\nlocation = "r.io"\n'
-        '[[registry.mirror]]\nlocation = "m.io:5000/cache"\ninsecure = true\n'
-    )
-    auth_file = tmp_path / "run/containers/auth.json"
-    auth_file.parent.mkdir(parents=True)
-    auth_file.write_text(json.dumps({"auths": {"r.io/team": entry("u", "p"), "m.io:5000": entry("m", "q")}}))
-    (candidate,) = pull_candidates(config, "team/app:1", Access(no_program))
-    mirror, own = candidate.endpoints
-    assert candidate.reference == own.reference == "r.io/team/app:1"
-    assert mirror.reference == "m.io:5000/cache/team/app:1"
-    assert mirror.insecure
-    assert mirror.cert_dirs == (f"{tmp_path}/etc/certs.d/m.io:5000",)
-    assert (mirror.credentials, own.credentials) == (
-        Credentials(username="m", password="q"),
-        Credentials(username="u", password="p"),
-    )
-    assert own.cert_dirs == ()
-    given = Access(no_program, cert_dir="/given", credentials=Credentials(username="x", password="y"))
-    pushed = push_endpoint(config, "r.io/team/app:1", given)
-    assert (pushed.reference, pushed.cert_dirs) == ("r.io/team/app:1", ("/given",))
-    assert pushed.credentials is not None
-    assert pushed.credentials.username == "x"
