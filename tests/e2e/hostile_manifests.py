@@ -124,80 +124,46 @@ def _descriptors() -> Iterator[tuple[str, Spoil]]:
         )
 
 
+def _layers(*layers: dict[str, Any]) -> Spoil:
+    """A manifest of these layers, each the sound one with some fields changed."""
+    return lambda layout: layout.finish(
+        layout.document(layout.manifest(layers=[{**layout.layer, **changes} for changes in layers]), MANIFEST)
+    )
+
+
 def _confusions() -> Iterator[tuple[str, Spoil]]:
     yield "layers and manifests", _fields(manifests=[])
     yield "says it is an index", _fields(mediaType=INDEX)
     yield "says it is Docker's", _fields(mediaType="application/vnd.docker.distribution.manifest.v2+json")
     yield "schema 1", _fields(schemaVersion=1, fsLayers=[], history=[])
-    yield (
-        "100000 layers",
-        lambda layout: layout.finish(layout.document(layout.manifest(layers=[layout.layer] * 100_000), MANIFEST)),
-    )
-    yield (
-        "layer from an address",
-        lambda layout: layout.finish(
-            layout.document(
-                layout.manifest(layers=[{**layout.layer, "urls": ["http://127.0.0.1:1/x", "file:///etc"]}]), MANIFEST
-            )
-        ),
-    )
-    yield (
-        "foreign layer",
-        lambda layout: layout.finish(
-            layout.document(
-                layout.manifest(layers=[{**layout.layer, "mediaType": f"{OCI}layer.nondistributable.v1.tar"}]), MANIFEST
-            )
-        ),
-    )
-    yield (
-        "layer said to be zstd",
-        lambda layout: layout.finish(
-            layout.document(
-                layout.manifest(layers=[{**layout.layer, "mediaType": f"{OCI}layer.v1.tar+zstd"}]), MANIFEST
-            )
-        ),
-    )
-    yield (
-        "layer said to be plain",
-        lambda layout: layout.finish(
-            layout.document(layout.manifest(layers=[{**layout.layer, "mediaType": f"{OCI}layer.v1.tar"}]), MANIFEST)
-        ),
-    )
-    yield (
-        "encrypted layer",
-        lambda layout: layout.finish(
-            layout.document(
-                layout.manifest(layers=[{**layout.layer, "mediaType": f"{OCI}layer.v1.tar+gzip+encrypted"}]), MANIFEST
-            )
-        ),
-    )
+    yield "100000 layers", _layers(*[{}] * 100_000)
+    yield "layer from an address", _layers({"urls": ["http://127.0.0.1:1/x", "file:///etc"]})
+    for kind in ("nondistributable.v1.tar", "v1.tar+zstd", "v1.tar", "v1.tar+gzip+encrypted", "v1.nonsense"):
+        yield f"layer said to be {kind}", _layers({"mediaType": f"{OCI}layer.{kind}"})
     yield "index within index, 60 deep", _nested
     yield "index of itself", _of_itself
     yield (
         "index of 20000",
         lambda layout: layout.finish(
-            layout.document(
-                {
-                    "schemaVersion": 2,
-                    "mediaType": INDEX,
-                    "manifests": [{**layout.layer, "mediaType": MANIFEST}] * 20_000,
-                },
-                INDEX,
-            )
+            layout.document(_index(*[{**layout.layer, "mediaType": MANIFEST}] * 20_000), INDEX)
         ),
     )
+
+
+def _index(*manifests: dict[str, Any]) -> dict[str, Any]:
+    return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
 
 
 def _nested(layout: Layout) -> None:
     inner = layout.document(layout.manifest(), MANIFEST)
     for _ in range(60):
-        inner = layout.document({"schemaVersion": 2, "mediaType": INDEX, "manifests": [inner]}, INDEX)
+        inner = layout.document(_index(inner), INDEX)
     layout.finish(inner)
 
 
 def _of_itself(layout: Layout) -> None:
     own = {"mediaType": INDEX, "digest": "sha256:" + "a" * 64, "size": 200}
-    text = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [own]})
+    text = json.dumps(_index(own))
     (layout.folder / "blobs/sha256" / ("a" * 64)).write_text(text)
     layout.finish({**own, "size": len(text)})
 
