@@ -127,7 +127,7 @@ TABLE = [
     ({"dns": ("none", "1.1.1.1")}, "none is not allowed to be specified with other DNS ip addresses"),
     ({"label": ("=x",)}, 'unable to process labels: invalid label format: "=x"'),
     ({"env": ("=x",)}, 'invalid variable: "=x"'),
-    ({"health_interval": "foo", "health_cmd": "x"}, 'time: invalid duration "foo"'),
+    ({"health_interval": "foo", "health_cmd": "x"}, 'invalid healthcheck-interval: time: invalid duration "foo"'),
     ({"health_cmd": "x", "health_timeout": "0s"}, "healthcheck-timeout must be at least 1 second"),
     ({"shm_size": "1x"}, "unable to translate --shm-size: invalid suffix: 'x'"),
     (

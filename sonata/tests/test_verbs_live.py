@@ -328,5 +328,9 @@ def test_port_of_one_of_the_latest_and_of_all(world: LiveWorld) -> None:
     world.ok("start", "a", "b")
     assert world.ok("port", "a") == "80/tcp -> 0.0.0.0:18091"
     assert world.ok("port", "a", "80") == "0.0.0.0:18091"
+    assert 'failed to find published port "81"' in world.run("port", "a", "81").stderr
+    world.start("none")
+    assert world.ok("port", "none", "80") == ""  # one that publishes nothing is not asked for more
+    world.ok("rm", "-f", "-t0", "none")
     assert world.ok("port", "--latest") == "80/tcp -> 0.0.0.0:18092"
     assert sorted(line.rpartition(":")[2] for line in world.ok("port", "--all").splitlines()) == ["18091", "18092"]

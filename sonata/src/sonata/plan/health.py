@@ -99,14 +99,21 @@ def _time(text: str | None, default: int, what: str) -> int:
     interval = what == "interval"
     if text == "disable" and interval:
         return 0
-    value = duration(text)
+    value = _span(text, what)
     if value < (0 if interval else _SECOND):
         raise UsageError(f"healthcheck-{what} must be at least 1 second")
     return value
 
 
+def _span(text: str, what: str) -> int:
+    try:
+        return duration(text)
+    except UsageError as error:
+        raise UsageError(f"invalid healthcheck-{what}: {error.message}") from error
+
+
 def _period(text: str | None, default: int) -> int:
-    value = default if text is None else duration(text)
+    value = default if text is None else _span(text, "start-period")
     if value < 0:
         raise UsageError("healthcheck-start-period must be 0 seconds or greater")
     return value

@@ -55,7 +55,7 @@ def command(parsed: Parsed, call: Call) -> int:
     row = one(engine, name, latest=parsed["latest"])
     mappings = published(engine, row)
     only = wanted(args[0]) if args else None
-    if only and row.state.pid and all((port, protocol) != only for port, protocol, _ in pairs(mappings)):
+    if only and mappings and all((port, protocol) != only for port, protocol, _ in pairs(mappings)):
         raise NotFound(f'failed to find published port "{args[0]}"', hint=f"`sonata port {row.config.name}` lists them")
     for port, protocol, host in pairs(mappings):
         if only is None:
