@@ -4,27 +4,13 @@ Rows are described in `sonata.cli.pflag`. Names are those of `skopeo copy` and `
 """
 
 from sonata.cli.options.pull import PROGRESS
+from sonata.cli.options.signing import PARAMETERS, PRIVATE_KEY, SEQUOIA
 
 _SIGNING = (
     ("sign-by", "", "string", "", "KEY-ID", "Sign the image using a GPG key with the specified FINGERPRINT"),
-    ("sign-by-sigstore", "", "string", "", "PATH", "Sign the image using a sigstore parameter file at PATH"),
-    (
-        "sign-by-sigstore-private-key",
-        "",
-        "string",
-        "",
-        "PATH",
-        "Sign the image using a sigstore private key at PATH",
-    ),
-    (
-        "sign-by-sq-fingerprint",
-        "",
-        "string",
-        "",
-        "FINGERPRINT",
-        "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
-        {"refused": ("keys of Sequoia-PGP are not read here", "sign with a key of GnuPG: --sign-by")},
-    ),
+    PARAMETERS,
+    PRIVATE_KEY,
+    SEQUOIA,
     ("sign-identity", "", "string", "", "", "Identity of signed image, must be a fully specified docker reference"),
     ("sign-passphrase-file", "", "string", "", "PATH", "Read a passphrase for signing an image from PATH"),
 )

@@ -4,6 +4,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 """
 
 from sonata.cli.options.pull import PROGRESS, PULL
+from sonata.cli.options.signing import AUTHFILE, PARAMETERS, PRIVATE_KEY, SEQUOIA
 from sonata.model.image_audit import KINDS
 
 _NO_ENCRYPTION = (
@@ -149,15 +150,7 @@ SAVE = (
 )
 
 PUSH = (
-    (
-        "authfile",
-        "",
-        "string",
-        "",
-        "",
-        "Path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override",
-        {"complete": "files"},
-    ),
+    AUTHFILE,
     (
         "cert-dir",
         "",
@@ -243,31 +236,9 @@ PUSH = (
     ("retry", "", "uint", 3, "", "Number of times to retry in case of failure when performing push"),
     ("retry-delay", "", "string", "", "", "Delay between retries in case of push failures"),
     ("sign-by", "", "string", "", "", "Add a signature at the destination using the specified key"),
-    (
-        "sign-by-sigstore",
-        "",
-        "string",
-        "",
-        "PATH",
-        "Sign the image using a sigstore parameter file at PATH",
-    ),
-    (
-        "sign-by-sigstore-private-key",
-        "",
-        "string",
-        "",
-        "PATH",
-        "Sign the image using a sigstore private key at PATH",
-    ),
-    (
-        "sign-by-sq-fingerprint",
-        "",
-        "string",
-        "",
-        "FINGERPRINT",
-        "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
-        {"refused": ("keys of Sequoia-PGP are not read here", "sign with a key of GnuPG: --sign-by")},
-    ),
+    PARAMETERS,
+    PRIVATE_KEY,
+    SEQUOIA,
     (
         "sign-passphrase-file",
         "",

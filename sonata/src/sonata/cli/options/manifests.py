@@ -4,6 +4,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 """
 
 from sonata.cli.options.pull import PULL
+from sonata.cli.options.signing import PARAMETERS, PRIVATE_KEY, SEQUOIA
 
 _TRANSFER = {row[0]: row for row in PULL}
 _ALL = ("all", "", "bool", False, "", "Add all of the list's images if the image is a list")
@@ -128,38 +129,9 @@ PUSH = (
     ("remove-signatures", "", "bool", False, "", "Don't copy signatures when pushing images"),
     ("rm", "", "bool", False, "", "Remove the manifest list if push succeeds"),
     ("sign-by", "", "string", "", "", "Add a signature at the destination using the specified key"),
-    (
-        "sign-by-sigstore",
-        "",
-        "string",
-        "",
-        "PATH",
-        "Sign the image using a sigstore parameter file at PATH",
-        {"complete": "files"},
-    ),
-    (
-        "sign-by-sigstore-private-key",
-        "",
-        "string",
-        "",
-        "PATH",
-        "Sign the image using a sigstore private key at PATH",
-        {"complete": "files"},
-    ),
-    (
-        "sign-by-sq-fingerprint",
-        "",
-        "string",
-        "",
-        "FINGERPRINT",
-        "Sign the image using a Sequoia-PGP key with the specified FINGERPRINT",
-        {
-            "refused": (
-                "keys of Sequoia-PGP are not read here",
-                "sign with a key of GnuPG: --sign-by",
-            )
-        },
-    ),
+    PARAMETERS,
+    PRIVATE_KEY,
+    SEQUOIA,
     (
         "sign-passphrase-file",
         "",

@@ -3,6 +3,8 @@
 Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are Podman's.
 """
 
+from sonata.cli.options.signing import AUTHFILE
+
 PROGRESS = (
     "progress",
     "",
@@ -22,15 +24,7 @@ PULL = (
         "ARCH",
         "Use ARCH instead of the architecture of the machine for choosing images",
     ),
-    (
-        "authfile",
-        "",
-        "string",
-        "",
-        "",
-        "Path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override",
-        {"complete": "files"},
-    ),
+    AUTHFILE,
     (
         "cert-dir",
         "",

@@ -3,6 +3,8 @@
 Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are Podman's.
 """
 
+from sonata.cli.options.signing import AUTHFILE
+
 _POLICY = ("signature-policy", "", "string", "", "", "Signature verification policy file", {"complete": "files"})
 
 SHOW = (
@@ -38,15 +40,7 @@ SET = (
 
 SIGN = (
     ("all", "a", "bool", False, "", "Sign all the manifests of the multi-architecture image"),
-    (
-        "authfile",
-        "",
-        "string",
-        "",
-        "",
-        "Path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override",
-        {"complete": "files"},
-    ),
+    AUTHFILE,
     (
         "cert-dir",
         "",
