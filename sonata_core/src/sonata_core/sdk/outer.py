@@ -9,10 +9,14 @@ from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.sdk.content import BLOCK, file_error, make_folder, open_regular, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+
+    Parts = Generator[bytes, None, bytes]
+    Step = Callable[[Any, bytes], Parts]
 
 _MAGIC = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"))
 HEAD = 6
+_PIECE = 512
 
 
 def compression_of(head: bytes) -> str:
@@ -56,43 +60,74 @@ def open_archive(path: str, scratch: str) -> tuple[int, int]:
 
 
 def decompressed(name: str, read: Callable[[], bytes]) -> Iterator[bytes]:
-    """The uncompressed bytes of a stream, of all its members. Raises Damaged for what is malformed or cut short."""
-    make, errors = _engine(name)
-    engine = make()
+    """The uncompressed bytes of a stream, of all its members, in parts of some MiB at the most.
+
+    Raises Damaged for what is malformed or cut short.
+    """
+    make, step, errors = _engine(name)
     data = read()
     while data:
-        try:
-            chunk = engine.decompress(data)
-        except errors as error:
-            raise Damaged(f"the archive's {name} data is damaged: {error}") from error
-        if chunk:
-            yield chunk
-        if not engine.eof:
-            data = read()
+        engine = make()
+        while not engine.eof:
+            data = data or read()
             if not data:
                 raise Damaged(f"the archive's {name} data is cut short")
-            continue
-        data = engine.unused_data or read()
+            try:
+                data = yield from step(engine, data)
+            except errors as error:
+                raise Damaged(f"the archive's {name} data is damaged: {error}") from error
+        data = data or read()
         if not data.strip(b"\0"):
             data = b""
-        engine = make()
 
 
-def _engine(name: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
+def _inflated(engine: Any, data: bytes) -> Parts:
+    """What zlib makes of some input, of which little may become a thousand times as much; what is left of the input."""
+    full = True
+    while not engine.eof and (data or full):
+        chunk = engine.decompress(data, BLOCK)
+        full = len(chunk) == BLOCK
+        data = engine.unconsumed_tail
+        yield chunk
+    return bytes(engine.unused_data)
+
+
+def _bounded(engine: Any, data: bytes) -> Parts:
+    """The same of bz2 and lzma, which keep what they have not used yet."""
+    yield engine.decompress(data, BLOCK)
+    while not engine.eof and not engine.needs_input:
+        yield engine.decompress(b"", BLOCK)
+    return bytes(engine.unused_data) if engine.eof else b""
+
+
+def _by_pieces(engine: Any, data: bytes) -> Parts:
+    """The same of zstandard, which knows no bound: of some bytes it makes 128 KiB at the most."""
+    at = 0
+    while at < len(data) and not engine.eof:
+        yield engine.decompress(data[at : at + _PIECE])
+        at += _PIECE
+    return bytes(engine.unused_data) + data[at:] if engine.eof else b""
+
+
+def _engine(name: str) -> tuple[Callable[[], Any], Step, tuple[type[Exception], ...]]:
     if name == "gzip":
         import zlib
 
-        return lambda: zlib.decompressobj(31), (zlib.error,)
+        return lambda: zlib.decompressobj(31), _inflated, (zlib.error,)
     if name == "bzip2":
         import bz2
 
-        return bz2.BZ2Decompressor, (OSError, ValueError)
+        return bz2.BZ2Decompressor, _bounded, (OSError, ValueError)
     if name == "xz":
         import lzma
 
-        return lambda: lzma.LZMADecompressor(memlimit=256 << 20), (lzma.LZMAError,)
+        return lambda: lzma.LZMADecompressor(memlimit=256 << 20), _bounded, (lzma.LZMAError,)
     try:
         import zstandard
     except ImportError as error:
         raise HostLacks("the archive is compressed with zstd", hint="install python3-zstandard") from error
-    return lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(), (zstandard.ZstdError,)
+    return (
+        lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(),
+        _by_pieces,
+        (zstandard.ZstdError,),
+    )

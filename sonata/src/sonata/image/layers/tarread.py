@@ -20,6 +20,7 @@ SPECIAL_LIMIT = 1 << 20
 """Bytes that a PAX header, a GNU long name or a sparse map may take."""
 MAX_ID = (1 << 32) - 2
 _MAX_SIZE = (1 << 63) - 1
+_MAX_MAJOR, _MAX_MINOR = (1 << 12) - 1, (1 << 20) - 1  # linux/kdev_t.h
 _MAX_SPARSE = 1 << 60
 """Bytes of a sparse file. tmpfs would make a larger one, and nothing that walks it would end."""
 _EPOCH_LAST = (1 << 63) - 1
@@ -383,8 +384,9 @@ def _check(entry: Entry) -> None:
         raise Damaged(f"{entry.name!r} in the layer has the owner {entry.uid}:{entry.gid}, which no system knows")
     if entry.size < 0 or entry.real_size < 0:
         raise Damaged(f"{entry.name!r} in the layer has a size below zero")
-    if entry.mode < 0 or entry.major < 0 or entry.minor < 0:
-        raise Damaged(f"{entry.name!r} in the layer has a mode or device number below zero")
+    device = 0 <= entry.major <= _MAX_MAJOR and 0 <= entry.minor <= _MAX_MINOR
+    if entry.mode < 0 or not device:
+        raise Damaged(f"{entry.name!r} in the layer has a mode or device number that no system knows")
     if not 0 <= entry.mtime <= _EPOCH_LAST:
         entry.mtime = 0
     if not entry.mtime <= entry.atime <= _EPOCH_LAST:
