@@ -116,7 +116,8 @@ def _set_apart(engine: Engine, root: str) -> None:
     home = _home(engine)
     options = engine.config.storage.options
     skip = any(options.get(table, {}).get("skip_mount_home") == "true" for table in ("", engine.driver))
-    if skip or not root.startswith(f"{home}/") or mounts.is_own_mount(home):
+    # What is mounted there already, by a command of before or of a peer, would be hidden.
+    if skip or not root.startswith(f"{home}/") or mounts.is_own_mount(home) or mounts.mounts_below(home):
         return
     mounts.make_one(
         engine.kernel, Mount(type="bind", source=home, target=home, options=("private",)), engine.run_command
