@@ -36,6 +36,17 @@ def test_a_lost_keeper_is_replaced(host: OrdinaryHost) -> None:
     assert host.runtime("libpod/tmp/pause.pid").read_text() != pause
 
 
+def test_the_namespace_of_running_containers_outlives_its_keeper(host: OrdinaryHost) -> None:
+    host.ok("run", "-d", "--name", "kept", "--network", "none", host.image, "sleep", "1000")
+    space = host.ok("unshare", "readlink", "/proc/self/ns/mnt")
+    assert host.as_root("kill", "-9", host.runtime("libpod/tmp/pause.pid").read_text()).code == 0
+    assert host.ok("exec", "kept", "echo", "here") == "here"
+    assert host.ok("unshare", "readlink", "/proc/self/ns/mnt") == space
+    assert host.ok("rm", "-f", "-t", "0", "kept") == "kept"
+    assert host.ok("images", "-q") != ""
+    assert host.listed(f"{host.graph}/overlay-containers") == ["containers.json", "containers.lock"]
+
+
 def test_a_foreign_process_is_not_taken_for_the_keeper(host: OrdinaryHost) -> None:
     host.runtime("libpod/tmp/pause.pid").write_text("1")
     assert host.ok("images", "-q") != ""

@@ -43,6 +43,11 @@ def enter(environ: MutableMapping[str, str]) -> None:
         pid = rootless.keeper(path)
         if not pid:
             _make_folder(places, os.path.dirname(path))
+            lost = rootless.survivor(uid)
+            if lost and rootless.join(lost):
+                rootless.keep(path, _program())
+                environ.update(rootless.marks(uid, gid))
+                return
             pid = rootless.create(path, _maps(uid, gid, environ), _program())
         if rootless.join(pid):
             environ.update(rootless.marks(uid, gid))

@@ -66,6 +66,31 @@ def _own_namespace() -> str:
     return os.readlink("/proc/self/ns/user")
 
 
+def survivor(uid: int) -> int:
+    """A monitor of this user's containers that lives in namespaces whose keeper is gone; 0 for none."""
+    here = _own_namespace()
+    for name in os.listdir("/proc"):
+        try:
+            if not name.isdigit() or os.stat(f"/proc/{name}").st_uid != uid:
+                continue
+            with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as file:
+                if file.read() == "conmon\n" and os.readlink(f"/proc/{name}/ns/user") != here:
+                    return int(name)
+        except OSError:  # gone meanwhile, or hidden from us
+            continue
+    return 0
+
+
+def keep(path: str, program: tuple[str, ...]) -> None:
+    """Have a program keep the namespaces that this process is in; write `path`, unless another one is named there."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        pid = spawn(program, {}, SpawnOptions(fds={0: null, 1: null, 2: null}, cwd="/", session=True))
+    finally:
+        os.close(null)
+    _publish(path, pid)
+
+
 def join(pid: int) -> bool:
     """Enter the namespaces of that process with this one, which must have one thread. False: they are gone.
 
