@@ -76,7 +76,11 @@ def follow(base: Origin, target: str, location: str, *, insecure: bool) -> tuple
     """Where `location`, answered to a request for `target`, leads. Raises RegistryFailure for a downgrade."""
     from urllib.parse import urljoin
 
-    origin, path = split(urljoin(f"{base}{target}", location))
+    try:
+        url = urljoin(f"{base}{target}", location)
+    except ValueError as error:
+        raise RegistryFailure(f"a registry sent an address that is none: {error}") from error
+    origin, path = split(url)
     if origin.scheme == "http" and base.scheme == "https" and not insecure:
         raise RegistryFailure(
             f"registry {base.netloc} sent us from https to http://{origin.netloc}: it is not followed"

@@ -25,6 +25,8 @@ _SHORTEST_TOKEN = 60.0
 _TOKEN_MARGIN = 10.0
 _LONGEST_TOKEN = 1 << 16
 """No server takes a header of more."""
+_LONGEST_LIFE = 86_400.0
+_WITHOUT = "unable to retrieve auth token"
 
 
 class Settings(Record):
@@ -198,9 +200,7 @@ class Client:
         return self._read_token(self.wire.once("POST", server, target, headers, urlencode(form).encode()))
 
     def _read_token(self, answer: BaseHTTPResponse) -> tuple[str, float]:
-        import json
-
-        what = "unable to retrieve auth token"
+        what = _WITHOUT
         if answer.status in (401, 403):
             discard(answer)
             raise Denied(
@@ -210,15 +210,22 @@ class Client:
             )
         if answer.status != 200:
             raise self.failure(what, answer)
-        try:
-            document = json.loads(read_all(answer, ERROR_LIMIT, what).decode("utf-8"))
-            token = document.get("token") or document.get("access_token")
-            seconds = document.get("expires_in") or 0
-        except (ValueError, RecursionError, AttributeError) as error:
-            raise RegistryFailure(f"{what}: its answer is not a token") from error
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or len(token) > _LONGEST_TOKEN:
-            raise RegistryFailure(f"{what}: its answer is not a token")
-        return token, max(float(seconds) if isinstance(seconds, int) else 0.0, _SHORTEST_TOKEN)
+        return token_of(read_all(answer, ERROR_LIMIT, what))
+
+
+def token_of(body: bytes) -> tuple[str, float]:
+    """The token that a token server's answer holds, and for how many seconds it is good. Raises RegistryFailure."""
+    import json
+
+    try:
+        document = json.loads(body.decode("utf-8"))
+        token = document.get("token") or document.get("access_token")
+        seconds = document.get("expires_in") or 0
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise RegistryFailure(f"{_WITHOUT}: its answer is not a token") from error
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or len(token) > _LONGEST_TOKEN:
+        raise RegistryFailure(f"{_WITHOUT}: its answer is not a token")
+    return token, float(min(max(seconds if isinstance(seconds, int) else 0, _SHORTEST_TOKEN), _LONGEST_LIFE))
 
 
 def basic(username: str, password: str) -> str:

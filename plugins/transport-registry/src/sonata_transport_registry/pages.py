@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 MOST_PAGES = 10_000
 MOST_ITEMS = 1_000_000
+_LONGEST_LINK = 1 << 16
 
 
 def next_link(header: str) -> str:
     """The address of a `Link` header with `rel="next"` (RFC 8288); only path and query of it are used."""
     at = 0
+    header = header[:_LONGEST_LINK]  # many headers come as one, and a hundred of them may be megabytes
     while (begin := header.find("<", at)) >= 0:
         end = header.find(">", begin)
         if end < 0:
             return ""
-        rest = header[end + 1 :]
-        following = rest.find("<")
-        parameters = (rest if following < 0 else rest[:following]).replace(" ", "")
+        following = header.find("<", end)
+        parameters = header[end + 1 : following if following >= 0 else len(header)].replace(" ", "")
         if 'rel="next"' in parameters or "rel=next" in parameters:
             return header[begin + 1 : end]
         at = end + 1

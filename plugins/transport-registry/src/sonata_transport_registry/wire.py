@@ -107,15 +107,7 @@ class Wire:
 
     def _pause(self, attempt: int, wanted: str) -> float:
         """Backoff: `retry_delay` doubling; `Retry-After` in seconds or as a date wins. At most a minute."""
-        seconds = self._options.retry_delay * float(2**attempt)
-        if wanted.isascii() and wanted.isdigit():
-            seconds = float(wanted[:9])
-        elif wanted:
-            import time
-            from email.utils import mktime_tz, parsedate_tz
-
-            when = parsedate_tz(wanted)
-            seconds = mktime_tz(when) - time.time() if when else seconds
+        seconds = wanted_pause(wanted, self._options.retry_delay * float(2**attempt))
         return min(max(seconds, 0.0), _LONGEST_WAIT)
 
     def _followed(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
@@ -254,6 +246,22 @@ def _proxy_headers(proxy: str) -> dict[str, str]:
     from urllib3 import make_headers
 
     return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+
+
+def wanted_pause(text: str, usual: float) -> float:
+    """Seconds that a `Retry-After` asks for, maybe below zero; `usual` where it makes no sense."""
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    if not text:
+        return usual
+    import time
+    from email.utils import mktime_tz, parsedate_tz
+
+    try:
+        when = parsedate_tz(text[:100])
+        return mktime_tz(when) - time.time() if when else usual
+    except (ValueError, OverflowError, LookupError):  # a date that no calendar has
+        return usual
 
 
 def read_all(answer: BaseHTTPResponse, limit: int, what: str) -> bytes:

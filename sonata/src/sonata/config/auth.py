@@ -19,6 +19,7 @@ from sonata_core.models.process import Command, CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeGuard
 
     Run = Callable[[Command], CommandResult]
 
@@ -109,6 +110,10 @@ def read_file(path: str) -> dict[str, Any]:
         at = getattr(error, "lineno", 1)
         cause = getattr(error, "msg", "is not UTF-8")
         raise UsageError(f"{path}:{at}: {cause}", hint="Mend the file, or remove it and log in again.") from error
+    except RecursionError as error:
+        raise UsageError(
+            f"{path}:1: nested too deeply", hint="Mend the file, or remove it and log in again."
+        ) from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}:1: want an object", hint="Mend the file, or remove it and log in again.")
     return content
@@ -163,9 +168,12 @@ def _decoded(entry: object, path: str, key: str) -> Credentials | None:
     if not colon:
         return None
     token = entry.get("identitytoken")
-    return Credentials(
-        username=user, password=password.strip("\0"), identity_token=token if isinstance(token, str) else ""
-    )
+    return Credentials(username=user, password=password.strip("\0"), identity_token=token if _is_text(token) else "")
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string that can be sent: JSON can write halves of characters, which nothing can encode."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _ask(helper: str, host: str, run: Run) -> Credentials | None:
@@ -183,9 +191,9 @@ def _ask(helper: str, host: str, run: Run) -> Credentials | None:
     try:
         answer = json.loads(result.stdout)
         user, secret = answer["Username"], answer["Secret"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         user = secret = None
-    if not isinstance(user, str) or not isinstance(secret, str):
+    if not _is_text(user) or not _is_text(secret):
         raise ExternalFailure(f"credential helper {program} gave no Username and Secret for {host}")
     if user == "<token>":
         return Credentials(identity_token=secret)
@@ -209,7 +217,7 @@ def listed(helper: str, run: Run) -> tuple[str, ...]:
     result = run(Command(argv=(program, "list"), input=b"", timeout=_HELPER_SECONDS))
     try:
         found = json.loads(result.stdout[:_LARGEST]) if result.code == 0 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ExternalFailure(
@@ -220,7 +228,7 @@ def listed(helper: str, run: Run) -> tuple[str, ...]:
 
 def _trusted(helper: str) -> str:
     """A helper's path. Only the system's own folders are searched: a PATH from elsewhere could name any program."""
-    if not helper or "/" in helper or helper.startswith("."):
+    if not helper or "/" in helper or helper.startswith(".") or not (helper.isascii() and helper.isprintable()):
         raise UsageError(f"credential helper {helper!r}: want a plain name", hint="It is docker-credential-NAME.")
     for folder in _HELPER_DIRS:
         path = f"{folder}/docker-credential-{helper}"

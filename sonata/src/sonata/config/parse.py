@@ -31,6 +31,8 @@ def read_toml(path: str) -> tuple[dict[str, Any], str]:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8", hint="Configuration files are UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(_syntax(path, str(error), text), hint=f"Mend that line of {path}.") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; tables without end
+        raise UsageError(f"{path}: a number is too long, or something too deep", hint=f"Mend {path}.") from error
 
 
 def _syntax(path: str, message: str, text: str) -> str:

@@ -43,6 +43,8 @@ def _read(path: str) -> dict[str, Any]:
     except ValueError as error:
         at = getattr(error, "lineno", 1)
         raise UsageError(f"invalid policy in {path!r}: line {at}: {getattr(error, 'msg', error)}", hint=hint) from error
+    except RecursionError as error:
+        raise UsageError(f"invalid policy in {path!r}: it is nested too deeply", hint=hint) from error
     if not isinstance(content, dict):
         raise UsageError(f"invalid policy in {path!r}: line 1: want an object", hint=hint)
     return content

@@ -265,7 +265,7 @@ def _domain(domain: str) -> bool:
     if colon and not (port.isascii() and port.isdigit()):
         return False
     labels = host.lower().split(".")
-    return all(
+    return host.isascii() and all(
         label and not set(label) - _WORD - {"-"} and not label.startswith("-") and not label.endswith("-")
         for label in labels
     )

@@ -69,7 +69,7 @@ def size(value: object) -> int:
     unit = lower[len(digits) :].replace("ib", "").rstrip("b") or ""
     try:
         return int(float(digits) * _UNITS[unit])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise ValueError("want a size such as 65536k") from None
 
 

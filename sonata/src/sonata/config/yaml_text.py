@@ -60,6 +60,8 @@ def loads(text: str) -> Any:
         raise ValueError(f"line {mark.line + 1 if mark else 1}: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML: {str(error).splitlines()[0]}") from error
+    except (AttributeError, LookupError, TypeError, OverflowError) as error:  # `!!bool perhaps`, `!!int [1]`
+        raise ValueError("a tag does not fit the value that it stands before") from error
 
 
 def _check(text: str) -> None:

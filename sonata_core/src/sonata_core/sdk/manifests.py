@@ -21,17 +21,33 @@ _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
 def load_object(content: bytes, what: str, limit: int = MANIFEST_LIMIT) -> dict[str, object]:
-    """Parse a stranger's JSON object. Raises Damaged for what is longer than `limit` bytes, too deep, or no object."""
+    """Parse a stranger's JSON object. Raises Damaged for what is longer than `limit` bytes, too deep, or no object.
+
+    Halves of characters (`\\ud800`) become U+FFFD.
+    """
     from sonata_core import json_text
 
     if len(content) > limit:
         raise Damaged(f"{what} has {len(content)} bytes, more than the {limit} that are accepted")
     try:
         value = json_text.loads(content.decode("utf-8"), constants=False)
+        if b"\\ud" in content or b"\\uD" in content:
+            value = _encodable(value)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{what} is not valid JSON: {str(error)[:200]}") from error
     if not isinstance(value, dict):
         raise Damaged(f"{what} is not a JSON object")
+    return value
+
+
+def _encodable(value: object) -> object:
+    """The value with U+FFFD for every half of a character, as Go reads it: nothing could print or keep such a half."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
     return value
 
 
