@@ -189,6 +189,8 @@ class PrivateHost:
             "layers": [name for name in self.listed(f"{self.graph}/overlay") if len(name) == 64],
             "links of layers": self.listed(f"{self.graph}/overlay/l"),
             "folders": [name for name in self.listed(f"{self.graph}/overlay-containers") if len(name) == 64],
+            "half-made layers": self.listed(f"{self.graph}/overlay/staging"),
+            "temporary files": self.listed("/var/tmp"),
             "locks": self.listed(f"{self.run_root}/sonata/locks"),
             "run folders": [name for name in self.listed(f"{self.run_root}/overlay-containers") if len(name) == 64],
         }

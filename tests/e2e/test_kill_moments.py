@@ -14,6 +14,7 @@ from private_host import LONG, Ended, PrivateHost, difference, host_needs, packe
 
 pytestmark = host_needs()
 MOMENTS = 50
+MANY = 100
 SAMPLE = 8
 SEED = int(os.environ.get("SONATA_SEED", "2"))
 
@@ -29,6 +30,9 @@ RUNS = {
 PORT = ["-p", "18080:80", "--cgroup-parent", "GROUP"]
 CREATE = ["create", "--name", "victim", "-v", "/data", *PORT, "IMAGE", "sleep", "1000"]
 RM = ["rm", "-f", "-v", "-t", "0", "victim"]
+PULL = ["pull", "-q", "--tls-verify=false", "BIG"]
+RMI = ["rmi", "-f", "BIG"]
+OF_IMAGES = ("rmi", "push", "load", "save", "commit")
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +47,19 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
         made.ok("volume", "create", "kept")
         made.ok("create", "--name", "keeper", "-v", "kept:/data", made.image, "true")
         made.ok("run", "--rm", made.image, "true")  # what a first run on a network sets up for good
+        big = f"{made.registry}/big:1"
+        made.ok("pull", "-q", "--tls-verify=false", big)
+        made.ok("save", "-q", "-o", f"{base}/big.tar", big)
+        made.ok("rmi", big)
         yield made
 
 
-def moments() -> list[int]:
-    """All fifty in the long check; otherwise a few, one from every part of the command, chosen by a seed."""
+def moments(many: int = MOMENTS) -> list[float]:
+    """Parts of a command's time: all in the long check; otherwise a few, one from every stretch, chosen by a seed."""
     if LONG:
-        return list(range(1, MOMENTS + 1))
+        return [number / many for number in range(1, many + 1)]
     dice = random.Random(SEED)
-    step = MOMENTS / SAMPLE
-    return [min(MOMENTS, 1 + int(part * step + dice.random() * step)) for part in range(SAMPLE)]
+    return [(part + dice.random()) / SAMPLE for part in range(SAMPLE)]
 
 
 def duration(host: PrivateHost, words: list[str], after: Callable[[], None], before: Callable[[], None]) -> float:
@@ -95,7 +102,7 @@ def test_run(host: PrivateHost, how: str) -> None:
     whole = duration(host, words, clear, lambda: None)
     before = host.world()
     for moment in moments():
-        killed = host.killed_after(whole * moment / MOMENTS, *words)
+        killed = host.killed_after(whole * moment, *words)
         every_command_works(host)
         check_acknowledged(host, killed, moment)
         clear()
@@ -104,7 +111,7 @@ def test_run(host: PrivateHost, how: str) -> None:
         repaired(host, before, moment)
 
 
-def check_acknowledged(host: PrivateHost, killed: Ended, moment: int) -> None:
+def check_acknowledged(host: PrivateHost, killed: Ended, moment: float) -> None:
     """A container whose id was printed is there and runs."""
     if len(killed.out) == 64:
         status = host.ok("inspect", "--format", "{{.Id}} {{.State.Status}}", "victim")
@@ -130,7 +137,7 @@ def test_remove(host: PrivateHost) -> None:
     before = host.world()
     for moment in moments():
         host.ok(*start)
-        killed = host.killed_after(whole * moment / MOMENTS, *words)
+        killed = host.killed_after(whole * moment, *words)
         every_command_works(host)
         if killed.out == "victim":
             assert host("container", "exists", "victim").code == 1, moment
@@ -155,7 +162,11 @@ OTHERS: dict[str, tuple[list[list[str]], list[str], list[list[str]]]] = {
     "artifact add": ([], ["artifact", "add", "localhost/a", "FILE"], [["artifact", "rm", "-i", "localhost/a"]]),
     "artifact pull": ([], ["artifact", "pull", "-q", "--tls-verify=false", "BIG"], [["artifact", "rm", "-i", "BIG"]]),
     "artifact rm": ([["artifact", "add", "--replace", "localhost/a", "FILE"]], ["artifact", "rm", "localhost/a"], []),
-    "rmi": ([["pull", "-q", "--tls-verify=false", "BIG"]], ["rmi", "BIG"], [["rmi", "-f", "BIG"]]),
+    "rmi": ([PULL], ["rmi", "BIG"], [RMI]),
+    "push": ([PULL], ["push", "-q", "--tls-verify=false", "BIG", "NEW"], [RMI]),
+    "load": ([], ["load", "-q", "-i", "BIGTAR"], [RMI]),
+    "save": ([PULL], ["save", "-q", "-o", "SAVED", "BIG"], [RMI]),
+    "commit": ([CREATE], ["commit", "-q", "victim", "localhost/c:1"], [["rmi", "-f", "localhost/c:1"], RM]),
 }
 """What comes before, the command that is killed, and what takes its effect away; the last may find nothing to do."""
 
@@ -166,31 +177,50 @@ def test_other_commands(host: PrivateHost, name: str) -> None:
 
     def words_of(line: list[str]) -> list[str]:
         known = {"IMAGE": host.image, "BIG": f"{host.registry}/big:1", "GROUP": host.group}
-        known["FILE"] = f"{host.base}/image-big/2.tar"
+        known |= {"FILE": f"{host.base}/image-big/2.tar", "BIGTAR": f"{host.base}/big.tar"}
+        # Each time another repository: what the registry has already is not sent again.
+        known |= {"SAVED": f"{host.base}/saved.tar", "NEW": f"{host.registry}/new{len(tries)}:1"}
         return [known.get(word, word) for word in line]
 
     prepare, line, clear = OTHERS[name]
+    tries: list[None] = []
 
     def ready() -> None:
+        tries.append(None)
         for words in prepare:
             host.ok(*words_of(words))
 
     def away() -> None:
         for words in clear:
             host(*words_of(words))
+        Path(host.base, "saved.tar").unlink(missing_ok=True)
 
-    words = words_of(line)
-    whole = duration(host, words, away, ready)
+    whole = duration(host, words_of(line), away, ready)
     before = host.world()
-    for moment in moments() if LONG else moments()[1::3]:
+    many = moments(MANY if name in OF_IMAGES else MOMENTS)
+    for moment in many if LONG else many[1::3] if name not in OF_IMAGES else many[2::4]:
         ready()
-        host.killed_after(whole * moment / MOMENTS, *words)
+        words = words_of(line)
+        killed = host.killed_after(whole * moment, *words)
         every_command_works(host)
+        check_made(host, name, killed, moment)
         away()
         ready()
         host.ok(*words)
         away()
         repaired(host, before, moment)
+
+
+def check_made(host: PrivateHost, name: str, killed: Ended, moment: float) -> None:
+    """An image whose id was printed is there."""
+    if name == "commit" and len(killed.out) == 64:
+        assert host.ok("inspect", "--format", "{{.Id}}", "localhost/c:1") == killed.out, moment
+    if name == "save":  # the archive is whole, or it is not there
+        archive = Path(host.base, "saved.tar")
+        assert not archive.exists() or archive.stat().st_size in (0, Path(host.base, "big.tar").stat().st_size), moment
+        assert sorted(path.name for path in Path(host.base).glob("*saved*")) in ([], ["saved.tar"]), moment
+    if name == "load" and killed.out.startswith("Loaded image"):
+        assert host("image", "exists", f"{host.registry}/big:1").code == 0, moment
 
 
 def test_pull(host: PrivateHost) -> None:
@@ -202,8 +232,8 @@ def test_pull(host: PrivateHost) -> None:
 
     whole = duration(host, words, clear, lambda: None)
     before = host.world()
-    for moment in moments():
-        killed = host.killed_after(whole * moment / MOMENTS, *words)
+    for moment in moments(MANY):
+        killed = host.killed_after(whole * moment, *words)
         every_command_works(host)
         if len(killed.out) == 64:
             assert host.ok("inspect", "--format", "{{.Id}}", image) == killed.out
