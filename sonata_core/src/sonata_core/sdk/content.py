@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from errno import EACCES, EDQUOT, EFBIG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
+from errno import EACCES, EDQUOT, EFBIG, EINVAL, EISDIR, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP, EPERM, EROFS
 
 from sonata_core.errors import Damaged, Denied, NotFound, SonataError, Unavailable, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -160,36 +160,54 @@ def write_all(fd: int, chunk: memoryview | bytes) -> None:
 
 
 class NewFile:
-    """A file that gets its name only when it is whole, by `keep`; left without that, it is forgotten."""
+    """A file that gets its name only when it is whole, by `keep`; left without that, it is forgotten.
+
+    Until then it has no name at all, where the file system can do that: whoever is killed leaves nothing.
+    """
 
     def __init__(self, path: str, mode: int = 0o644) -> None:
         self.path = path
         self._mode = mode
         folder, name = os.path.split(path)
         self._temporary = os.path.join(folder, f".{name[:64]}.{os.urandom(6).hex()}")
+        self._named = False
         self.fd = -1
 
     def __enter__(self) -> NewFile:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self.fd = os.open(self._temporary, flags, self._mode)
+            self.fd = self._open()
         except OSError as error:
             raise file_error(f"open {self.path}", error) from error
         return self
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CLOEXEC
+        try:
+            return os.open(os.path.dirname(self.path) or ".", flags | os.O_TMPFILE, self._mode)
+        except OSError as error:
+            if error.errno not in (EOPNOTSUPP, EISDIR, EINVAL):
+                raise
+        fd = os.open(self._temporary, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, self._mode)
+        self._named = True
+        return fd
 
     def keep(self, *, sync: bool = False) -> None:
         """Give the file its name, over an older file of that name."""
         try:
             if sync:
                 os.fdatasync(self.fd)
+            if not self._named:
+                # A folder's number makes Python call linkat, which follows; a path that begins with / ignores it.
+                os.link(f"/proc/self/fd/{self.fd}", self._temporary, src_dir_fd=self.fd, follow_symlinks=True)
+                self._named = True
             os.replace(self._temporary, self.path)
         except OSError as error:
             raise file_error(f"write {self.path}", error) from error
-        self._temporary = ""
+        self._named = False
 
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
-        if self._temporary:
+        if self._named:
             os.unlink(self._temporary)
 
 
