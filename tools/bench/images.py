@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,8 +19,19 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import make_image
 
-LAYERS, FILES, SIZE = 10, 20_000, 280 << 20
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+class Shape(NamedTuple):
+    """An image: its name, and how many layers, files and bytes it has in all."""
+
+    name: str
+    layers: int
+    files: int
+    size: int
+
+
+LARGE = Shape("large", layers=10, files=20_000, size=280 << 20)
 
 
 class Blob(NamedTuple):
@@ -30,33 +42,37 @@ class Blob(NamedTuple):
     digest: str
 
 
-def large_layers(folder: Path) -> list[Blob]:
-    """Ten layers with 2,000 files each, 280 MB together, of which gzip saves about half.
+def layers(folder: Path, shape: Shape = LARGE) -> list[Blob]:
+    """The layers of an image, below a folder of its name; gzip saves about half of them.
 
     Another process makes them: a program's peak memory, as the kernel tells it, is at least that of who started it.
     """
-    made = subprocess.run([sys.executable, __file__, str(folder)], check=True, capture_output=True, text=True)
+    place = folder / shape.name
+    place.mkdir()
+    words = [sys.executable, __file__, str(place), *(str(one) for one in shape)]
+    made = subprocess.run(words, check=True, capture_output=True, text=True)
     return [Blob(Path(path), diff, digest) for path, diff, digest in json.loads(made.stdout)]
 
 
-def _make_layers(folder: Path) -> None:
+def _make_layers(folder: Path, shape: Shape) -> None:
     found = []
-    for number in range(LAYERS):
+    for number in range(shape.layers):
         path = folder / f"layer{number}.tar.gz"
-        content = _large_layer(number)
+        content = _layer(number, shape)
         packed = gzip.compress(content, 1, mtime=0)
         path.write_bytes(packed)
         found.append((str(path), _sha(content), _sha(packed)))
     print(json.dumps(found))
 
 
-def _large_layer(number: int) -> bytes:
+def _layer(number: int, shape: Shape) -> bytes:
     source = random.Random(number)
     words = [source.randbytes(8).hex().encode() for _ in range(512)]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for place in range(FILES // LAYERS):
-            length = SIZE // FILES + source.randrange(-8000, 8000)
+        usual = shape.size // shape.files
+        for place in range(shape.files // shape.layers):
+            length = usual + source.randrange(-(usual // 2), usual // 2)
             text = b" ".join(source.choices(words, k=length // 34))
             content = text + source.randbytes(length - len(text))
             entry = tarfile.TarInfo(f"data/{number}/{place % 40}/file{place}")
@@ -65,8 +81,8 @@ def _large_layer(number: int) -> bytes:
     return out.getvalue()
 
 
-def push_large(layers: list[Blob], address: str) -> str:
-    """Put the large image into a registry; its name."""
+def push(layers: list[Blob], address: str, name: str = LARGE.name) -> str:
+    """Put an image of these layers into a registry; its name there."""
     config = json.dumps(
         {
             "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
@@ -75,9 +91,9 @@ def push_large(layers: list[Blob], address: str) -> str:
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.diff_id}" for layer in layers]},
         }
     ).encode()
-    _put_blob(address, config)
+    _put_blob(address, name, config)
     for layer in layers:
-        _put_blob(address, layer.path.read_bytes())
+        _put_blob(address, name, layer.path.read_bytes())
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
@@ -95,12 +111,23 @@ def push_large(layers: list[Blob], address: str) -> str:
             for layer in layers
         ],
     }
-    _request("PUT", f"http://{address}/v2/large/manifests/1", json.dumps(manifest).encode(), _MANIFEST)
-    return f"{address}/large:1"
+    _request("PUT", f"http://{address}/v2/{name}/manifests/1", json.dumps(manifest).encode(), _MANIFEST)
+    return f"{address}/{name}:1"
 
 
-def _put_blob(address: str, content: bytes) -> None:
-    begun = _request("POST", f"http://{address}/v2/large/blobs/uploads/", b"")
+def forget(registry: Path, repository: str) -> None:
+    """Have a registry's folder know nothing of what was pushed below a name, nor of any blob that nothing else has."""
+    top = registry / "docker/registry/v2"
+    shutil.rmtree(top / "repositories" / repository)
+    kept = {one.parent.name for one in (top / "repositories").glob("**/_layers/sha256/*/link")}
+    kept |= {one.parent.name for one in (top / "repositories").glob("**/_manifests/revisions/sha256/*/link")}
+    for blob in (top / "blobs/sha256").glob("*/*"):
+        if blob.name not in kept:
+            shutil.rmtree(blob)
+
+
+def _put_blob(address: str, name: str, content: bytes) -> None:
+    begun = _request("POST", f"http://{address}/v2/{name}/blobs/uploads/", b"")
     place = begun + ("&" if "?" in begun else "?") + f"digest=sha256:{_sha(content)}"
     _request("PUT", place, content, "application/octet-stream")
 
@@ -154,4 +181,4 @@ def _sha(content: bytes) -> str:
 
 
 if __name__ == "__main__":
-    _make_layers(Path(sys.argv[1]))
+    _make_layers(Path(sys.argv[1]), Shape(sys.argv[2], *(int(word) for word in sys.argv[3:])))

@@ -23,6 +23,7 @@ import daily
 import images
 import report
 import rows
+import shipping
 from measure import Program
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
     "at-once": rows.at_once,
     "listing": rows.listing,
     "moving": rows.moving,
+    "shipping": shipping.shipping,
     "ending": daily.ending,
     "filters": daily.filters,
     "logs": daily.logs,
@@ -55,9 +57,10 @@ def main() -> int:
             for one in world.programs:
                 (work / "small.tar").write_bytes(images.small())
                 one.do("load", "-q", "-i", str(work / "small.tar"))
-            if "moving" in asked.rows:
+            if {"moving", "shipping"} & set(asked.rows):
                 registry = _registry(work, world.registry)
-                world.layers.extend(images.large_layers(work))
+            if "moving" in asked.rows:
+                world.layers.extend(images.layers(work))
             return _measure(asked, world)
         finally:
             if registry is not None:
@@ -72,6 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--peer-run", default="", help="options that its `run` needs, such as --ulimit nofile=1000:1000"
     )
+    parser.add_argument("--copier", default=shutil.which("skopeo") or "skopeo", help="the Skopeo to compare with")
     parser.add_argument("--sonata", default="", help="an installed sonata, in place of wheels built now")
     parser.add_argument("--times", type=int, default=10, help="runs that count, of each row and program")
     parser.add_argument("--objects", default="1,100,500", help="numbers of objects for the rows of lists")
@@ -96,7 +100,9 @@ def _world(asked: argparse.Namespace, work: Path, sonata: str) -> rows.World:
         programs.append(Program(name, (path, *words), tuple(shlex.split(more))))
         stores.append(str(home / "root"))
     objects = tuple(int(one) for one in asked.objects.split(","))
-    return rows.World(programs, stores, work, asked.times, objects, f"127.0.0.1:{_free_port()}", [])
+    return rows.World(
+        programs, stores, work, asked.times, objects, f"127.0.0.1:{_free_port()}", [], tuple(shlex.split(asked.copier))
+    )
 
 
 def _measure(asked: argparse.Namespace, world: rows.World) -> int:

@@ -37,6 +37,8 @@ class World(NamedTuple):
     objects: tuple[int, ...]
     registry: str
     layers: list[images.Blob]
+    copier: tuple[str, ...]
+    """What copies images beside us: Skopeo."""
 
 
 def running(world: World) -> Iterator[Row]:
@@ -148,7 +150,7 @@ def listing(world: World) -> Iterator[Row]:
 
 def moving(world: World) -> Iterator[Row]:
     """Pull, save and load of a large image."""
-    name = images.push_large(world.layers, world.registry)
+    name = images.push(world.layers, world.registry)
     pull = ("pull", "-q", "--tls-verify=false", name)
     times = max(world.times // 2, 3)
     for driver in ("overlay", "vfs"):
