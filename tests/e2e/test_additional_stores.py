@@ -87,9 +87,10 @@ def test_a_name_of_ones_own_is_a_record_of_ones_own(stores: tuple[PlainStore, Pl
 
 def test_what_is_there_is_not_brought_again(stores: tuple[PlainStore, PlainStore]) -> None:
     theirs, mine = stores
-    done = mine("load", "-i", f"{theirs.base}/box.tar")
+    done = mine("load", "--progress", "json", "-i", f"{theirs.base}/box.tar")
     assert done.returncode == 0
-    assert b"already exists" in done.stderr
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [one["state"] for one in told if one["event"] == "end" and one["kind"] == "blob"] == ["exists"]
     driver = mine.program[mine.program.index("--storage-driver") + 1]
     own = Path(mine.base, "root", f"{driver}-layers/layers.json")
     assert not own.exists() or json.loads(own.read_text() or "[]") in ([], None)

@@ -36,7 +36,7 @@ class Store:
     def refused(self, *words: str) -> str:
         done = self(*words)
         assert done.returncode == 125, (words, done)
-        return done.stderr.partition("\n")[0].removeprefix("Error: ")
+        return next(line for line in done.stderr.splitlines() if line.startswith("Error: ")).removeprefix("Error: ")
 
     def manifest(self, name: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(self.out("inspect", name))["Manifest"]

@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 import hostile_archives
 import hostile_manifests
 from luck_world import World, busybox_layer, own_network, tar_of, world, write_archive
+from peak import watched
 
 __all__ = ["own_network", "world"]
 pytestmark = pytest.mark.needs_root
@@ -23,26 +23,6 @@ SECONDS = 60
 """More than any of them may take, on a slow machine."""
 KILOBYTES = 250_000
 """More memory than any of them may need."""
-
-
-def peak(pid: int) -> int:
-    """The most memory that a process has had, in kB; 0 for one that is not ours yet, or no more.
-
-    Not what its parent is told in the end: that counts the memory which this process had when it was started.
-    """
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return int(found["VmHWM"].split()[0]) if "VmHWM" in found and "launch.py" in cmdline(pid) else 0
-
-
-def cmdline(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 class Doors:
@@ -74,11 +54,7 @@ class Doors:
         said = self.folder / "said"
         with open(data or os.devnull, "rb") as given, open(said, "wb") as err, open(self.folder / "out", "wb") as out:
             process = subprocess.Popen(self.world.argv(*words), env=self.world.env, stdin=given, stdout=out, stderr=err)
-        deadline, used = time.monotonic() + SECONDS, 0
-        while process.poll() is None:
-            used = max(used, peak(process.pid))
-            assert time.monotonic() < deadline, (name, words, "hangs", process.kill())
-            time.sleep(0.003)
+        used = watched(process, SECONDS)
         text = said.read_text(errors="replace")
         assert process.returncode in (0, 125), (name, words, process.returncode, text[-2000:])
         assert "Traceback" not in text, (name, words, text[-3000:])

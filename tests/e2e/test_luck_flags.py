@@ -37,9 +37,9 @@ OURS = {
     "inspect --type bogus c1": 'invalid type "bogus": must be',
     "inspect --format {{.Bogus}} c1": "can't evaluate field Bogus in type",
     "tag IMG UPPER": "repository name must be lowercase",
-    "pull docker:x": "docker: reference must start with //",
+    "pull docker:x": 'parsing reference "docker:x": invalid reference format',
     "pull bogus://x": "invalid reference format",
-    "pull --creds x localhost:1/x": "connection refused",
+    "pull --creds x localhost:1/x": "could not read password from terminal",
     "load -i /nosuch": "/nosuch: no such file or directory",
     "network create --driver bogus n": "unsupported driver bogus",
     "network rm podman": "default network podman cannot be removed",
@@ -72,6 +72,9 @@ def test_as_podman(crowd: World, case: dict[str, Any]) -> None:
     before = crowd.rows("container")
     done = crowd.do(*words)
     line = " ".join(words).replace(IMAGE, "IMG")
+    if "--blkio-weight" in words and done.code == 0 and not done.err:
+        assert list(Path("/sys/fs/cgroup/blkio").glob("*/blkio.bfq.weight")), "nothing takes the weight"
+        return
     if line in OURS:
         assert OURS[line] in done.err, done
         return

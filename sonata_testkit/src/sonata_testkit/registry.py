@@ -474,9 +474,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, "BLOB_UPLOAD_UNKNOWN", "upload unknown")
         if self.command == "GET":
             return self._answer(204, b"", {"Range": f"0-{max(len(content) - 1, 0)}", "Location": f"{place}{session}"})
-        content += self._patched(session, content)
-        if self.close_connection:
+        more = self._patched(session, content)
+        if more is None:
             return None
+        content += more
         if self.command == "PATCH":
             registry.uploads[session] = content
             return self._answer(202, b"", {"Location": f"{place}{session}?state=x"})
@@ -487,8 +488,8 @@ class _Handler(BaseHTTPRequestHandler):
         registry.add_blob(repository, content)
         return self._answer(201, b"", {"Docker-Content-Digest": digest})
 
-    def _patched(self, session: str, content: bytes) -> bytes:
-        """The body of a request that goes on with an upload, unless it is too large, or the line breaks."""
+    def _patched(self, session: str, content: bytes) -> bytes | None:
+        """The body of a request that goes on with an upload; None where it is too large, or the line breaks."""
         trouble, size = self.registry.trouble, int(self.headers.get("Content-Length") or 0)
         given = self.headers.get("Content-Range", "")
         wrong = bool(given) and not given.startswith(f"{len(content)}-")
@@ -496,7 +497,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._body()
             self.close_connection = True
             self._answer(416 if wrong else 413, b"")
-            return b""
+            return None
         if not 0 <= trouble.upload_cut < size:
             return self._body()
         self.registry.uploads[session] = content + self.rfile.read(trouble.upload_cut)
@@ -505,7 +506,7 @@ class _Handler(BaseHTTPRequestHandler):
         trouble.upload_cut = -1
         self.connection.shutdown(socket.SHUT_RDWR)
         self.close_connection = True
-        return b""
+        return None
 
     def _begin(self, repository: str, place: str) -> None:
         registry = self.registry
