@@ -53,6 +53,17 @@ def test_a_foreign_process_is_not_taken_for_the_keeper(host: OrdinaryHost) -> No
     assert host.runtime("libpod/tmp/pause.pid").read_text() != "1"
 
 
+def test_a_process_of_roots_is_not_taken_for_the_keeper_whatever_its_name(host: OrdinaryHost) -> None:
+    host.as_root("sh", "-c", "sleep 1000 >/dev/null 2>&1 &")
+    foreign = next(str(pid) for pid, words in host.proc().items() if words == "sleep 1000")
+    host.runtime("libpod/tmp/pause.pid").write_text(foreign)
+    try:
+        assert host.ok("images", "-q") != ""
+        assert host.runtime("libpod/tmp/pause.pid").read_text() != foreign
+    finally:
+        host.as_root("kill", foreign)
+
+
 def test_what_the_user_makes_is_his(host: OrdinaryHost) -> None:
     host.home("data").mkdir(mode=0o777)
     host.home("data").chmod(0o777)

@@ -57,9 +57,11 @@ def keeper(path: str) -> int:
             pid = int(file.read(32))
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             name = file.read().rstrip("\n")
+        # Of another user's process, which has a number that was ours, even this is hidden.
+        apart = os.readlink(f"/proc/{pid}/ns/user") != _own_namespace()
     except (OSError, ValueError):
         return 0
-    return pid if pid > 1 and name in _NAMES and os.readlink(f"/proc/{pid}/ns/user") != _own_namespace() else 0
+    return pid if pid > 1 and name in _NAMES and apart else 0
 
 
 def _own_namespace() -> str:
