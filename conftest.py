@@ -48,11 +48,24 @@ def pytest_configure(config: pytest.Config) -> None:
 _OURS = pytest.StashKey[str]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--failed-to FILE`: the names of tests that failed, a line each (`tools/second_look.py`)."""
+    parser.addoption("--failed-to", metavar="FILE", help="write the names of failed tests to FILE")
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """After a run that went well its folder goes; after any other it stays, to be looked at."""
     made = session.config.stash.get(_OURS, None)
     if made and exitstatus == 0:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write down what failed, for those who asked."""
+    if config.option.failed_to:
+        stats = terminalreporter.stats
+        names = dict.fromkeys(report.nodeid for word in ("failed", "error") for report in stats.get(word, ()))
+        Path(config.option.failed_to).write_text("\n".join(names))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -177,8 +190,8 @@ def _processes(base: str) -> set[tuple[int, str]]:
 
 
 def _new_processes(base: str, before: set[tuple[int, str]]) -> list[str]:
-    """Helpers may take a moment to end; two seconds are enough for any of them."""
-    deadline = time.monotonic() + 2
+    """Helpers may take a moment to end, and more of it on a busy machine."""
+    deadline = time.monotonic() + 10
     while new := _processes(base) - before:
         if time.monotonic() > deadline:
             return [f"process {pid}: {words}" for pid, words in sorted(new)]

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import packages
+import second_look
 import workspace
 
 ROOT = workspace.ROOT
@@ -68,7 +69,8 @@ def everything(_words: list[str], extra: list[str]) -> int:
     """All that this host can run."""
     prepare_host()
     workspace.prepare()
-    return _all_of(_lint(), [_pytest("-m", "not slow", *_workers(), *extra)])
+    linted = _all_of(_lint())
+    return second_look.run(["-m", "not slow", *_workers(), *extra]) or linted
 
 
 def long(_words: list[str], extra: list[str]) -> int:
