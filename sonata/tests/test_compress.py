@@ -159,3 +159,37 @@ def test_verifying_reader():
 def test_digests_are_checked_before_use(bad):
     with pytest.raises(Damaged):
         parse_digest(bad)
+
+
+def test_zstd_comes_in_steps_however_dense():
+    bomb = zstandard.compress(bytes(200 << 20), 19)
+    assert len(bomb) < 30_000
+    stream, most, size = Decompressor(io.BytesIO(bomb)), 0, 0
+    while part := stream._step():
+        most, size = max(most, len(part)), size + len(part)
+    assert size == 200 << 20
+    assert most <= 1 << 20
+
+
+def test_tiny_blocks_do_not_slow_it_down():
+    header = zstandard.compress(b"x", 1)[:6]
+    frame = header[:4] + b"\x00\x58" + b"\x00\x00\x00" * 300_000 + b"\x0b\x00\x00y"
+    stream = Decompressor(io.BytesIO(frame + ZSTD))
+    assert stream.readall() == b"y" + DATA
+
+
+@pytest.mark.parametrize("level", [-5, 1, 3, 19])
+@pytest.mark.parametrize("checksum", [True, False])
+def test_zstd_of_every_kind(level, checksum):
+    for plain in (b"", b"a", DATA, bytes(3 << 20), DATA * 3):
+        for sized in (True, False):
+            maker = zstandard.ZstdCompressor(level=level, write_checksum=checksum, write_content_size=sized)
+            packed = maker.compress(plain)
+            if not sized:
+                engine = maker.compressobj()
+                packed = engine.compress(plain[:1000]) + engine.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+                packed += engine.compress(plain[1000:]) + engine.flush()
+            for reader in (io.BytesIO, Dribble):
+                assert Decompressor(reader(packed * 2)).readall() == plain * 2
+            with pytest.raises(Damaged, match="cut short"):
+                Decompressor(io.BytesIO(packed[:-1])).readall()

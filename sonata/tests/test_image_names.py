@@ -15,6 +15,7 @@ from sonata.image.reference import (
     local_name,
     short_candidates,
     split_transport,
+    transport_or_name,
 )
 from sonata_core.errors import Denied, NotFound, UsageError
 from sonata_core.models.ids import Digest
@@ -23,6 +24,12 @@ from sonata_core.models.media import DOCKER_LIST, OCI_INDEX
 from sonata_core.naming import parse_name
 
 D = "sha256:" + "a" * 64
+
+
+def test_a_name_may_be_that_of_a_transport() -> None:
+    assert transport_or_name("docker:3") == ("", "docker:3")
+    assert transport_or_name("docker://x/y:1") == ("docker", "//x/y:1")
+    assert transport_or_name("oci:x") == ("oci", "x")
 
 
 def test_transports_are_told_from_names() -> None:

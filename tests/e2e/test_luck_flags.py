@@ -37,14 +37,13 @@ OURS = {
     "inspect --type bogus c1": 'invalid type "bogus": must be',
     "inspect --format {{.Bogus}} c1": "can't evaluate field Bogus in type",
     "tag IMG UPPER": "repository name must be lowercase",
-    "pull docker:x": 'parsing reference "docker:x": invalid reference format',
+    "pull docker:x": "/docker:x",
     "pull bogus://x": "invalid reference format",
     "pull --creds x localhost:1/x": "could not read password from terminal",
     "load -i /nosuch": "/nosuch: no such file or directory",
     "network create --driver bogus n": "unsupported driver bogus",
     "network rm podman": "default network podman cannot be removed",
     "volume create bad name": "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
-    "--log-level bogus ps": 'Log Level "bogus" is not supported, choose from: trace, debug, info, warn',
 }
 """Where Sonata refuses earlier, says more, or has less to offer: the words, and what it must say."""
 

@@ -295,6 +295,22 @@ def test_short_names_are_chosen_at_a_terminal(store: PlainStore, registry: FakeR
     assert 'Resolved "demo/box" as an alias (/var/cache/containers/short-name-aliases.conf)' in seen
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("push", "x"),
+        ("search", "x"),
+        ("manifest", "add", "x", "y"),
+        ("manifest", "push", "x"),
+        ("artifact", "pull", "h.example/x"),
+        ("run", "x"),
+    ],
+)
+def test_every_command_asks_for_the_password(store: PlainStore, words: tuple[str, ...]) -> None:
+    at = 2 if words[0] in ("manifest", "artifact") else 1
+    assert "could not read password from terminal" in store.refused(*words[:at], "--creds=user", *words[at:])
+
+
 def test_a_password_that_is_left_out_is_asked_for(store: PlainStore) -> None:
     with FakeRegistry(auth="basic") as registry:
         registry.add_image("demo/box", "1", [EMPTY])

@@ -45,7 +45,7 @@ class Blob(NamedTuple):
 def layers(folder: Path, shape: Shape = LARGE) -> list[Blob]:
     """The layers of an image, below a folder of its name; gzip saves about half of them.
 
-    Another process makes them: a program's peak memory, as the kernel tells it, is at least that of who started it.
+    Another process makes them, so that this one stays small.
     """
     place = folder / shape.name
     place.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import statistics
 import subprocess
 import time
@@ -29,7 +30,7 @@ class Program(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """One run: seconds, and the peak memory in bytes."""
+    """One run: seconds, and the peak memory in bytes; 0 for a run that was over before it was looked for."""
 
     seconds: float
     memory: int
@@ -57,6 +58,8 @@ class Result(NamedTuple):
 
 
 Act = Callable[[], Taken]
+_SETTLED_MS = 200
+_LOOK_MS = 5
 
 
 def once(argv: Sequence[str]) -> Taken:
@@ -65,12 +68,39 @@ def once(argv: Sequence[str]) -> Taken:
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1)]
     began = time.perf_counter()
     pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
-    _, status, usage = os.wait4(pid, 0)
-    taken = Taken(time.perf_counter() - began, usage.ru_maxrss * 1024)
+    peak = _watch(pid)
+    _, status = os.waitpid(pid, 0)
+    taken = Taken(time.perf_counter() - began, peak)
     os.close(null)
     if status:
         raise RuntimeError(f"{' '.join(argv)}: wait status {status}")
     return taken
+
+
+def _watch(pid: int) -> int:
+    """The most memory in bytes that a process of ours has until it ends; runs of milliseconds are left in peace.
+
+    What wait4 tells would be at least what this process had when it started the other one.
+    """
+    peak, handle = 0, os.pidfd_open(pid)
+    ended = select.poll()
+    ended.register(handle, select.POLLIN)
+    wait = _SETTLED_MS
+    try:
+        while not ended.poll(wait):
+            peak, wait = _peak(pid) or peak, _LOOK_MS
+    finally:
+        os.close(handle)
+    return peak
+
+
+def _peak(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            found = [line.split()[1] for line in file if line.startswith("VmHWM")]
+    except OSError:
+        return 0
+    return int(found[0]) * 1024 if found else 0
 
 
 def together(several: Sequence[Sequence[str]]) -> Taken:

@@ -20,7 +20,7 @@ def line(row: rows.Row) -> str:
     """One row: medians, least in brackets, ratio of the medians."""
     ours, peer = row.results
     verdict = "met" if met(row) else "**missed**"
-    memory = f"; peak {ours.memory >> 20} MB, peer {peer.memory >> 20} MB" if row.memory else ""
+    memory = f"; peak {ours.memory >> 20} MB, peer {peer.memory >> 20} MB" if row.memory and ours.memory else ""
     return f"| {row.name}{memory} | {_time(ours)} | {_time(peer)} | {ratio(row):.2f} | {row.aim} | {verdict} |"
 
 

@@ -71,7 +71,8 @@ class Call:
         given = self.globals.values
         level = str(given.get("log-level", "warn")).lower()
         if level not in _LEVELS:
-            raise UsageError(f'Log Level "{level}" is not supported, choose from: {", ".join(_LEVELS)}')
+            told = f'Log Level "{level}" is not supported, choose from: {", ".join(_LEVELS)}'
+            raise UsageError(told, stage="settings")
         if given.get("debug"):
             level = "debug"
         if given.get("max-workers", 1) < 1:

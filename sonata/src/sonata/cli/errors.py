@@ -72,7 +72,7 @@ BY_VERB: dict[str, dict[type[errors.SonataError], int]] = {
 }
 BY_VERB["container exec"] = BY_VERB["exec"]
 
-_BY_STAGE = {"exec": 255, "detached": FAILURE}
+_BY_STAGE = {"exec": 255, "detached": FAILURE, "settings": 1}
 """Of an exec that came as far as its session; one in the foreground that the runtime refused has that one's code."""
 
 _STARTS = ("run", "container run")

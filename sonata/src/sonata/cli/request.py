@@ -25,6 +25,10 @@ def fill(cls: type[R], parsed: Parsed, **more: Any) -> R:
         field = RENAMED.get(name, name.replace("-", "_"))
         if field in known:
             values[field] = tuple(value) if isinstance(value, list) else value
+    if values.get("creds"):
+        from sonata.cli.creds import completed
+
+        values["creds"] = completed(values["creds"])
     values.update(more)
     return cls(**values)
 

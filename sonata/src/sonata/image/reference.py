@@ -27,6 +27,14 @@ def split_transport(text: str, more: Collection[str] = ()) -> tuple[str, str]:
     return "", text
 
 
+def transport_or_name(text: str, more: Collection[str] = ()) -> tuple[str, str]:
+    """As `split_transport`, for what may be a name: `docker:x` without `//` is the name `docker` with the tag `x`."""
+    scheme, rest = split_transport(text, more)
+    if scheme == "docker" and not rest.startswith("//"):
+        return "", text
+    return scheme, rest
+
+
 def is_short(text: str) -> bool:
     """Whether a name lacks its host, so that it must be resolved. Raises UsageError for what is no name."""
     return not has_domain(split_name(text)[0])

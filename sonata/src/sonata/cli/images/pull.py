@@ -25,12 +25,10 @@ def to_request(parsed: Parsed) -> PullRequest:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Pull images and print their ids; how far it is goes to standard error."""
-    from sonata.cli.creds import completed
     from sonata.cli.render.progress import progress_of
     from sonata.engine.images.ensure import policy_named
 
     request = to_request(parsed)
-    request = request.replace(creds=completed(request.creds))
     policy = policy_named(request.policy, "always")
     failed: list[SonataError] = []
     progress = progress_of(parsed, sys.stderr, quiet=request.quiet)

@@ -47,9 +47,9 @@ def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageR
     try:
         found = lookup.find(engine, text.removeprefix("docker://"), platform=platform)
     except UsageError as error:
-        from sonata.image.reference import split_transport
+        from sonata.image.reference import transport_or_name
 
-        if split_transport(text, engine.catalog.names(TRANSPORT))[0]:
+        if transport_or_name(text, engine.catalog.names(TRANSPORT))[0]:
             return None
         raise lookup.bad_reference(text, error) from error
     return found if found is not None and fits(engine, found[0], options) else None

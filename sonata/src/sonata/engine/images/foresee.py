@@ -7,7 +7,7 @@ from sonata.engine.images.ensure import local_image, policy_named, require_platf
 from sonata.engine.images.facts import image_facts
 from sonata.engine.images.trust import resolved, trust_for
 from sonata.image import policy as rules
-from sonata.image.reference import drop_tag_of_digest, split_transport
+from sonata.image.reference import drop_tag_of_digest, transport_or_name
 from sonata.model.materials import ImageFacts
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.groups import TRANSPORT
@@ -80,7 +80,7 @@ def foresee(engine: Engine, request: RunRequest) -> Foreseen:
 
 def _references(engine: Engine, text: str) -> list[ImageReference]:
     """Where a pull would look, in order. Raises UsageError, Denied."""
-    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    scheme, rest = transport_or_name(text, engine.catalog.names(TRANSPORT))
     if scheme and scheme != "docker":
         return [] if scheme == "containers-storage" else [engine.transport(scheme).hook.transport_parse(text=rest)]
     found = []

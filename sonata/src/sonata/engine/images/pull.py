@@ -10,7 +10,7 @@ from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.trust import trust_for, with_signature_places
 from sonata.image.layers.apply import Limits
 from sonata.image.platform import host_platform, parse_platform
-from sonata.image.reference import drop_tag_of_digest, local_name, split_transport
+from sonata.image.reference import drop_tag_of_digest, local_name, transport_or_name
 from sonata.image.transfer import PullOptions as TransferOptions
 from sonata.image.transfer import Quiet, choose_image, partial_folder, pull_image
 from sonata_core.errors import Denied, Interrupted, NotFound, SonataError, UsageError
@@ -45,13 +45,13 @@ def pull_one(
     A short name is tried at each place that it may stand for. Where a registry still has what is `kept`, nothing
     is pulled. Raises NotFound, Denied, RegistryFailure, Damaged, UsageError, Unavailable.
     """
-    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    scheme, rest = transport_or_name(text, engine.catalog.names(TRANSPORT))
     if scheme == "containers-storage":
         return _of_store(engine, rest, progress)
     if scheme and scheme != "docker":
         return pull_reference(engine, engine.transport(scheme).hook.transport_parse(text=rest), options, (), progress)
     progress = progress or Quiet()
-    found = candidates(engine, _registry_name(text, scheme, rest), progress)
+    found = candidates(engine, rest.removeprefix("//"), progress)
     troubles: list[SonataError] = []
     for name in found.names:
         try:
@@ -82,10 +82,10 @@ def pull_all_tags(engine: Engine, text: str, options: PullOptions, progress: Pro
     """
     from sonata_core.hookspecs.transport import TransportTags
 
-    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    scheme, rest = transport_or_name(text, engine.catalog.names(TRANSPORT))
     if scheme and scheme != "docker":
         raise UsageError(f"pulling all tags is not supported for {scheme} transport")
-    found = candidates(engine, _registry_name(text, scheme, rest), progress)
+    found = candidates(engine, rest.removeprefix("//"), progress)
     troubles: list[SonataError] = []
     slot = engine.transport("docker")
     for name in found.names:
@@ -101,12 +101,6 @@ def pull_all_tags(engine: Engine, text: str, options: PullOptions, progress: Pro
             found.settle(engine, name)
             return iter([f"{repository}:{tag}" for tag in tags])
     raise _none_of(troubles)
-
-
-def _registry_name(text: str, scheme: str, rest: str) -> str:
-    if scheme == "docker" and not rest.startswith("//"):
-        raise UsageError(f'parsing reference "{text}": invalid reference format', hint=f"docker://{rest}")
-    return rest.removeprefix("//")
 
 
 def _none_of(troubles: list[SonataError]) -> SonataError:

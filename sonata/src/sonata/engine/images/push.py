@@ -10,7 +10,7 @@ from sonata.engine.images.stored import stored_image
 from sonata.engine.images.trust import with_signature_places
 from sonata.image.layers.compress import Compression
 from sonata.image.push import PushOptions, put_image
-from sonata.image.reference import split_transport
+from sonata.image.reference import transport_or_name
 from sonata.model.signing import Signing
 from sonata_core.errors import UsageError
 from sonata_core.groups import TRANSPORT
@@ -69,7 +69,7 @@ def push(
     target = destination or full
     if not target:
         raise UsageError(f"{name} has no name to push to", hint="sonata push IMAGE DESTINATION")
-    scheme, rest = split_transport(target, engine.catalog.names(TRANSPORT))
+    scheme, rest = transport_or_name(target, engine.catalog.names(TRANSPORT))
     if scheme == "containers-storage":
         return _to_store(engine, image.id, target, choices or PushChoices(), progress)
     if scheme in ("", "docker"):

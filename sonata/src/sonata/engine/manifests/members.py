@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine.images import lookup
 from sonata.engine.images.pull import endpoints_for, transport_options
 from sonata.engine.manifests import local
-from sonata.image.reference import split_transport
+from sonata.image.reference import transport_or_name
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING
@@ -26,7 +26,7 @@ def open_member(
     the store alone. With `lists` a list of the store is given itself, else its image of this platform.
     Raises NotFound, with `what` in its words, and what transports raise.
     """
-    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
+    scheme, rest = transport_or_name(text, engine.catalog.names(TRANSPORT))
     if scheme == local.SCHEME:
         here, record, name = local.find(engine, rest, lists=lists)
         return local.StoredSource(here, record), local.reference_to(here, record, name)

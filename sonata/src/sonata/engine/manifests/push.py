@@ -13,7 +13,7 @@ from sonata.image.copy_one import One
 from sonata.image.index import ZSTD_MARK, ImageList, best_type, write_list
 from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
 from sonata.image.push import put_image
-from sonata.image.reference import split_transport
+from sonata.image.reference import transport_or_name
 from sonata.image.signatures.carrying import unsigned
 from sonata.image.transfer import Quiet, checked_manifest
 from sonata.model.copy_request import CopyChoices
@@ -96,7 +96,7 @@ def _choices(engine: Engine, request: ListPushRequest) -> CopyChoices:
 
 
 def _goal(engine: Engine, request: ListPushRequest) -> End:
-    scheme, _ = split_transport(request.destination, engine.catalog.names(TRANSPORT))
+    scheme, _ = transport_or_name(request.destination, engine.catalog.names(TRANSPORT))
     if scheme == local.SCHEME:
         raise _no_group(scheme)
     goal = sink_end(engine, request.destination if scheme else f"docker://{request.destination}", request)

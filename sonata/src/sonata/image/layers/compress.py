@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _CHUNK = 1 << 18
-_ZSTD_WINDOW = 1 << 27  # 128 MiB, what every zstd is asked to be able to read
+_XZ_MEMORY = 1 << 27
 GZIP_WINDOW = 31
 _FAST = 3
 """The levels of gzip that isal has; from there on zlib takes over, slower and smaller."""
@@ -124,8 +124,6 @@ class Decompressor(_Raw):
         if self.kind is Compression.GZIP:
             data = engine.unconsumed_tail or self._more()
             return bytes(engine.decompress(data, _CHUNK))
-        if self.kind is Compression.ZSTD:
-            return bytes(engine.decompress(self._more()))
         data = self._more() if engine.needs_input else b""
         return bytes(engine.decompress(data, _CHUNK))
 
@@ -165,53 +163,22 @@ def _read_head(stream: BinaryIO) -> bytes:
     return head
 
 
-class _Zstd:
-    """One frame, in the manner of the standard library's decompressors."""
-
-    def __init__(self) -> None:
-        import zstandard
-
-        self._object = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
-        self._skip = -1
-        self._head = b""
-        self.eof = False
-        self.unused_data = b""
-
-    def decompress(self, data: bytes) -> bytes:
-        """The frame's next bytes; nothing for a skippable frame."""
-        if self._skip < 0:
-            self._head += data
-            if len(self._head) < 8 and self._head[:4] in _SKIPPABLE:
-                return b""
-            data, self._head = self._head, b""
-            self._skip = 8 + int.from_bytes(data[4:8], "little") if data[:4] in _SKIPPABLE else 0
-            self._skipping = self._skip > 0
-        if self._skipping:
-            step = min(self._skip, len(data))
-            self._skip -= step
-            if not self._skip:
-                self.eof, self.unused_data = True, data[step:]
-            return b""
-        part: bytes = self._object.decompress(data)
-        if self._object.eof:
-            self.eof, self.unused_data = True, self._object.unused_data
-        return part
-
-
 def _engine(kind: Compression) -> Any:
     if kind is Compression.GZIP:
         from isal import isal_zlib
 
         return isal_zlib.decompressobj(GZIP_WINDOW)
     if kind is Compression.ZSTD:
-        return _Zstd()
+        from sonata.image.layers.zstd_frame import Frame
+
+        return Frame()
     if kind is Compression.BZIP2:
         from bz2 import BZ2Decompressor
 
         return BZ2Decompressor()
     from lzma import LZMADecompressor
 
-    return LZMADecompressor(memlimit=_ZSTD_WINDOW)
+    return LZMADecompressor(memlimit=_XZ_MEMORY)
 
 
 def _errors(kind: Compression) -> tuple[type[Exception], ...]:
