@@ -108,6 +108,20 @@ def test_options_are_checked_and_spelt_as_netavark_does() -> None:
     assert not parent.dns_enabled
 
 
+def test_a_vlan_may_share_a_bridge_and_a_subnet_but_is_given_one_of_its_own() -> None:
+    other = NetworkDefinition(name="first", id="1" * 64, interface="br9", subnets=(subnet("10.89.0.0/24"),))
+    shared = made(other, interface="br9", options={"vlan": "5"}, subnets=(subnet("10.89.0.0/24"),))
+    assert (shared.interface, shared.subnets[0].subnet) == ("br9", "10.89.0.0/24")
+    assert made(other, interface="br9", options={"vlan": "5"}).subnets[0].subnet == "10.89.1.0/24"
+    theirs = made(interface="br0", options={"mode": "unmanaged"}, taken_interfaces=("br0",))
+    assert (theirs.interface, theirs.ipam_driver, theirs.options) == ("br0", "host-local", {"mode": "unmanaged"})
+
+
+def test_small_subnets_have_gateways() -> None:
+    found = made(subnets=(subnet("10.1.0.0/31"), subnet("10.1.0.4/30"), subnet("10.1.0.8/32"))).subnets
+    assert [one.gateway for one in found] == ["10.1.0.1", "10.1.0.5", "10.1.0.8"]
+
+
 @pytest.mark.parametrize(
     ("fields", "error", "said"),
     [
@@ -118,7 +132,7 @@ def test_options_are_checked_and_spelt_as_netavark_does() -> None:
             "network name bad name invalid: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
         ),
         ({"name": "x\n"}, UsageError, "names must match"),
-        ({"driver": "foo"}, UsageError, "unsupported driver foo: invalid argument"),
+        ({"driver": "foo"}, UsageError, 'failed to find driver or plugin "foo"'),
         (
             {"subnets": (subnet("10.88.5.0/24"),)},
             Conflict,
@@ -134,7 +148,7 @@ def test_options_are_checked_and_spelt_as_netavark_does() -> None:
         (
             {"subnets": (subnet("10.1.0.0/24", range_start="10.2.0.0/25"),)},
             UsageError,
-            "lease range start ip 10.2.0.0 not in subnet 10.1.0.0/24",
+            "lease range start ip 10.2.0.1 not in subnet 10.1.0.0/24",
         ),
         (
             {"subnets": (subnet("10.1.0.0/24", range_start="10.1.0.9", range_end="10.1.0.3"),)},
@@ -144,19 +158,51 @@ def test_options_are_checked_and_spelt_as_netavark_does() -> None:
         ({"subnets": (subnet("10.1.0.0/99"),)}, UsageError, "invalid CIDR address: 10.1.0.0/99"),
         ({"options": {"colour": "red"}}, UsageError, "unsupported bridge network option colour"),
         ({"options": {"vlan": "4095"}}, UsageError, "between 0 and 4094"),
-        ({"options": {"mtu": "-5"}}, UsageError, "mtu '-5' must be a number"),
-        ({"options": {"mtu": "²"}}, UsageError, "mtu '²' must be a number"),
+        ({"options": {"mtu": "-5"}}, UsageError, "mtu -5 is less than zero"),
+        ({"options": {"mtu": "²"}}, UsageError, 'strconv.Atoi: parsing "²": invalid syntax'),
         ({"options": {"isolate": "maybe"}}, UsageError, "failed to parse isolate option"),
-        ({"options": {"mode": "odd"}}, UsageError, "unknown bridge mode 'odd'"),
+        ({"options": {"mode": "odd"}}, UsageError, 'unknown bridge mode "odd"'),
         ({"driver": "macvlan", "options": {"parent": "no0"}}, UsageError, "parent interface no0 does not exist"),
-        ({"interface": "a" * 16}, UsageError, "at most 15 characters"),
-        ({"interface": "a/b"}, UsageError, "network interface a/b invalid"),
+        ({"interface": "a" * 16}, UsageError, "interface names must be 15 characters or less: invalid argument"),
+        ({"interface": "a/b"}, UsageError, "interface name contains / or : or whitespace characters"),
         ({"interface": "podman0"}, Conflict, "bridge name podman0 already in use"),
         ({"interface": "eth0", "taken_interfaces": ("eth0",)}, Conflict, "bridge name eth0 already in use"),
-        ({"disable_dns": True, "dns_servers": ("1.1.1.1",)}, UsageError, "cannot set --dns when DNS is disabled"),
-        ({"dns_servers": ("one",)}, UsageError, "dns ip 'one' is no address"),
-        ({"ipam_driver": "magic"}, UsageError, "unsupported ipam driver 'magic'"),
-        ({"ipam_driver": "dhcp"}, UsageError, "ipam driver dhcp is not supported with bridge"),
+        (
+            {"disable_dns": True, "dns_servers": ("1.1.1.1",)},
+            UsageError,
+            "cannot set NetworkDNSServers if DNS is not enabled for the network",
+        ),
+        (
+            {"dns_servers": ("one",)},
+            UsageError,
+            "unable to parse ip one specified in NetworkDNSServers: invalid argument",
+        ),
+        ({"ipam_driver": "magic"}, UsageError, 'unsupported ipam driver "magic"'),
+        ({"driver": "ipvlan"}, UsageError, "ipam driver dhcp is not supported with ipvlan"),
+        (
+            {"driver": "macvlan", "ipam_driver": "host-local"},
+            UsageError,
+            "macvlan driver needs at least one subnet specified when the host-local ipam driver is set",
+        ),
+        ({"options": {"vlan": "-1"}}, UsageError, "vlan ID -1 must be between 0 and 4094"),
+        ({"options": {"vlan": "x"}}, UsageError, 'strconv.Atoi: parsing "x": invalid syntax'),
+        ({"options": {"metric": "-1"}}, UsageError, 'strconv.ParseUint: parsing "-1": invalid syntax'),
+        ({"options": {"metric": "99999999999"}}, UsageError, "value out of range"),
+        ({"options": {"no_default_route": "yes"}}, UsageError, 'strconv.ParseBool: parsing "yes": invalid syntax'),
+        ({"options": {"vrf": ""}}, UsageError, "invalid vrf name"),
+        ({"options": {"bridge": "br9"}}, UsageError, "unsupported bridge network option bridge"),
+        ({"driver": "macvlan", "options": {"vlan": "5"}}, UsageError, "unsupported macvlan network option vlan"),
+        ({"driver": "ipvlan", "options": {"bclim": "5"}}, UsageError, "unsupported ipvlan network option bclim"),
+        ({"driver": "ipvlan", "options": {"mode": "bridge"}}, UsageError, 'unknown ipvlan mode "bridge"'),
+        ({"subnets": (subnet("10.1.0.0/24", range_start="10.1.0.3"),)}, UsageError, "invalid CIDR address: 10.1.0.3"),
+        (
+            {"subnets": (subnet("10.1.0.0/24", range_start="x", range_end="10.1.0.3"),)},
+            UsageError,
+            'range start ip "x" is not a ip address',
+        ),
+        ({"routes": (Route(destination="x", gateway="10.1.1.1"),)}, UsageError, "invalid route destination x"),
+        ({"routes": (Route(destination="10.5.0.0/16", gateway="x"),)}, UsageError, "invalid route gateway x"),
+        ({"routes": (Route(destination="10.5.0.7/16", gateway="10.1.1.1"),)}, UsageError, "route destination invalid"),
         (
             {"ipam_driver": "none", "subnets": (subnet("10.1.0.0/24"),)},
             UsageError,

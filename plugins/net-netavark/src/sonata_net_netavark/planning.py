@@ -5,12 +5,13 @@ Source: containers/common `libnetwork/netavark/config.go` and `libnetwork/intern
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from sonata_core.errors import AlreadyExists, Conflict, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import NetworkDefinition, NetworkWish, Route
-from sonata_core.sdk.subnets import Subnets, to_address, to_network, with_gateway
+from sonata_core.sdk.subnets import Subnets, is_address, with_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +20,8 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
 DRIVERS = ("bridge", "macvlan", "ipvlan")
 INTERFACE_LENGTH = 15
 """IFNAMSIZ without its closing zero."""
-DOCKER_OPTIONS = {"com.docker.network.driver.mtu": "mtu", "com.docker.network.bridge.name": "bridge"}
+DOCKER_MTU, DOCKER_BRIDGE = "com.docker.network.driver.mtu", "com.docker.network.bridge.name"
+"""Docker's names of an option, and of the bridge's name, for networks of the driver bridge."""
 OPTIONS = {
     "bridge": ("mtu", "vlan", "isolate", "metric", "no_default_route", "vrf", "mode"),
     "macvlan": ("parent", "mode", "mtu", "metric", "no_default_route", "bclim"),
@@ -30,27 +32,32 @@ MODES = {
     "macvlan": ("bridge", "private", "vepa", "passthru"),
     "ipvlan": ("l2", "l3", "l3s"),
 }
-BOOLEANS = {"true": "true", "1": "true", "t": "true", "false": "false", "0": "false", "f": "false"}
+BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), "true"),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), "false"),
+}
+"""What Go's ParseBool takes."""
 IPAM_DRIVERS = ("host-local", "dhcp", "none")
 
 
 def plan(wish: NetworkWish, existing: tuple[NetworkDefinition, ...]) -> NetworkDefinition:
     """The network, decided. Raises AlreadyExists, Conflict and UsageError, in Podman's words."""
     if wish.driver not in DRIVERS:
-        raise UsageError(f"unsupported driver {wish.driver}: invalid argument", f"drivers are {', '.join(DRIVERS)}")
+        raise UsageError(f'failed to find driver or plugin "{wish.driver}"', f"drivers are {', '.join(DRIVERS)}")
     names = {network.name for network in existing}
     interfaces = {network.interface for network in existing if network.interface and network.driver == "bridge"}
     interfaces.update(wish.taken_interfaces)
     name = _name(wish.name, names, interfaces)
     options, parent = _options(wish.driver, wish.options)
     bridge = wish.driver == "bridge"
-    ipam = _ipam(wish, needs_subnet=bridge and options.get("mode") != "unmanaged")
-    subnets = Subnets(wish, existing).decide(ipam, bridge=bridge)
+    ipam = _ipam(wish, needs_subnet=bridge)
+    subnets = Subnets(wish, existing, shares=_shares(wish)).decide(ipam, bridge=bridge)
     dns = bridge and not wish.disable_dns and ipam != "none"
     if wish.dns_servers and not dns:
-        raise UsageError("cannot set --dns when DNS is disabled for the network: invalid argument")
+        raise UsageError("cannot set NetworkDNSServers if DNS is not enabled for the network: invalid argument")
     for server in wish.dns_servers:
-        to_address(server, "dns ip")
+        if not is_address(server):
+            raise UsageError(f"unable to parse ip {server} specified in NetworkDNSServers: invalid argument")
     return NetworkDefinition(
         name=name,
         id=wish.id,
@@ -88,7 +95,7 @@ def _free_name(taken: set[str]) -> str:
 
 def _interface(wish: NetworkWish, parent: str, name: str, taken: tuple[set[str], set[str]]) -> str:
     names, interfaces = taken
-    asked = wish.interface or parent
+    asked = parent or wish.interface
     if wish.driver != "bridge":
         if asked and asked not in wish.taken_interfaces:
             raise UsageError(f"parent interface {asked} does not exist", "`ip -brief link` lists the host's interfaces")
@@ -96,72 +103,126 @@ def _interface(wish: NetworkWish, parent: str, name: str, taken: tuple[set[str],
     if not asked:
         # The network's own generated name is its bridge's too, as with Podman.
         return name if not wish.name else _free_name(names | interfaces)
-    if len(asked) > INTERFACE_LENGTH or not asked.isprintable() or any(sign in asked for sign in "/: "):
-        raise UsageError(
-            f"network interface {asked} invalid: at most {INTERFACE_LENGTH} characters without '/', ':' and blanks"
-        )
-    if asked in interfaces and wish.options.get("mode") != "unmanaged":
-        raise Conflict(f"bridge name {asked} already in use")
+    _require_name(asked)
+    if asked in interfaces and not _shares(wish):
+        hint = "`--opt mode=unmanaged` uses a bridge of the host's as it is"
+        raise Conflict(f"bridge name {asked} already in use", hint)
     return asked
+
+
+def _require_name(interface: str) -> None:
+    wrong = ""
+    if len(interface) > INTERFACE_LENGTH:
+        wrong = f"interface name is too long: interface names must be {INTERFACE_LENGTH} characters or less"
+    elif any(sign in "/:" or sign.isspace() or not sign.isprintable() for sign in interface):
+        wrong = "interface name contains / or : or whitespace characters"
+    if wrong:
+        raise UsageError(f"network interface name {interface} invalid: {wrong}: invalid argument")
+
+
+def _shares(wish: NetworkWish) -> bool:
+    """Whether the network may lie on a bridge and in a subnet that others use: one that is not ours, or a VLAN."""
+    return wish.driver == "bridge" and (wish.options.get("mode") == "unmanaged" or "vlan" in wish.options)
 
 
 def _options(driver: str, given: Mapping[str, str]) -> tuple[dict[str, str], str]:
     """Checked options in netavark's spelling, and the interface that they name."""
     options: dict[str, str] = {}
-    parent = ""
+    interface = ""
     for key, value in given.items():
-        option = DOCKER_OPTIONS.get(key, key)
-        if option == "parent" or (option == "bridge" and driver == "bridge"):
-            parent = value
-        if option not in OPTIONS[driver]:
-            if option == "bridge" and driver == "bridge":
-                continue
+        option = "mtu" if key == DOCKER_MTU else key
+        if key == DOCKER_BRIDGE and driver == "bridge":
+            interface = value
+        elif option not in OPTIONS[driver] or (option != key and driver != "bridge"):
             raise UsageError(f"unsupported {driver} network option {key}")
-        if option != "parent":
+        elif option == "parent":
+            interface = value
+        else:
             options[option] = _option(driver, option, value)
-    return options, parent
+    return options, interface
 
 
 def _option(driver: str, option: str, value: str) -> str:
-    if option in ("mtu", "metric", "bclim"):
-        return _number(option, value, -1 if option == "bclim" else 0, 4294967295)
-    if option == "vlan":
-        return _number("vlan ID", value, 0, 4094)
+    if option in ("mtu", "metric", "bclim", "vlan"):
+        return _NUMBERS[option](value)
     if option in ("isolate", "no_default_route"):
         if option == "isolate" and value == "strict":
             return value
-        if value.lower() not in BOOLEANS:
-            raise UsageError(f"failed to parse {option} option: {value!r} is neither true nor false")
-        return BOOLEANS[value.lower()]
+        if value not in BOOLEANS:
+            what = "failed to parse isolate option: " if option == "isolate" else ""
+            raise UsageError(f'{what}strconv.ParseBool: parsing "{value}": invalid syntax')
+        return BOOLEANS[value]
+    if option == "vrf" and not value:
+        raise UsageError("invalid vrf name")
     if option == "mode" and value not in MODES[driver]:
-        raise UsageError(f"unknown {driver} mode {value!r}", f"modes are {', '.join(MODES[driver])}")
+        raise UsageError(f'unknown {driver} mode "{value}"', f"modes are {', '.join(MODES[driver])}")
     return value
 
 
-def _number(what: str, value: str, low: int, high: int) -> str:
-    digits = value.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or not low <= int(value) <= high:
-        raise UsageError(f"{what} {value!r} must be a number between {low} and {high}")
+def _whole(value: str, low: int, high: int, reader: str = "Atoi") -> int:
+    """A whole number, refused in the words of Go, which Podman passes on."""
+    digits = value.removeprefix("-") if low < 0 else value
+    if not digits.isascii() or not digits.isdigit():
+        raise UsageError(f'strconv.{reader}: parsing "{value}": invalid syntax')
+    if not low <= int(value) <= high:
+        raise UsageError(f'strconv.{reader}: parsing "{value}": value out of range')
+    return int(value)
+
+
+def _mtu(value: str) -> str:
+    if _whole(value, -_LARGEST, _LARGEST) < 0:
+        raise UsageError(f"mtu {value} is less than zero")
     return value
+
+
+def _vlan(value: str) -> str:
+    if not 0 <= _whole(value, -_LARGEST, _LARGEST) <= 4094:
+        raise UsageError(f"vlan ID {value} must be between 0 and 4094")
+    return value
+
+
+def _metric(value: str) -> str:
+    return str(_whole(value, 0, _LARGEST, "ParseUint"))
+
+
+def _bclim(value: str) -> str:
+    return str(_whole(value, -1, _LARGEST))
+
+
+_LARGEST = (1 << 32) - 1
+_NUMBERS = {"mtu": _mtu, "vlan": _vlan, "metric": _metric, "bclim": _bclim}
 
 
 def _ipam(wish: NetworkWish, *, needs_subnet: bool) -> str:
     driver = wish.ipam_driver
     if driver and driver not in IPAM_DRIVERS:
-        raise UsageError(f"unsupported ipam driver {driver!r}", f"ipam drivers are {', '.join(IPAM_DRIVERS)}")
-    if driver == "dhcp" and wish.driver == "bridge" and needs_subnet:
-        raise UsageError("ipam driver dhcp is not supported with bridge")
+        raise UsageError(f'unsupported ipam driver "{driver}"', f"ipam drivers are {', '.join(IPAM_DRIVERS)}")
+    if not driver:
+        driver = "host-local" if wish.subnets or needs_subnet else "dhcp"
+    if driver == "dhcp" and wish.driver == "ipvlan":
+        raise UsageError("ipam driver dhcp is not supported with ipvlan", "give it a --subnet")
     if driver in ("dhcp", "none") and wish.subnets:
         raise UsageError(f"{driver} ipam driver is set but subnets are given")
-    if driver:
-        return driver
-    return "host-local" if wish.subnets or needs_subnet else "dhcp"
+    if driver == "host-local" and not wish.subnets and not needs_subnet:
+        raise UsageError(
+            f"{wish.driver} driver needs at least one subnet specified when the host-local ipam driver is set"
+        )
+    return driver
 
 
 def _checked_routes(wish: NetworkWish) -> Iterable[Route]:
     for route in wish.routes:
-        destination = to_network(route.destination, "route destination")
-        gateway = to_address(route.gateway, "route gateway")
-        if destination.version != gateway.version:
-            raise UsageError(f"route destination {destination} and gateway {gateway} are not of one family")
+        if not is_address(route.gateway):
+            raise UsageError(f"invalid route gateway {route.gateway}")
+        address, slash, _ = route.destination.partition("/")
+        try:
+            destination = ipaddress.ip_network(route.destination, strict=False)
+        except ValueError as error:
+            raise UsageError(f"invalid route destination {route.destination}") from error
+        if not slash:
+            raise UsageError(f"invalid route destination {route.destination}")
+        if ipaddress.ip_address(address) != destination.network_address:
+            raise UsageError("route destination invalid", f"the subnet is {destination}")
+        if (":" in route.destination) != (":" in route.gateway):
+            raise UsageError(f"route destination {destination} and gateway {route.gateway} are not of one family")
         yield route.replace(destination=str(destination))

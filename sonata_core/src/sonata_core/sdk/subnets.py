@@ -26,10 +26,11 @@ POOLS: tuple[tuple[str, int], ...] = (
 
 
 class Subnets:
-    """The subnets of one wish, beside those that are taken."""
+    """The subnets of one wish, beside those that are taken. `shares`: one that is named may be another's, too."""
 
-    def __init__(self, wish: NetworkWish, existing: tuple[NetworkDefinition, ...]) -> None:
+    def __init__(self, wish: NetworkWish, existing: tuple[NetworkDefinition, ...], *, shares: bool = False) -> None:
         self._wish = wish
+        self._shares = shares
         self._taken: list[Net] = [to_network(text, "subnet") for text in wish.taken_subnets]
         for network in existing:
             self._taken += [to_network(subnet.subnet, "subnet") for subnet in network.subnets]
@@ -47,7 +48,7 @@ class Subnets:
 
     def _checked(self, subnet: Subnet) -> Subnet:
         network = to_network(subnet.subnet, "subnet")
-        if self._wish.driver == "bridge" and self._collides(network):
+        if self._wish.driver == "bridge" and not self._shares and self._collides(network):
             raise Conflict(f"subnet {network} is already used on the host or by another config")
         self._taken.append(network)
         gateway = subnet.gateway
@@ -99,23 +100,34 @@ def with_gateway(subnet: Subnet, wish: NetworkWish, *, dns: bool, bridge: bool) 
     if subnet.gateway or not (wanted or (not bridge and not wish.internal)):
         return subnet
     network = to_network(subnet.subnet, "subnet")
-    first = int(network.network_address) + (1 if network.num_addresses > 2 else 0)
+    first = int(network.network_address) + (1 if network.num_addresses > 1 else 0)
     return subnet.replace(gateway=str(type(network.network_address)(first)))
 
 
 def _lease_range(subnet: Subnet, network: Net) -> tuple[str, str]:
     start, end = subnet.range_start, subnet.range_end
-    if "/" in start:
+    if start and not end:
+        if "/" not in start:
+            raise UsageError(f"invalid CIDR address: {start}", "an --ip-range is a subnet, or FIRST-LAST")
         part = to_network(start, "ip range")
-        if part.version != network.version or part.network_address not in network:
-            raise UsageError(f"lease range start ip {part.network_address} not in subnet {network}")
-        start, end = str(part.network_address + 1), str(part.broadcast_address)
+        start, end = str(part.network_address + (part.num_addresses > 1)), str(part.broadcast_address)
     for what, text in (("start", start), ("end", end)):
-        if text and to_address(text, f"lease range {what}") not in network:
+        if (start or end) and not is_address(text):
+            raise UsageError(f'range {what} ip "{text}" is not a ip address')
+        if text and ipaddress.ip_address(text) not in network:
             raise UsageError(f"lease range {what} ip {text} not in subnet {network}")
     if start and end and int(ipaddress.ip_address(start)) > int(ipaddress.ip_address(end)):
         raise UsageError(f"lease range start ip {start} is after its end ip {end}")
     return start, end
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an address of IPv4 or IPv6, without a zone."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def to_network(text: str, what: str) -> Net:

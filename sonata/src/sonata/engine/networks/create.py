@@ -65,8 +65,8 @@ def wish_of(engine: Engine, request: NetworkCreateRequest) -> NetworkWish:
         internal=request.internal,
         disable_dns=request.disable_dns,
         dns_servers=request.dns,
-        labels=pairs(request.label, "label"),
-        options=pairs(request.opt, "option"),
+        labels=pairs(request.label, "failed to parse labels"),
+        options=pairs(request.opt, "unable to parse options"),
         ipam_driver=request.ipam_driver,
         subnet_pools=engine.config.network.default_subnet_pools,
         taken_subnets=host.live_subnets(),
@@ -74,22 +74,24 @@ def wish_of(engine: Engine, request: NetworkCreateRequest) -> NetworkWish:
     )
 
 
-def pairs(texts: tuple[str, ...], what: str) -> dict[str, str]:
-    """`KEY=VALUE` texts as a mapping. Raises UsageError for one without a key."""
+def pairs(texts: tuple[str, ...], trouble: str) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping. Raises UsageError for one without a key, which begins with `trouble`."""
     found = {}
     for text in texts:
         key, _, value = text.partition("=")
         if not key:
-            raise UsageError(f"invalid {what} {text!r}: it has no key")
+            raise UsageError(f'{trouble}: invalid label format: "{text}"')
         found[key] = value
     return found
 
 
 def _subnets(request: NetworkCreateRequest) -> tuple[Subnet, ...]:
     """Gateways and ranges go with the subnet at their place."""
-    for what, given in (("gateway", request.gateway), ("ip-range", request.ip_range)):
+    for what, given in (("gateway", request.gateway), ("range", request.ip_range)):
+        if given and not request.subnet:
+            raise UsageError("cannot set gateway or range without subnet")
         if len(given) > len(request.subnet):
-            raise UsageError("cannot set gateway or range without subnet", hint=f"one --subnet for each --{what}")
+            raise UsageError(f"cannot set more {what}s than subnets")
     found = []
     for place, subnet in enumerate(request.subnet):
         start, end = _range(request.ip_range[place] if place < len(request.ip_range) else "")
@@ -101,14 +103,16 @@ def _subnets(request: NetworkCreateRequest) -> tuple[Subnet, ...]:
 def _range(text: str) -> tuple[str, str]:
     """An `--ip-range`: CIDR, which the backend takes apart, or `FIRST-LAST`."""
     first, dash, last = text.partition("-")
-    return (first.strip(), last.strip()) if dash else (text, "")
+    if dash and not last:
+        raise UsageError('range end ip "" is not a ip address')
+    return (first, last) if dash else (text, "")
 
 
 def _route(text: str) -> Route:
     parts = text.split(",")
     if len(parts) not in (2, 3):
-        raise UsageError(f"invalid route: {text}", hint="--route DESTINATION/PREFIX,GATEWAY[,METRIC]")
+        raise UsageError(f"invalid route: {text}\nFormat: --route <destination in CIDR>,<gateway>,<metric (optional)>")
     metric = parts[2] if len(parts) == 3 else ""
     if metric and not (metric.isascii() and metric.isdigit()):
-        raise UsageError(f"invalid route metric {metric}: it must be a number")
+        raise UsageError(f"invalid route metric {metric}")
     return Route(destination=parts[0], gateway=parts[1], metric=int(metric) if metric else None)
