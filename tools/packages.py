@@ -23,6 +23,7 @@ TOUR = {"/bin/busybox": "busybox-static", "docker-registry": "docker-registry", 
 
 PEERS = {
     "podman": "podman",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
     "buildah": "buildah",
     "skopeo": "skopeo",
     "openssl": "openssl",

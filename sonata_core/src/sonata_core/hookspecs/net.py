@@ -73,3 +73,22 @@ class NetReload(Protocol):
     @hookspec()
     def net_reload(self, netns: "NetnsRef", request: "AttachRequest", attached: "AttachResult") -> "AttachResult":
         """N-13. Make rules, addresses and DNS again, with the same addresses."""
+
+
+class NetKeeper(Protocol):
+    """Optional: named networks that lie in files of the backend's own, where other tools write theirs."""
+
+    @hookspec()
+    def net_known(self) -> "tuple[NetworkDefinition, ...]":
+        """N-20. Every network of the backend's files, whoever wrote it. A file that makes no sense is passed over."""
+
+    @hookspec()
+    def net_keep(self, definition: "NetworkDefinition") -> "NetworkDefinition":
+        """N-20. Write a planned network down; what it is known as from then on. `net_forget` takes it away again.
+
+        Raises AlreadyExists for a name that is there, Denied.
+        """
+
+    @hookspec()
+    def net_taken(self, definition: "NetworkDefinition") -> "tuple[str, ...]":
+        """N-20. The network's addresses that somebody has, other tools' containers included."""
