@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sonata import codememo
+from sonata.cli.options import root
 
 SCRIPT = """
 import sys
@@ -57,14 +58,28 @@ def test_the_second_start_is_served_from_the_memo(site: Path) -> None:
 def test_the_third_start_runs_what_the_second_imported_at_once(site: Path) -> None:
     (site / "first/second.py").write_text("import sys\nfrom first import third\nVALUE = third.VALUE\n")
     (site / "first/third.py").write_text("import sys\nVALUE = 'early' if not sys._getframe(1).f_back else 'late'\n")
-    shown = SCRIPT + "print(early, *finder.orders['run'], first.second.__spec__.parent, first.third.__file__)"
+    shown = (
+        SCRIPT
+        + "print(early, *finder.orders.get('run', ['forgotten']), first.second.__spec__.parent, first.third.__file__)"
+    )
     run(site)
     run(site)
     order = ["first", "first.third", "first.second"]
     found = run(site, shown)
     assert found[3:] == ["True", *order, "first", f"{site}/first/third.py"]
     (site / "first/third.py").write_text("VALUE = 'other'\n")
-    assert run(site, shown)[:4] == ["other", "False", "_Loader", "False"]
+    # A module changed: what its commands import may have changed as well, and is noted anew by the next start.
+    assert run(site, shown)[:5] == ["other", "False", "_Loader", "False", "forgotten"]
+    assert run(site, shown)[3:7] == ["False", *order]
+    assert run(site, shown)[3] == "True"
+
+
+def test_a_failed_command_tells_nothing_of_its_kind(site: Path) -> None:
+    failing = SCRIPT.replace("keep()", "keep(1)") + "print(*finder.orders)"
+    run(site)
+    run(site, failing)
+    assert run(site, failing)[3:] == []
+    assert run(site, SCRIPT + "print(*finder.orders)")[3:] == ["run"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +88,9 @@ def test_the_third_start_runs_what_the_second_imported_at_once(site: Path) -> No
         (["run", "--rm", "x"], "run"),
         (["--root", "/a", "--log-level=debug", "ps", "-a"], "ps"),
         (["container", "cleanup", "--rm"], "container cleanup"),
+        (["--root", "/a", "--storage-driver", "overlay", "inspect", "x"], "inspect"),
+        (["--syslog", "--storage-driver=overlay", "stop", "x"], "stop"),
+        (["pod", "--help"], "pod"),
         (["images"], "images"),
         (["--version"], ""),
         ([], ""),
@@ -80,6 +98,12 @@ def test_the_third_start_runs_what_the_second_imported_at_once(site: Path) -> No
 )
 def test_what_tells_commands_apart(words: list[str], command: str) -> None:
     assert codememo._command(["sonata", *words]) == command
+
+
+def test_global_options_without_a_value_are_those_of_the_table() -> None:
+    rows = [row for row in root.LEADING + root.PERSISTENT if row[2] == "bool"]
+    names = {"-h", *(f"--{row[0]}" for row in rows), *(f"-{row[1] or row[4]}" for row in rows)} - {"-"}
+    assert names == set(codememo._FLAGS)
 
 
 def test_a_changed_module_is_not_served(site: Path) -> None:

@@ -222,7 +222,7 @@ def run() -> None:
     if "sonata.codememo" in sys.modules:
         from sonata import codememo
 
-        codememo.keep()
+        codememo.keep(code)
     os._exit(code)
 
 

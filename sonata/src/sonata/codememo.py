@@ -34,7 +34,24 @@ MAGIC = b"sonata code 2\n" + MAGIC_NUMBER
 MODULE, PACKAGE, EXTENSION = "m", "p", "x"
 _LIMIT = 32 << 20
 _COMMANDS = 64
-_GROUPS = ("container", "image", "network", "volume", "system", "secret", "plugin", "generate")
+_FLAGS = (
+    "--debug",
+    "-D",
+    "--help",
+    "-h",
+    "--noout",
+    "--remote",
+    "-r",
+    "--syslog",
+    "--transient-store",
+    "--version",
+    "-v",
+)
+"""Global options that take no word with them: what follows one is not its value."""
+_GROUPS = (
+    *("artifact", "container", "generate", "healthcheck", "image", "manifest", "network", "plugin", "pod", "secret"),
+    *("system", "volume"),
+)
 _RARE = ("ssl", "tomllib", "subprocess", "logging", "traceback")
 """Where one of these was needed, the command did more than most of its kind."""
 _PYC_HEADER = 16
@@ -148,15 +165,13 @@ def _dress(space: dict[str, Any], entry: Entry, spec: ModuleSpec) -> None:
 
 def _command(words: list[str]) -> str:
     """What tells commands apart well enough to know what they import: the first word, or two where that is a group."""
-    kept = ""
-    for word in words[1:]:
-        if word.isalpha():
-            kept = f"{kept} {word}".lstrip()
-            if word not in _GROUPS:
-                break
-        elif kept:
-            break
-    return kept
+    at = 1
+    while at < len(words) and words[at].startswith("-"):
+        at += 1 if "=" in words[at] or words[at] in _FLAGS else 2
+    kept = words[at : at + 2]
+    if not kept or not kept[0].isalpha():
+        return ""
+    return " ".join(kept) if kept[0] in _GROUPS and kept[-1].isalpha() else kept[0]
 
 
 def _path(here: str) -> str:
@@ -204,15 +219,21 @@ def _same(entry: Entry) -> bool:
     return seen.st_mtime_ns == entry[3] and seen.st_size == entry[4]
 
 
-def keep() -> None:
-    """Take what this command had to look for into the memo, for the next one. Trouble is passed over."""
+def keep(code: int = 0) -> None:
+    """Take what this command had to look for into the memo, for the next one. Trouble is passed over.
+
+    `code`: how it ended; what a failed command imported is not what most of its kind need.
+    """
     finder = next((one for one in sys.meta_path if isinstance(one, Finder)), None)
     if finder is None or not finder.path or "stevedore" in sys.modules:
         # With stevedore the command looked for plugins, which it does once: not a start to speed up.
         return
     try:
         found = {name: pair for name in finder.missed if (pair := _compiled(name)) is not None}
-        if found or _note_order(finder):
+        if not finder.index.keys().isdisjoint(found):
+            # Another version: its commands import other modules.
+            finder.orders.clear()
+        if found or (not code and _note_order(finder)):
             _write(finder, found)
     except (OSError, ValueError):
         return

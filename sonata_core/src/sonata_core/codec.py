@@ -7,7 +7,6 @@ needs no migration.
 
 from __future__ import annotations
 
-import types
 from binascii import a2b_base64, b2a_base64
 
 from sonata_core.lite import TYPE_CHECKING, Any, StrEnum
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     R = TypeVar("R", bound=Record)
 
 _MISSING = object()
+_UNION: Any = type(int | None)
 _thawers: dict[type, dict[str, Callable[[Any], Any]]] = {}
 
 
@@ -54,7 +54,7 @@ def thaw(cls: type[R], data: dict[str, Any]) -> R:
 
 def converter(kind: Any) -> Callable[[Any], Any]:
     """A function that turns plain data into a value of an annotated type."""
-    if isinstance(kind, types.UnionType):
+    if isinstance(kind, _UNION):
         parts = [part for part in kind.__args__ if part is not type(None)]
         inner = converter(parts[0]) if len(parts) == 1 else _same
         return lambda data: None if data is None else inner(data)

@@ -8,12 +8,21 @@ sees empty stand-ins. `TYPE_CHECKING = False` is the spelling that type checkers
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Callable as Callable
+    from collections.abc import Iterable as Iterable
+    from collections.abc import Iterator as Iterator
+    from collections.abc import Mapping as Mapping
     from enum import StrEnum as StrEnum
     from typing import Any as Any
     from typing import NewType as NewType
     from typing import Protocol as Protocol
     from typing import dataclass_transform as dataclass_transform
 else:
+    # `collections.abc` is this module, after all of `collections`; the interpreter has loaded it for `os`.
+    from _collections_abc import Callable as Callable
+    from _collections_abc import Iterable as Iterable
+    from _collections_abc import Iterator as Iterator
+    from _collections_abc import Mapping as Mapping
 
     class Protocol:
         """Stand-in: at run time a hookspec class only carries its functions."""

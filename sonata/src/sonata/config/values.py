@@ -4,8 +4,7 @@ Fields carry no defaults: those stand in the table of settings (`settings.py`), 
 does not read.
 """
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

@@ -5,12 +5,11 @@ as the container tools choose, and members and keys are written in their order, 
 list has the same digest everywhere.
 """
 
-from collections.abc import Mapping
-
 from sonata.image.convert import go_json
 from sonata.image.document import Fields
 from sonata.image.manifest import Index, descriptor, parse_bytes
 from sonata_core.errors import Damaged, NotFound
+from sonata_core.lite import Mapping
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes, Platform
 from sonata_core.models.media import DOCKER_LIST, OCI_INDEX

@@ -4,11 +4,11 @@ The digest of a manifest is over its exact bytes, so nothing here writes one bac
 always `ManifestBytes`, and the records of this module are what those bytes say.
 """
 
-from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from sonata.image.document import Fields
 from sonata_core.errors import Damaged
+from sonata_core.lite import Callable, Mapping
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes, Platform
 from sonata_core.models.media import (

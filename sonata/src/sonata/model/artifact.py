@@ -1,7 +1,6 @@
 """What a door asks for of artifacts."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

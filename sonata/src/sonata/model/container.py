@@ -1,8 +1,6 @@
 """A container as it was decided once: what `plan` made of a request, kept in `state` for good."""
 
-from collections.abc import Mapping
-
-from sonata_core.lite import Any, StrEnum
+from sonata_core.lite import Any, Mapping, StrEnum
 from sonata_core.models.net import PortMapping
 from sonata_core.models.process import IdMapping
 from sonata_core.record import Record

@@ -1,7 +1,6 @@
 """What a door asks of containers that exist: field names are options' long names."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

@@ -1,7 +1,6 @@
 """What an image says about the containers made from it."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

@@ -1,8 +1,6 @@
 """What `image audit` finds."""
 
-from collections.abc import Mapping
-
-from sonata_core.lite import Any
+from sonata_core.lite import Any, Mapping
 from sonata_core.record import Record
 
 KINDS = ("setuid", "setgid", "capability", "world-writable", "device", "link", "secret", "user")

@@ -1,7 +1,6 @@
 """What `images` is told of one image."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

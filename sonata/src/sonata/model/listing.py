@@ -1,7 +1,6 @@
 """What `ps` is told of one container."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.models.net import PortMapping
 from sonata_core.record import Record
 

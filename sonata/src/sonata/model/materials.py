@@ -1,9 +1,7 @@
 """What the engine looks up on behalf of the planner, which looks up nothing itself."""
 
-from collections.abc import Mapping
-
 from sonata.model.container import ContainerConfig, Device, Healthcheck
-from sonata_core.lite import Any
+from sonata_core.lite import Any, Mapping
 from sonata_core.models.process import IdMapping
 from sonata_core.record import Record
 

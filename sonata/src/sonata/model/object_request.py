@@ -1,7 +1,6 @@
 """What a door asks for when it makes networks and volumes: field names are options' long names."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

@@ -1,10 +1,8 @@
 """A pod as it was decided, and what a door asks of pods."""
 
-from collections.abc import Mapping
-
 from sonata.model.container import RestartPolicy
 from sonata.model.request import ResourceOptions
-from sonata_core.lite import Any
+from sonata_core.lite import Any, Mapping
 from sonata_core.record import Record
 
 INFRA_PROGRAM = "/catatonit"

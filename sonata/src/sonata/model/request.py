@@ -8,9 +8,8 @@ The options stand in groups, each of which adds its own to the one before: slots
 descent only.
 """
 
-from collections.abc import Mapping
-
 from sonata.model.image_request import PullOptions
+from sonata_core.lite import Mapping
 
 
 class ProcessOptions(PullOptions):

@@ -1,7 +1,6 @@
 """What `stats` is told of one container."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

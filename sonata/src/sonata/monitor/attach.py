@@ -10,12 +10,11 @@ import errno
 import os
 import select
 import time
-from collections.abc import Callable
 
 from sonata.monitor import terminal
 from sonata_core import interrupts
 from sonata_core.errors import Conflict, ExternalFailure
-from sonata_core.lite import TYPE_CHECKING, StrEnum
+from sonata_core.lite import TYPE_CHECKING, Callable, StrEnum
 from sonata_core.record import Record
 
 if TYPE_CHECKING:

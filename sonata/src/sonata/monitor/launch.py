@@ -6,11 +6,10 @@ container's pid, or the runtime's message, as a line of JSON on the sync pipe.
 """
 
 import os
-from collections.abc import Callable, Mapping
 
 from sonata.monitor.pipes import Channel, read_log_lines, remove_if_there
 from sonata_core.errors import CommandFailed
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Callable, Mapping
 from sonata_core.models.runtime import Launch
 from sonata_core.record import Record
 from sonata_core.sdk.spawn import SpawnOptions, spawn

@@ -5,10 +5,10 @@ one width for each stream, so that a gigabyte can be taken apart without looking
 """
 
 import os
-from collections.abc import Iterable, Iterator
 from operator import itemgetter
 
 from sonata_core.errors import Damaged
+from sonata_core.lite import Iterable, Iterator
 
 _CHUNK = 262144
 _LINE_LIMIT = 1 << 20

@@ -6,11 +6,11 @@ lines are found from its end, and what need not be told apart is not.
 """
 
 import os
-from collections.abc import Callable, Iterator
 
 from sonata.monitor.log_lines import LogRecord, Runs, parse, stamp_ns, stamp_of, tail_offset
 from sonata.monitor.watch import FileWatch
 from sonata_core.errors import NotFound
+from sonata_core.lite import Callable, Iterator
 from sonata_core.record import Record
 
 _CHUNK = 1 << 20

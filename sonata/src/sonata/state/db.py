@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Row = tuple[Any, ...]
 else:
-    import _sqlite3 as sqlite3
+    from sonata.state.sqlite import sqlite3
 
 SCHEMA = 2
 """Number of the newest migration in `schema/`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sonata.state.db import Database
 else:
-    import _sqlite3 as sqlite3
+    from sonata.state.sqlite import sqlite3
 
 
 class Lease(Record):

@@ -1,9 +1,7 @@
 """What the state database keeps of a container's present."""
 
-from collections.abc import Mapping
-
 from sonata.model.container import ContainerConfig
-from sonata_core.lite import Any
+from sonata_core.lite import Any, Mapping
 from sonata_core.record import Record
 
 

@@ -6,12 +6,11 @@ that Podman and Sonata can share them.
 
 import json
 import os
-from collections.abc import Mapping
 
 from sonata.store.names import parse_time
 from sonata.store.table import write_file
 from sonata_core.errors import AlreadyExists, Damaged, NotFound, Unsupported, UsageError
-from sonata_core.lite import TYPE_CHECKING, Any, Protocol
+from sonata_core.lite import TYPE_CHECKING, Any, Mapping, Protocol
 from sonata_core.record import Record
 from sonata_core.sdk.locks import FileLock, lock_file
 

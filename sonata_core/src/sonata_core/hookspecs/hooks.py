@@ -1,9 +1,7 @@
 """The hooks of the hooks group, a fan-out: any number take part. Clauses: docs/contract/hooks.md."""
 
-from collections.abc import Mapping
-
 from sonata_core.hookspecs.plugin import PluginHooks
-from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.lite import TYPE_CHECKING, Mapping, Protocol
 from sonata_core.markers import hookspec
 
 if TYPE_CHECKING:

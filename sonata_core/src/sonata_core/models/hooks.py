@@ -1,8 +1,6 @@
 """What passes between the engine and the participants of the hooks group."""
 
-from collections.abc import Mapping
-
-from sonata_core.lite import Any
+from sonata_core.lite import Any, Mapping
 from sonata_core.record import Record
 
 RuntimeSpec = Mapping[str, Any]

@@ -1,8 +1,6 @@
 """What passes between the engine and an image transport's plugin."""
 
-from collections.abc import Mapping
-
-from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.lite import TYPE_CHECKING, Mapping, Protocol
 from sonata_core.models.ids import Digest
 from sonata_core.record import Record
 

@@ -1,7 +1,6 @@
 """What passes between the engine and a network backend's plugin."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.models.ids import ContainerId
 from sonata_core.models.process import HelperProcess
 from sonata_core.record import Record

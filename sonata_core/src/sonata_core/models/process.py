@@ -1,7 +1,6 @@
 """Programs that Sonata runs on the host, and identifier maps."""
 
-from collections.abc import Mapping
-
+from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
 

@@ -1,8 +1,6 @@
 """What passes between the engine and an OCI runtime's plugin."""
 
-from collections.abc import Mapping
-
-from sonata_core.lite import Any, StrEnum
+from sonata_core.lite import Any, Mapping, StrEnum
 from sonata_core.models.ids import ContainerId
 from sonata_core.record import Record
 

@@ -1,8 +1,6 @@
 """What passes between the engine and a storage driver's plugin."""
 
-from collections.abc import Mapping
-
-from sonata_core.lite import StrEnum
+from sonata_core.lite import Mapping, StrEnum
 from sonata_core.models.ids import LayerId
 from sonata_core.models.process import IdMapping
 from sonata_core.record import Record

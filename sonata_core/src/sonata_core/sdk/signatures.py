@@ -5,9 +5,9 @@ format and a newline (containers-storage notes 7.8).
 """
 
 import json
-from collections.abc import Iterable, Mapping
 
 from sonata_core.errors import Damaged
+from sonata_core.lite import Iterable, Mapping
 from sonata_core.naming import shown
 from sonata_core.record import Record
 from sonata_core.sdk.manifests import load_object

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from _json import encode_basestring
-from collections.abc import Mapping
 
 from sonata_core import json_text as json
-from sonata_core.lite import Any
+from sonata_core.lite import Any, Mapping
 
 _HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 

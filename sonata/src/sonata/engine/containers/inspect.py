@@ -16,7 +16,6 @@ from sonata.host import process
 from sonata.model.container import MountKind, NamespaceKind, NetworkMode
 from sonata.model.times import ZERO, rfc3339
 from sonata.plan import signals
-from sonata.plan.spec.linux import cgroups_path
 from sonata.state import containers as rows
 from sonata.state import objects, sessions
 from sonata_core.errors import NotFound
@@ -124,10 +123,20 @@ def _state(engine: Engine, row: ContainerRow) -> dict[str, Any]:
         "StartedAt": rfc3339(state.started) if state.started else ZERO,
         "FinishedAt": rfc3339(state.finished) if state.finished else ZERO,
         **_health(engine, row),
-        "CgroupPath": (state.cgroup or cgroups_path(row.config, engine.facts)) if state.pid else "",
+        "CgroupPath": _cgroup_path(engine, row),
         "CheckpointedAt": ZERO,
         "RestoredAt": ZERO,
     }
+
+
+def _cgroup_path(engine: Engine, row: ContainerRow) -> str:
+    if not row.state.pid:
+        return ""
+    if row.state.cgroup:
+        return row.state.cgroup
+    from sonata.plan.spec.linux import cgroups_path
+
+    return cgroups_path(row.config, engine.facts)
 
 
 def _health(engine: Engine, row: ContainerRow) -> dict[str, Any]:
