@@ -13,6 +13,7 @@ from binascii import crc32
 
 from sonata_core import json_text as json
 from sonata_core.lite import Any
+from sonata_core.sdk.folders import make_private
 
 _PLACES = 32
 """Answers kept side by side for one key, by the paths that they depend on."""
@@ -63,7 +64,7 @@ class Memo:
         path = self._path(key, stamp)
         temporary = f"{path}.{os.getpid()}.tmp"
         try:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            make_private(self.folder)
             if not self._private():
                 return
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -12,6 +12,7 @@ from sonata_core.models.ids import LayerId
 from sonata_core.models.mount import MountPlan
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.models.storage import LayerFacts, LayerFormat, LayerRef, StorageFacts, UnpackTarget, Usage
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.trees import remove_tree, tree_usage
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class VfsStorage(StorageHooks):
 
         home = self._writable_home(layer)
         above = self._folder(parent) if parent is not None else None
-        os.makedirs(home, 0o700, exist_ok=True)
+        make_private(home)
         folder = os.path.join(home, layer.id)
         try:
             os.mkdir(folder, 0o555)

@@ -33,17 +33,19 @@ def places_of(environ: Mapping[str, str], uid: int) -> Places:
     """Where this user's configuration lies, from the environment."""
     home = environ.get("HOME", "")
     config = environ.get("XDG_CONFIG_HOME", "") or (f"{home}/.config" if home else "")
+    runtime_dir = _runtime_dir(environ, uid)
     if uid == 0:
         cache = "/var/cache"
     else:
-        cache = environ.get("XDG_CACHE_HOME", "") or (f"{home}/.cache" if home else f"/var/tmp/sonata-cache-{uid}")  # noqa: S108
+        # Never in a folder that others can write to: they could be there first.
+        cache = environ.get("XDG_CACHE_HOME", "") or (f"{home}/.cache" if home else f"{runtime_dir}/sonata-cache")
     return Places(
         uid=uid,
         home=home,
         user=f"{config}/containers" if config.startswith("/") else "",
         data=environ.get("XDG_DATA_HOME", ""),
         cache=cache,
-        runtime_dir=_runtime_dir(environ, uid),
+        runtime_dir=runtime_dir,
     )
 
 

@@ -10,6 +10,7 @@ from sonata_core import json_text as json
 from sonata_core.hookspecs.hooks import ContainerEvents
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.hooks import ContainerEvent
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +108,7 @@ def write(engine: Engine, row: Mapping[str, Any]) -> None:
     line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
     try:
         if not os.path.exists(os.path.dirname(path)):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            make_private(os.path.dirname(path))
             line = _after_reboot(engine) + line
         _append(path, line, engine.config.engine.events_logfile_max_size)
     except OSError as error:

@@ -40,7 +40,8 @@ def enter(environ: MutableMapping[str, str]) -> None:
     path = pause_file(places)
     environ["XDG_RUNTIME_DIR"] = places.runtime_dir
     for _ in range(4):
-        pid = rootless.keeper(path)
+        # Who else could write `pause.pid` could have this command join what is no keeper.
+        pid = rootless.keeper(path) if _is_own(places) else 0
         if not pid:
             _make_folder(places, os.path.dirname(path))
             lost = rootless.survivor(uid)
@@ -91,8 +92,7 @@ def _make_folder(places: Places, folder: str) -> None:
     runtime = places.runtime_dir
     try:
         os.makedirs(runtime, mode=0o700, exist_ok=True)
-        seen = os.stat(runtime)
-        if seen.st_uid != places.uid or stat.S_IMODE(seen.st_mode) & 0o022:
+        if not _is_own(places):
             raise Denied(
                 f'path "{runtime}" exists and it is not writeable only by the current user',
                 hint="set XDG_RUNTIME_DIR to a folder of the user's own, of mode 0700",
@@ -103,6 +103,15 @@ def _make_folder(places: Places, folder: str) -> None:
             f"{error.filename}: {(error.strerror or '').lower()}",
             hint="XDG_RUNTIME_DIR must name a folder of the user's own; log in anew, or `loginctl enable-linger`",
         ) from error
+
+
+def _is_own(places: Places) -> bool:
+    """Whether the runtime folder is there, and the user's: a link put there by somebody else is not."""
+    try:
+        seen, link = os.stat(places.runtime_dir), os.lstat(places.runtime_dir)
+    except OSError:
+        return False
+    return seen.st_uid == places.uid and not stat.S_IMODE(seen.st_mode) & 0o022 and link.st_uid in (0, places.uid)
 
 
 def _program() -> tuple[str, ...]:

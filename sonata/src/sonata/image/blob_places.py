@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,7 +36,7 @@ class BlobPlaces:
 
         rows = [(host, digest, repository, time.time_ns()) for digest in digests]
         try:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            make_private(os.path.dirname(self._path))
             with _Opened(self._path) as database:
                 database.execute(_TABLE)
                 database.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", rows)

@@ -8,6 +8,7 @@ from sonata.image.layers.compress import Compression, Compressor
 from sonata_core.errors import Unavailable
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.ids import Digest
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,7 @@ class Told:
 def spool(folder: str) -> BinaryIO:
     """A file without a name in `folder`: it is gone with the process, however that ends. Raises Unavailable."""
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         return os.fdopen(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600), "w+b")
     except OSError as error:
         raise Unavailable(f"a temporary file in {folder}: {error.strerror}") from error

@@ -14,6 +14,7 @@ from errno import EXDEV
 from sonata.image.verify import parse_digest
 from sonata_core.errors import Damaged, RegistryFailure, Unavailable
 from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -43,7 +44,7 @@ class PartialBlob:
         self._fd = -1
         self.have = 0
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_private(folder)
             fd = _lock(self.path)
         except OSError as error:
             raise Unavailable(f"keeping a partial blob in {folder}: {error.strerror}") from error

@@ -15,6 +15,7 @@ import time
 
 from sonata_core.errors import Conflict, Damaged, HostLacks, TimedOut, Unavailable
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     import sqlite3
@@ -159,7 +160,7 @@ class Database:
             return connect(self.path, SCHEMA)
         fresh = not os.path.exists(self.path)
         if fresh:
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            make_private(os.path.dirname(self.path))
         connection = self._attach()
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA:

@@ -8,6 +8,7 @@ import os
 from sonata_core import interrupts
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.locks import is_flocked
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Locks:
         try:
             return os.open(self._path(name), flags, 0o600)
         except FileNotFoundError:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            make_private(self.folder)
             return os.open(self._path(name), flags, 0o600)
 
     def is_current(self, handle: int, name: str) -> bool:

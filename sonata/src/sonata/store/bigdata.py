@@ -7,6 +7,7 @@ import os
 from sonata.store.names import big_data_file, is_id
 from sonata.store.table import trouble, write_file
 from sonata_core.errors import Damaged, NotFound
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.trees import remove_tree
 
 MAX_ITEM = 64 << 20
@@ -38,7 +39,7 @@ def write_item(folder: str, key: str, name: str, data: bytes) -> None:
     """Write one item, replacing an older one whole. Raises Unavailable (disk full), Denied."""
     path = item_path(folder, key, name)
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_private(os.path.dirname(path))
         write_file(path, data, durable=True)
     except OSError as error:
         raise trouble(error, f"writing {path}") from error

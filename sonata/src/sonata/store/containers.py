@@ -18,6 +18,7 @@ from sonata_core.errors import AlreadyExists, Conflict
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import LayerId
 from sonata_core.models.storage import LayerOptions
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.trees import remove_tree
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Containers:
         mine = _container_row(new, layer)
         try:
             for folder in (container_folder(self.place, new.id), container_run_folder(self.place, new.id)):
-                os.makedirs(os.path.join(folder, "userdata"), 0o700, exist_ok=True)
+                make_private(os.path.join(folder, "userdata"))
             self._table.add(mine)
             self._save(durable=not new.volatile)
             layers.complete(record, durable=not new.volatile)

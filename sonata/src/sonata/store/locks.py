@@ -6,10 +6,9 @@ layers.lock. Peers take them in this order, so whoever does not may wait for eve
 
 from __future__ import annotations
 
-import os
-
 from sonata.store.table import replaces_safely
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.locks import FileLock, lock_file
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Locks:
         try:
             for kind in self._kinds:
                 for root in self.roots(kind):
-                    os.makedirs(self._place.folder(kind, root), 0o700, exist_ok=True)
+                    make_private(self._place.folder(kind, root))
                     self._held[kind, root] = lock_file(self._place.lock_path(kind, root))
         except BaseException:
             self.close()

@@ -7,6 +7,7 @@ import os
 from sonata.store.names import dump_json
 from sonata.store.table import Row, read_rows, trouble, write_file, write_token
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.locks import FileLock, lock_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class MountPoints:
         self._rows: list[Row] = []
 
     def __enter__(self) -> MountPoints:
-        os.makedirs(self._folder, 0o700, exist_ok=True)
+        make_private(self._folder)
         self._lock = lock_file(os.path.join(self._folder, "mountpoints.lock"))
         try:
             self._rows, _ = read_rows(self._path)

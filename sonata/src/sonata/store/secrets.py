@@ -12,6 +12,7 @@ from sonata.store.table import write_file
 from sonata_core.errors import AlreadyExists, Damaged, NotFound, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any, Mapping, Protocol
 from sonata_core.record import Record
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.locks import FileLock, lock_file
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class FileDriver(SecretDriver):
     def keep(self, ident: str, data: bytes) -> None:
         import binascii
 
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        make_private(self._folder)
         self._change(ident, binascii.b2a_base64(data, newline=False).decode())
 
     def forget(self, ident: str) -> None:
@@ -141,7 +142,7 @@ class SecretStore:
         require_name(secret.name)
         if not 0 < len(data) < MAX_SIZE:
             raise UsageError(f"secret data must be larger than 0 and less than {MAX_SIZE} bytes")
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        make_private(self.folder)
         with self._lock():
             known = self._read()
             old = next((one for one in known.values() if one.name == secret.name), None)

@@ -33,6 +33,7 @@ from sonata_core.models.runtime import (
     RuntimeState,
     RuntimeStatus,
 )
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -307,7 +308,7 @@ def keep_privately(folder: str, name: str, content: bytes) -> None:
     """Write a file of mode 0600 in a folder of mode 0700, at once or not at all. A cache: trouble is no error."""
     temporary = f"{folder}/.{name}.{os.getpid()}"
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, content)

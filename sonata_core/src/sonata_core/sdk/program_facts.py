@@ -4,6 +4,7 @@ import os
 
 from sonata_core import json_text as json
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ def _recall(memo: str, key: "list[object]") -> "dict[str, Any] | None":
 def _keep(memo: str, document: "dict[str, Any]") -> None:
     draft = f"{memo}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(memo), mode=0o700, exist_ok=True)
+        make_private(os.path.dirname(memo))
         with open(draft, "w", encoding="utf-8") as file:
             json.dump(document, file)
         os.rename(draft, memo)

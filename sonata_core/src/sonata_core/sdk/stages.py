@@ -12,6 +12,7 @@ import fcntl
 import os
 import struct
 
+from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.trees import remove_tree
 
 _LOCK = "lock-"
@@ -34,7 +35,7 @@ class Stage:
     """One staging folder. `path` may be filled and renamed away; `close` removes what is left, once or twice."""
 
     def __init__(self, parent: str) -> None:
-        os.makedirs(parent, 0o700, exist_ok=True)
+        make_private(parent)
         self.fd, self.lock = _new_lock(parent)
         self.path = os.path.join(parent, _FOLDER + os.path.basename(self.lock)[len(_LOCK) :])
         try:

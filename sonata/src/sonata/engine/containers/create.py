@@ -28,6 +28,7 @@ from sonata_core import interrupts, trace
 from sonata_core.errors import AlreadyExists, HostLacks, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, ImageId
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -300,7 +301,7 @@ def _make_layer(engine: Engine, config: ContainerConfig, image: ImageRecord | No
             )
         )
     for folder in (paths.bundle, paths.run_dir):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
 
 
 def _metadata(config: ContainerConfig) -> str:

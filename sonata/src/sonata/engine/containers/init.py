@@ -25,6 +25,7 @@ from sonata_core.hookspecs.runtime import RuntimeTune
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import AttachResult
 from sonata_core.models.runtime import FailureKind, LaunchRequest, LaunchVerb
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -143,7 +144,7 @@ def _begin(start: Start) -> None:
 
         limits.ensure_for(engine, config.pod)
     for folder in (start.paths.bundle, start.paths.run_dir, start.paths.exit_dir, start.paths.persist_dir):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
     start.request = network.request_for(engine, config)
     path = network.new_namespace_path(engine, config) or specs.network_namespace(engine, config)
     start.state = start.state.replace(

@@ -9,6 +9,7 @@ from sonata.engine import events
 from sonata.state import intents, objects
 from sonata_core.errors import AlreadyExists, Conflict, UsageError
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def _make_folder(
     if not os.path.exists(home):
         intents.put(engine.database, begun)
     try:
-        os.makedirs(engine.config.paths.volume_path, mode=0o700, exist_ok=True)
+        make_private(engine.config.paths.volume_path)
         os.mkdir(home, 0o700)
     except FileExistsError as error:
         if objects.volume_named(engine.database, volume.name) is not None:

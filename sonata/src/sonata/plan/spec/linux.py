@@ -169,7 +169,7 @@ def hidden(config: ContainerConfig, facts: HostFacts) -> tuple[list[str], list[s
     masked = [*MASKED, *security.mask]
     if config.process.systemd and facts.cgroup_version == 1:
         masked.append("/sys/fs/cgroup/systemd/release_agent")
-    if sees_host_sys(config):
+    if sees_host_sys(config, facts):
         masked.append("/sys/kernel")
     if "ALL" in security.unmask:
         return list(security.mask), []

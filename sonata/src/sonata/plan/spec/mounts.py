@@ -45,7 +45,8 @@ def _mount(destination: str, kind: str, source: str, options: tuple[str, ...] | 
 
 
 def _kernel(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
-    user = config.namespaces.user.kind != NamespaceKind.HOST
+    # The owner of a user namespace may mount nothing that belongs to the host's namespaces.
+    user = facts.rootless or config.namespaces.user.kind != NamespaceKind.HOST
     proc_options = config.security.proc_options or ("nosuid", "noexec", "nodev")
     dev = ["nosuid", "strictatime", "mode=755", "size=65536k"]
     if config.read_only and not config.read_only_tmpfs:
@@ -62,7 +63,7 @@ def _kernel(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     return [
         proc,
         _mount("/dev", "tmpfs", "tmpfs", dev),
-        _sys(config),
+        _sys(config, facts),
         _mount("/dev/pts", "devpts", "devpts", pts),
         queue,
         *_cgroup(config, facts),
@@ -74,15 +75,17 @@ def _maps_gid(config: ContainerConfig, gid: int) -> bool:
     return not gids or any(part.container_id <= gid < part.container_id + part.size for part in gids)
 
 
-def sees_host_sys(config: ContainerConfig) -> bool:
+def sees_host_sys(config: ContainerConfig, facts: HostFacts) -> bool:
     """Whether /sys is the host's: whose network is another user namespace's may mount none of its own."""
+    if facts.rootless and config.namespaces.network.kind is NamespaceKind.HOST:
+        return True
     foreign = (NamespaceKind.HOST, NamespaceKind.CONTAINER, NamespaceKind.PATH, NamespaceKind.POD)
     return config.namespaces.user.kind is not NamespaceKind.HOST and config.namespaces.network.kind in foreign
 
 
-def _sys(config: ContainerConfig) -> Mount:
+def _sys(config: ContainerConfig, facts: HostFacts) -> Mount:
     writable = "rw" if config.security.privileged else "ro"
-    if sees_host_sys(config):
+    if sees_host_sys(config, facts):
         return _mount("/sys", "bind", "/sys", ("rprivate", *_GUARDED, writable, "rbind"))
     if config.security.privileged:
         return _mount("/sys", "sysfs", "sysfs", ("rprivate", *_GUARDED, "rw"))
@@ -94,7 +97,7 @@ def _cgroup(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     if facts.cgroup_version == 2 and config.process.systemd:
         writable = True
     mode = "rw" if writable else "ro"
-    if sees_host_sys(config):
+    if sees_host_sys(config, facts):
         return [_mount("/sys/fs/cgroup", "cgroup", "/sys/fs/cgroup", ("rprivate", *_GUARDED, mode))]
     options = ("rprivate", *_GUARDED, "relatime", mode)
     return [_mount("/sys/fs/cgroup", "cgroup", "cgroup", options)]
