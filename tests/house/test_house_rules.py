@@ -44,6 +44,7 @@ PRIVILEGE = {
     "sonata/src/sonata/engine/containers/init.py": "who makes the control group (2026-11: to move to plan)",
     "sonata/src/sonata/engine/containers/exec.py": "who makes the control group (2026-11: to move to plan)",
     "sonata/src/sonata/engine/rootless.py": "an ordinary user's way in",
+    "sonata/src/sonata/engine/networks/shared.py": "where an ordinary user's bridges are (2026-11)",
     "sonata/src/sonata/engine/storage.py": "refuses, in Podman's words, what needs the host's root",
     "sonata/src/sonata/engine/containers/network.py": "compares a backend's facts with the host's",
     "sonata/src/sonata/image/layers/unpack.py": "devices and owners that the kernel refuses to a namespace's root",

@@ -11,13 +11,20 @@ from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.sdk.locks import lock_file
+from sonata_core.sdk.spawn import enter_netns
+from sonata_core.sdk.syscalls import in_thread
 from sonata_net_netavark import document, program
 from sonata_net_netavark.memory import Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from sonata_core.context import PluginContext
     from sonata_core.models.net import Attachment, AttachRequest, NetnsRef, NetworkDefinition, NetworkWish
     from sonata_core.sdk.locks import FileLock
+
+    T = TypeVar("T")
 
 VERSION = "0.1.0"
 ALREADY_THERE = "already exists on container namespace"
@@ -46,7 +53,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
             name="netavark",
             version=VERSION,
             summary="bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns",
-            contract="net/1.1",
+            contract="net/1.3",
         )
 
     @hookimpl
@@ -74,6 +81,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
             dns=self._context.find_program("aardvark-dns") is not None,
             ipv6=os.path.exists("/proc/sys/net/ipv6"),
             rootless=True,
+            outer=True,
         )
 
     @hookimpl
@@ -143,6 +151,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
         """N-11. A bridge that a crash left behind without containers is taken away, its chains with it."""
         from sonata_net_netavark import teardown
 
+        if self._context.facts.rootless:
+            return  # the namespace that has its bridge goes with the user's last container
         lock = self._lock()
         try:
             self._lingering += teardown.forget(self._context, self._folder(), definition, lock)
@@ -194,7 +204,10 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
             return
         self._reap()
         swift = teardown.Swift(self._context, self._folder(), lock)
-        done = request.outer is None and swift.detach(netns, request, attachments)
+        if request.outer is not None and not is_namespace(request.outer.path):
+            done = swift.forget_names(request, attachments)  # links and rules went with it
+        else:
+            done = within(request.outer, lambda: swift.detach(netns, request, attachments))
         self._lingering += swift.lingering
         if not done:
             self._netavark_teardown(netns, request, attachments)
@@ -215,13 +228,13 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
 
     def _lock(self) -> FileLock:
         if self._context.facts.rootless:
-            return lock_file(os.path.join(self._context.run, "netavark.lock"))
+            return lock_file(os.path.join(self._context.config.get("config_dir") or self._context.run, "netavark.lock"))
         return lock_file(str(self._context.config.get("netavark_lock") or "/run/lock/netavark.lock"))
 
     def _folder(self) -> str:
         """The folder of netavark's and aardvark's own files."""
         if self._context.facts.rootless:
-            return os.path.join(self._context.run, "networks")
+            return str(self._context.config.get("run_dir") or os.path.join(self._context.run, "networks"))
         return str(self._context.config.get("run_dir") or "/run/containers/networks")
 
     def _reap(self) -> None:
@@ -234,6 +247,18 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
             except ChildProcessError:
                 continue
         self._lingering = left
+
+
+def within(outer: NetnsRef | None, work: Callable[[], T]) -> T:
+    """Do it in that network namespace; None is our own."""
+    if outer is None:
+        return work()
+
+    def there() -> T:
+        enter_netns(outer.path)
+        return work()
+
+    return in_thread(there)
 
 
 def is_namespace(path: str) -> bool:

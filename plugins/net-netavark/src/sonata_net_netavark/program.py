@@ -104,7 +104,10 @@ class Caller:
         if aardvark is not None:
             argv.append(f"--aardvark-binary={aardvark}")
         command = Command(
-            argv=(*argv, verb, netns.path), env=self._environment(), netns=None if outer is None else outer.path
+            argv=(*argv, verb, netns.path),
+            env=self._environment(),
+            netns=None if outer is None else outer.path,
+            binds=() if outer is None else outer.binds,
         )
         return ask_json(self._run, command, document, name="netavark")
 

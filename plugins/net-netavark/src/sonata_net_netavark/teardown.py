@@ -43,6 +43,11 @@ class Swift:
             self._context.log.debug("swift_teardown_declined", reason=str(error) or type(error).__name__)
             return False
 
+    def forget_names(self, request: AttachRequest, attachments: tuple[Attachment, ...]) -> bool:
+        """Take the container's names away, where all else is gone."""
+        served = [each.network.name for each in attachments if each.network.dns_enabled]
+        return all([names.remove(self._folder, network, request.container) for network in served])
+
     def forget(self, network: NetworkDefinition) -> None:
         """Take an empty network's bridge and chains away."""
         route = netlink.Channel(netlink.NETLINK_ROUTE)

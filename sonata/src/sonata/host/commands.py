@@ -129,7 +129,9 @@ def _start(command: Command, pipes: _Pipes) -> int:
         fds[descriptor] = descriptor
     env = command.env if command.env is not None else _small_environment()
     # Ctrl-C at a terminal goes to the whole process group: what is held back from us shall not kill our helper.
-    options = SpawnOptions(fds=fds, cwd=command.cwd, netns=command.netns, group=interrupts.shielded())
+    options = SpawnOptions(
+        fds=fds, cwd=command.cwd, netns=command.netns, binds=command.binds, group=interrupts.shielded()
+    )
     try:
         pid = spawn(command.argv, env, options)
     except OSError as error:

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 _SELF = "/proc/thread-self/ns/net"
 
 
-def create(kernel: Kernel, path: str) -> None:
+def create(kernel: Kernel, path: str, *, shown: bool = True) -> None:
     """Make a network namespace, kept at `path`, a name from `new_path`, until `remove`.
 
-    Raises Denied without the privilege, ExternalFailure otherwise.
+    `shown`: in every mount namespace, for which the folder becomes a mount of its own. Raises Denied without the
+    privilege, ExternalFailure otherwise.
     """
 
     def work() -> None:
         kernel.unshare(syscalls.CLONE_NEWNET)
         kernel.mount(_SELF, path, "", k.MS_BIND, "")
 
-    _pin(kernel, path, lambda: syscalls.in_thread(work))
+    _pin(kernel, path, lambda: syscalls.in_thread(work), shown=shown)
 
 
 def pin(kernel: Kernel, pid: int, path: str) -> None:
@@ -70,10 +71,11 @@ def exists(path: str) -> bool:
     return here.st_dev != above.st_dev
 
 
-def _pin(kernel: Kernel, path: str, mount: object) -> None:
+def _pin(kernel: Kernel, path: str, mount: object, *, shown: bool = True) -> None:
     assert callable(mount)
     try:
-        _prepare_folder(kernel, os.path.dirname(path))
+        if shown:
+            _prepare_folder(kernel, os.path.dirname(path))
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         os.close(descriptor)
         try:

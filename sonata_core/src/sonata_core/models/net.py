@@ -7,9 +7,14 @@ from sonata_core.record import Record
 
 
 class NetnsRef(Record):
-    """A network namespace, pinned by the engine at `path`."""
+    """A network namespace, pinned by the engine at `path`.
+
+    Where it has `binds`, a program that runs in it is to see the first of each pair at the second's place
+    (`Command.binds`).
+    """
 
     path: str
+    binds: tuple[tuple[str, str], ...] = ()
 
 
 class Subnet(Record):
@@ -149,7 +154,8 @@ class AttachResult(Record):
 class NetFacts(Record):
     """A network backend. `modes` are the values of --network that it serves.
 
-    `lifetime`: its helpers end with `AttachRequest.lifetime_fd`, not only with the namespace's file.
+    `lifetime`: its helpers end with `AttachRequest.lifetime_fd`, not only with the namespace's file. `outer`: what
+    connects containers is made in `AttachRequest.outer` where the request has one.
     """
 
     modes: tuple[str, ...]
@@ -162,3 +168,4 @@ class NetFacts(Record):
     rootless: bool = False
     root: bool = True
     lifetime: bool = True
+    outer: bool = False

@@ -8,7 +8,8 @@ class Command(Record):
     """A program to run to its end, described.
 
     `env` is the complete environment; None means PATH and XDG_RUNTIME_DIR only. `timeout` is in
-    seconds; None waits for ever. `netns` is a path to enter first.
+    seconds; None waits for ever. `netns` is a path to enter first. With `binds` it gets a mount namespace of its
+    own, in which the first of each pair is seen at the second's place, one after the other.
     """
 
     argv: tuple[str, ...]
@@ -18,6 +19,7 @@ class Command(Record):
     cwd: str | None = None
     pass_fds: tuple[int, ...] = ()
     netns: str | None = None
+    binds: tuple[tuple[str, str], ...] = ()
 
 
 class CommandResult(Record):

@@ -26,7 +26,8 @@ class SpawnOptions(Record):
     """Where and how a program starts.
 
     `fds` maps the program's descriptor numbers to ours; 0 to 2 are inherited unless named, all
-    others of ours are closed on exec. `group` gives it a process group of its own, `session` a session.
+    others of ours are closed on exec. `group` gives it a process group of its own, `session` a session. `binds` are
+    shown, first at second, in a mount namespace of its own that hears of the others' mounts and is not heard.
     """
 
     fds: "Mapping[int, int]" = {}
@@ -34,6 +35,7 @@ class SpawnOptions(Record):
     netns: "str | None" = None
     group: bool = False
     session: bool = False
+    binds: "Sequence[tuple[str, str]]" = ()
 
 
 def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) -> int:
@@ -67,9 +69,14 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], options: SpawnOptions) ->
 
 def _start_there(start: Callable[[], int], options: SpawnOptions) -> int:
     """Call `start` in the folder and network namespace that are wanted."""
-    if options.cwd is None and options.netns is None:
+    if options.cwd is None and options.netns is None and not options.binds:
         return start()
-    if options.netns is None and options.cwd is not None and len(os.listdir("/proc/self/task")) == 1:
+    if (
+        options.netns is None
+        and not options.binds
+        and options.cwd is not None
+        and len(os.listdir("/proc/self/task")) == 1
+    ):
         # Alone, nobody sees that we were elsewhere; loading ctypes would cost five times the spawn.
         here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -82,6 +89,8 @@ def _start_there(start: Callable[[], int], options: SpawnOptions) -> int:
             os.close(here)
 
     def elsewhere() -> int:
+        if options.binds:
+            show(options.binds)
         if options.cwd is not None:
             syscalls.unshare(syscalls.CLONE_FS)
             os.chdir(options.cwd)
@@ -90,6 +99,14 @@ def _start_there(start: Callable[[], int], options: SpawnOptions) -> int:
         return start()
 
     return syscalls.in_thread(elsewhere)
+
+
+def show(binds: Sequence[tuple[str, str]]) -> None:
+    """Give the calling thread a mount namespace of its own, with each source bound at its place. Raises OSError."""
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("", "/", syscalls.MS_SLAVE | syscalls.MS_REC)
+    for source, place in binds:
+        syscalls.mount(source, place, syscalls.MS_BIND | syscalls.MS_REC)
 
 
 def enter_netns(path: str) -> None:

@@ -17,6 +17,9 @@ CLONE_NEWNS = 0x00020000
 CLONE_FS = 0x00000200
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_SLAVE = 0x80000
 
 
 def libc() -> CDLL:
@@ -45,6 +48,13 @@ def setns(descriptor: int, kind: int) -> None:
 def unshare(flags: int) -> None:
     """Give the calling thread namespaces or file system attributes of its own. Raises OSError."""
     call("unshare", flags)
+
+
+def mount(source: str, target: str, flags: int) -> None:
+    """mount(2) without a file system type or data. Raises OSError naming the target."""
+    import ctypes
+
+    call("mount", os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None, path=target)
 
 
 def in_thread(work: Callable[[], T]) -> T:

@@ -80,7 +80,7 @@ def fill(engine: Engine, config: ContainerConfig, prepared: Prepared, attached: 
         base = _base_hosts(config, prepared.root)
         write(made.hosts, texts.hosts(_hosts_input(engine, config, prepared.hostname, attached, base)))
     if made.resolv_conf:
-        write(made.resolv_conf, texts.resolv_conf(_resolv_input(config, attached)))
+        write(made.resolv_conf, texts.resolv_conf(_resolv_input(engine, config, attached)))
 
 
 def rewrite(
@@ -96,7 +96,7 @@ def rewrite(
         name = config.hostname or config.id[:12]
         write(f"{paths.run_dir}/hosts", texts.hosts(_hosts_input(engine, config, name, attached, base)))
     if wants_resolv(config):
-        write(f"{paths.run_dir}/resolv.conf", texts.resolv_conf(_resolv_input(config, attached)))
+        write(f"{paths.run_dir}/resolv.conf", texts.resolv_conf(_resolv_input(engine, config, attached)))
 
 
 def _hosts_input(engine: Engine, config: ContainerConfig, name: str, attached: AttachResult, base: str) -> HostsInput:
@@ -112,14 +112,14 @@ def _hosts_input(engine: Engine, config: ContainerConfig, name: str, attached: A
     )
 
 
-def _resolv_input(config: ContainerConfig, attached: AttachResult) -> ResolvInput:
+def _resolv_input(engine: Engine, config: ContainerConfig, attached: AttachResult) -> ResolvInput:
     own = config.network.mode is not NetworkMode.HOST
     helped = config.network.mode in _USER_MODE
     served = bool(attached.dns_servers) and not helped
     return ResolvInput(
-        host=_host_resolv(config),
+        host=host_resolv(),
         network=() if helped else attached.dns_servers,
-        helper=attached.dns_servers if helped else (),
+        helper=attached.dns_servers if helped else _shared_servers(engine, config),
         network_search=attached.dns_search,
         given=() if served else config.network.dns_servers,
         search=config.network.dns_search,
@@ -127,6 +127,15 @@ def _resolv_input(config: ContainerConfig, attached: AttachResult) -> ResolvInpu
         own_namespace=own,
         ipv6=any(":" in one.address for part in attached.interfaces for one in part.addresses),
     )
+
+
+def _shared_servers(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
+    """Whom an ordinary user's container on bridges asks, where no network of its serves names."""
+    if config.network.mode is not NetworkMode.BRIDGE:
+        return ()
+    from sonata.engine.networks import shared
+
+    return shared.known(engine).dns
 
 
 def _base_hosts(config: ContainerConfig, root: int) -> str:
@@ -165,7 +174,8 @@ def _host_internal(engine: Engine, config: ContainerConfig, attached: AttachResu
     return ""
 
 
-def _host_resolv(config: ContainerConfig) -> str:
+def host_resolv() -> str:
+    """The host's resolv.conf: where that names a server of the machine's own, the one that this server reads."""
     text = _read("/etc/resolv.conf")
     servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver") and len(line.split()) > 1]
     if servers == ["127.0.0.53"]:

@@ -61,7 +61,16 @@ def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:
     if config.network.mode is NetworkMode.BRIDGE:
         definitions = [definition_of(engine, use.network) for use in config.network.networks]
         attachments = _lease(engine, config, definitions)
-    return request_with(config, attachments)
+    return request_with(config, attachments).replace(outer=_outer(engine, config))
+
+
+def _outer(engine: Engine, config: ContainerConfig) -> NetnsRef | None:
+    """Where the container's bridges are, if not on the host."""
+    if config.network.mode is not NetworkMode.BRIDGE:
+        return None
+    from sonata.engine.networks import shared
+
+    return shared.reference(engine)
 
 
 def request_with(config: ContainerConfig, attachments: Iterable[Attachment]) -> AttachRequest:
@@ -125,7 +134,15 @@ def attach(engine: Engine, config: ContainerConfig, path: str, request: AttachRe
     facts = slot.hook.net_facts()
     if engine.facts.rootless and not facts.rootless:
         raise Unsupported(f"network backend {name!r} needs root", hint="--network none, host, or slirp4netns")
-    return slot.hook.net_attach(netns=NetnsRef(path=path), request=request)
+    if request.outer is None:
+        return slot.hook.net_attach(netns=NetnsRef(path=path), request=request)
+    if not facts.outer:
+        raise Unsupported(f"network backend {name!r} makes bridges on the host only", hint="--network pasta")
+    from sonata.engine.networks import shared
+
+    uplink = shared.enter(engine, request.outer, config.id)
+    attached = slot.hook.net_attach(netns=NetnsRef(path=path), request=request)
+    return attached.replace(host_address=uplink.host)
 
 
 def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> None:
@@ -139,6 +156,10 @@ def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> No
             engine.net(name).hook.net_detach(netns=NetnsRef(path=state.netns), request=request, attached=attached)
         except SonataError as error:
             trouble = error
+        if request.outer is not None:
+            from sonata.engine.networks import shared
+
+            shared.leave(engine, request.outer, config.id)
     if state.netns and config.network.mode not in (NetworkMode.PATH, NetworkMode.CONTAINER):
         netns.remove(engine.kernel, state.netns)
     leases.release_all(engine.database, config.id)
