@@ -25,11 +25,11 @@ class NetHooks(PluginHooks, Protocol):
 
     @hookspec()
     def net_attach(self, netns: "NetnsRef", request: "AttachRequest") -> "AttachResult":
-        """N-01, N-02, N-05, N-07. Connect the namespace; a second call with the same request changes nothing."""
+        """N-01, N-02, N-05, N-07, N-15. Connect the namespace; a second call with the same request changes nothing."""
 
     @hookspec()
     def net_detach(self, netns: "NetnsRef", request: "AttachRequest", attached: "AttachResult | None") -> None:
-        """N-03, N-04, N-06, N-09. Take everything away again; works on half-built and on nothing."""
+        """N-03, N-04, N-06, N-09, N-15. Take everything away again; works on half-built and on nothing."""
 
 
 class NetManaged(Protocol):

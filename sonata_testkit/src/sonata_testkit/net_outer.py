@@ -1,0 +1,48 @@
+"""The clause of backends that connect containers in a namespace other than the host's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sonata_testkit.clauses import clause, not_offered
+from sonata_testkit.netlab import tool
+
+if TYPE_CHECKING:
+    from sonata_testkit.net import Lab
+
+
+class NetOuterClauses:
+    """For backends whose facts say `outer`."""
+
+    @pytest.mark.needs_root
+    @clause("N-15")
+    def test_bridges_are_made_in_the_outer_namespace(self, lab: Lab) -> None:
+        if not lab.facts.outer:
+            not_offered("NetFacts.outer")
+        outer, where = lab.namespace("e"), lab.namespace("a")
+        before = tool("ip", "-o", "address"), tool("iptables-save").count("-A ")
+        request = where.request(*lab.attachments()).replace(outer=outer.ref)
+        attached = lab.attach(where, request)
+        assert where.addresses() == {
+            each.interface: {one.address for one in each.addresses} for each in attached.interfaces
+        }
+        assert outer.addresses(), "nothing was made in the outer namespace"
+        assert (tool("ip", "-o", "address"), tool("iptables-save").count("-A ")) == before
+        lab.detach(where, request, attached)
+        assert where.addresses() == {}
+
+    @pytest.mark.needs_root
+    @clause("N-15")
+    def test_detach_after_the_outer_namespace_is_gone(self, lab: Lab) -> None:
+        if not lab.facts.outer:
+            not_offered("NetFacts.outer")
+        outer, where = lab.namespace("e"), lab.namespace("a")
+        request = where.request(*lab.attachments()).replace(outer=outer.ref)
+        attached = lab.attach(where, request)
+        tool("umount", "-l", outer.path)
+        os.unlink(outer.path)
+        for _ in range(2):
+            lab.detach(where, request, attached)
