@@ -41,7 +41,7 @@ OURS = {
     "pull bogus://x": "invalid reference format",
     "pull --creds x localhost:1/x": "could not read password from terminal",
     "load -i /nosuch": "/nosuch: no such file or directory",
-    "network create --driver bogus n": "unsupported driver bogus",
+    "network create --driver bogus n": 'failed to find driver or plugin "bogus"',
     "network rm podman": "default network podman cannot be removed",
     "volume create bad name": "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
 }

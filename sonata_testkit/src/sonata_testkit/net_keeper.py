@@ -44,9 +44,9 @@ class NetKeeperClauses:
         where = lab.namespace("a")
         request = where.request(attachment(kept, 5))
         attached = lab.attach(where, request)
-        assert request.attachments[0].addresses[0] in hook.net_taken(definition=kept)
+        assert hook.net_taken(definition=kept) == {request.attachments[0].addresses[0]: str(where.id)}
         lab.detach(where, request, attached)
-        assert hook.net_taken(definition=kept) == ()
+        assert hook.net_taken(definition=kept) == {}
         for _ in range(2):
             lab.hook.net_forget(definition=kept)
         assert hook.net_known() == before

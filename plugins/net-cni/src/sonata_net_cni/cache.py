@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DATA = "/var/lib/cni"
 _LIMIT = 8 << 20
+_LINE = 256
+_ADDRESS = frozenset("0123456789abcdef.:")
 
 
 class Results:
@@ -72,6 +74,23 @@ class Results:
 
     def _path(self, network: str, spot: Spot) -> str:
         return f"{self._folder}/{network}-{spot.container}-{spot.interface}"
+
+
+def leased(data: str, network: str) -> dict[str, str]:
+    """host-local's addresses of a network: a file for each, in whose first line is the container."""
+    folder = f"{data}/networks/{network}"
+    try:
+        names = sorted(name for name in os.listdir(folder) if _ADDRESS.issuperset(name) and name[:1].isalnum())
+    except OSError:
+        return {}
+    found = {}
+    for name in names:
+        try:
+            with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as file:
+                found[name] = file.readline(_LINE).strip()
+        except OSError:
+            continue  # given back while we were looking
+    return found
 
 
 class Memory:

@@ -71,6 +71,8 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
     def net_attach(self, netns: NetnsRef, request: AttachRequest) -> AttachResult:
         """N-01, N-02, N-05, N-07. A second call with the same request answers with what is there, if CHECK agrees."""
         with self._lock():
+            if request.attachments:
+                self._raise_loopback(netns, request)
             return self._attach(netns, request, request.attachments)
 
     @hookimpl
@@ -140,13 +142,9 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
             return self._keep(definition)
 
     @hookimpl
-    def net_taken(self, definition: NetworkDefinition) -> tuple[str, ...]:
+    def net_taken(self, definition: NetworkDefinition) -> dict[str, str]:
         """N-20. The addresses that host-local has given away, to whomever."""
-        try:
-            names = os.listdir(f"{self._data}/networks/{definition.name}")
-        except OSError:
-            return ()
-        return tuple(sorted(name for name in names if name[:1].isalnum() and set(name) <= set("0123456789abcdef.:")))
+        return cache.leased(self._data, definition.name)
 
     def _keep(self, wanted: NetworkDefinition) -> NetworkDefinition:
         from sonata_net_cni import forgetting
@@ -163,6 +161,13 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
         require_namespace(netns)
         data = "" if self._data == cache.DATA else self._data
         return self._attaching(netns, request).make(attachments, self._find, data)
+
+    def _raise_loopback(self, netns: NetnsRef, request: AttachRequest) -> None:
+        """As Podman does before the first network, by the plugin for it."""
+        require_namespace(netns)
+        outer = None if request.outer is None else request.outer.path
+        call = program.Call(verb="ADD", container=request.container, netns=netns.path, interface="lo")
+        self._programs(outer).call("loopback", call, {"cniVersion": "0.4.0", "name": "lo", "type": "loopback"})
 
     def _attaching(self, netns: NetnsRef, request: AttachRequest) -> Attaching:
         programs = self._programs(None if request.outer is None else request.outer.path)

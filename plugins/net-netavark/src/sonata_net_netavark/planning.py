@@ -47,7 +47,7 @@ def plan(wish: NetworkWish, existing: tuple[NetworkDefinition, ...]) -> NetworkD
     names = {network.name for network in existing}
     interfaces = {network.interface for network in existing if network.interface and network.driver == "bridge"}
     interfaces.update(wish.taken_interfaces)
-    name = _name(wish.name, names, interfaces)
+    name = settled_name(wish.name, names, interfaces)
     options, parent = _options(wish.driver, wish.options)
     bridge = wish.driver == "bridge"
     ipam = _ipam(wish, needs_subnet=bridge)
@@ -76,7 +76,8 @@ def plan(wish: NetworkWish, existing: tuple[NetworkDefinition, ...]) -> NetworkD
     )
 
 
-def _name(name: str, names: set[str], interfaces: set[str]) -> str:
+def settled_name(name: str, names: set[str], interfaces: set[str]) -> str:
+    """The name that is asked for, or a free one. Raises UsageError, AlreadyExists."""
     if not name:
         return _free_name(names | interfaces)
     if not NAME.match(name):

@@ -135,6 +135,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
         from sonata_net_netavark import planning
 
         helper = program.probe(self._context, self._path)
+        if wish.driver not in program.BUILT_IN:
+            return self._plan_third_party(helper, wish, existing)
         definition = planning.plan(wish, existing)
         program.demand(helper, program.network_features(definition))
         return definition
@@ -169,6 +171,10 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
         asked = document.options_document(request, attachments)
         caller = program.Caller(self._context, helper, self._folder())
         record = Memory(self._context.run, request.container, netns.path)
+        if any(each.network.driver not in program.BUILT_IN for each in attachments):
+            known = record.recall(asked)  # a plugin need not say that its interface is there already
+            if known is not None:
+                return document.attach_result(known, attachments)
         try:
             answer = self._swift_setup(helper, netns, request, attachments)
             if answer is None:
@@ -182,6 +188,18 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
             raise
         record.keep(asked, answer)
         return document.attach_result(answer, attachments)
+
+    def _plan_third_party(
+        self, helper: program.Netavark, wish: NetworkWish, existing: tuple[NetworkDefinition, ...]
+    ) -> NetworkDefinition:
+        from sonata_net_netavark import third_party
+
+        path = third_party.find(self._plugin_dirs(), wish.driver)
+        program.demand(helper, iter(((f"network driver {wish.driver}, which is a plugin", program.PLUGINS_SINCE),)))
+        return third_party.plan(self._context, wish, existing, path)
+
+    def _plugin_dirs(self) -> tuple[str, ...]:
+        return tuple(str(one) for one in self._context.config.get("plugin_dirs") or ())
 
     def _swift_setup(
         self, helper: program.Netavark, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 Version = tuple[int, int, int]
 
+BUILT_IN = ("bridge", "macvlan", "ipvlan")
+"""Drivers of netavark's own; others are programs in `netavark_plugin_dirs`."""
+PLUGINS_SINCE = (1, 6, 0)
+"""The release that can be told where plugins lie."""
+
 INSTALL = "install netavark (Debian: apt-get install netavark aardvark-dns)"
 NOISE = b"failed to connect to syslog"
 """What aardvark-dns prints where nothing is wrong: there is no /dev/log in a container or a small host."""
@@ -57,6 +62,9 @@ def demand(program: Netavark, features: "Iterator[tuple[str, Version]]") -> None
 
 def network_features(network: "NetworkDefinition") -> "Iterator[tuple[str, Version]]":
     """What a network's definition needs, with the release that brought it."""
+    if network.driver not in BUILT_IN:
+        yield f"network driver {network.driver}, which is a plugin", PLUGINS_SINCE
+        return
     if network.driver == "ipvlan":
         yield "network driver ipvlan", (1, 5, 0)
     if network.ipam_driver == "dhcp":
@@ -103,6 +111,7 @@ class Caller:
         argv = [self._program.path, "--config", self._folder, f"--rootless={_boolean(outer is not None)}"]
         if aardvark is not None:
             argv.append(f"--aardvark-binary={aardvark}")
+        argv += self._plugin_folders(document)
         command = Command(
             argv=(*argv, verb, netns.path),
             env=self._environment(),
@@ -110,6 +119,13 @@ class Caller:
             binds=() if outer is None else outer.binds,
         )
         return ask_json(self._run, command, document, name="netavark")
+
+    def _plugin_folders(self, document: "dict[str, Any]") -> "list[str]":
+        """Said only where they are asked for: netavark before 1.6 does not know the option."""
+        if all(network["driver"] in BUILT_IN for network in document["network_info"].values()):
+            return []
+        folders = self._context.config.get("plugin_dirs") or ()
+        return [f"--plugin-directory={folder}" for folder in folders if os.path.isdir(folder)]
 
     def _run(self, command: Command) -> "Any":
         result = self._context.run_command(command)

@@ -369,6 +369,12 @@ NETWORK = tuple(
             "Folders of netavark's plugins.",
         ),
         (
+            "cni_plugin_dirs",
+            words,
+            (*(f"/usr/{place}/cni" for place in ("local/libexec", "libexec", "local/lib", "lib")), "/opt/cni/bin"),
+            "Folders of CNI plugins, for the network backend cni.",
+        ),
+        (
             "firewall_driver",
             one_of("", "nftables", "iptables", "firewalld", "none"),
             "",
@@ -379,7 +385,12 @@ NETWORK = tuple(
         ("default_subnet_pools", pools, _POOLS, "Where addresses of new networks are taken from."),
         ("default_rootless_network_cmd", one_of("pasta", "slirp4netns"), "pasta", "User-mode network."),
         ("pasta_options", words, (), "Options of pasta."),
-        ("network_config_dir", text, "", "Folder of other engines' networks; empty: /etc/containers/networks."),
+        (
+            "network_config_dir",
+            text,
+            "",
+            "Folder of other engines' networks; empty: /etc/containers/networks, with the backend cni /etc/cni/net.d.",
+        ),
         ("dns_bind_port", natural, 0, "Port of the containers' name server; 0: 53."),
         ("default_host_ips", words, (), "Host addresses of published ports that name none."),
     )

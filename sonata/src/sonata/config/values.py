@@ -122,6 +122,7 @@ class NetworkSettings(Record):
 
     network_backend: str
     netavark_plugin_dirs: tuple[str, ...]
+    cni_plugin_dirs: tuple[str, ...]
     firewall_driver: str
     default_network: str
     default_subnet: str

@@ -5,6 +5,8 @@ from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.markers import hookspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sonata_core.models.net import (
         Attachment,
         AttachRequest,
@@ -90,5 +92,5 @@ class NetKeeper(Protocol):
         """
 
     @hookspec()
-    def net_taken(self, definition: "NetworkDefinition") -> "tuple[str, ...]":
-        """N-20. The network's addresses that somebody has, other tools' containers included."""
+    def net_taken(self, definition: "NetworkDefinition") -> "Mapping[str, str]":
+        """N-20. The network's addresses that are given away, each with its container: other tools' are among them."""

@@ -96,7 +96,15 @@ PERSISTENT = (
             "refused": ("there are no such namespaces, in Podman either", "another --root is a world of its own"),
         },
     ),
-    ("network-backend", "", "string", "", "", "Network backend to use", {"hidden": True, "choices": ("netavark",)}),
+    (
+        "network-backend",
+        "",
+        "string",
+        "",
+        "",
+        "Network backend to use",
+        {"hidden": True, "choices": ("netavark", "cni")},
+    ),
     ("network-cmd-path", "", "string", "", "", "Path of the slirp4netns or pasta program"),
     (
         "network-config-dir",

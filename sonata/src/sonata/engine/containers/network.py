@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata.engine.networks import kept
 from sonata.engine.networks.lookup import definition_of
 from sonata.engine.paths import store_tag
 from sonata.host import netns
@@ -15,7 +16,7 @@ from sonata_core.models.ids import ContainerId
 from sonata_core.models.net import Attachment, AttachRequest, AttachResult, NetnsRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig, NetworkUse
@@ -89,10 +90,11 @@ def request_with(config: ContainerConfig, attachments: Iterable[Attachment]) -> 
 
 def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDefinition]) -> list[Attachment]:
     found: list[Attachment] = []
+    others = {one.name: kept.taken(engine, one, config.id) for one in definitions}
     with engine.database.transaction(durable=False):
         leases.forget_container(engine.database, config.id)
         for number, (use, definition) in enumerate(zip(config.network.networks, definitions, strict=True)):
-            addresses = lease_addresses(engine, config.id, definition, use.static_ips)
+            addresses = lease_addresses(engine, config.id, definition, use.static_ips, others[definition.name])
             found.append(attachment(use, number, definition, addresses))
     return found
 
@@ -109,14 +111,18 @@ def attachment(use: NetworkUse, number: int, definition: NetworkDefinition, addr
 
 
 def lease_addresses(
-    engine: Engine, container: str, definition: NetworkDefinition, static: tuple[str, ...]
+    engine: Engine,
+    container: str,
+    definition: NetworkDefinition,
+    static: tuple[str, ...],
+    others: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """One address per subnet, taken inside the open transaction."""
+    """One address per subnet, taken inside the open transaction. `others` are those that nobody of ours has."""
     ipam.require_static(definition, static)
     boot = engine.facts.boot_id
     found: list[str] = []
     for subnet in definition.subnets:
-        taken = leases.taken(engine.database, definition.name, boot)
+        taken = {**(others or {}), **leases.taken(engine.database, definition.name, boot)}
         last = leases.last(engine.database, definition.name, subnet.subnet)
         address, moves = ipam.choose(subnet, taken, last, static)
         lease = leases.Lease(network=definition.name, address=address, container=container)

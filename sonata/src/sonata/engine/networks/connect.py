@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.containers import network, present
+from sonata.engine.networks import kept
 from sonata.engine.networks.lookup import definition_of
 from sonata.engine.paths import ContainerPaths
 from sonata.model.container import NetworkMode
@@ -95,8 +96,9 @@ def _connect_now(
     config = row.config
     hook = engine.net(network.backend_name(engine, config)).require(NetLive)
     request = thaw(AttachRequest, dict(row.state.request))
+    others = kept.taken(engine, definition, config.id)
     with engine.database.transaction():
-        addresses = network.lease_addresses(engine, config.id, definition, use.static_ips)
+        addresses = network.lease_addresses(engine, config.id, definition, use.static_ips, others)
     attachment = Attachment(
         network=definition, interface=use.interface, addresses=addresses, aliases=use.aliases, mac=use.mac
     )

@@ -6,7 +6,7 @@ import os
 import time
 
 from sonata.engine import events
-from sonata.engine.networks import host, lookup
+from sonata.engine.networks import host, kept, lookup
 from sonata.model.times import rfc3339
 from sonata.state import objects
 from sonata_core.errors import AlreadyExists, UsageError
@@ -46,6 +46,9 @@ def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
             text = f"network name {request.name} already used: network already exists"
             raise AlreadyExists(text, hint="`--ignore` takes it as it is", name=request.name)
         definition = slot.net_plan(wish=wish_of(engine, request), existing=existing)
+        keeper = kept.keeper(engine)
+        if keeper is not None:
+            definition = keeper.net_keep(definition=definition)
         objects.add_network(engine.database, definition)
     events.network(engine, "create", definition.name, definition.id, attributes={"driver": definition.driver})
     return definition

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sonata.engine.networks import kept
 from sonata.state import objects
 from sonata_core import json_text as json
 from sonata_core.errors import AlreadyExists, NotFound, UsageError
@@ -43,9 +44,10 @@ def look_up(engine: Engine, name: str) -> NetworkDefinition:
 
 
 def definitions(engine: Engine) -> list[NetworkDefinition]:
-    """All networks, by name. Another tool's file gives way to a definition of our own."""
-    found = {definition.name: definition for definition in foreign(engine)}
-    found |= {definition.name: definition for definition in objects.networks(engine.database)}
+    """All networks, by name. Another tool's file gives way to a definition of our own, not to a backend's own files."""
+    others, own = foreign(engine), objects.networks(engine.database)
+    order = (*own, *others) if kept.keeper(engine) is not None else (*others, *own)
+    found = {definition.name: definition for definition in order}
     default = engine.config.network.default_network
     if default not in found:
         found[default] = default_definition(engine)
@@ -61,8 +63,10 @@ def default_definition(engine: Engine) -> NetworkDefinition:
     from sonata.plan import addresses
 
     network = engine.config.network
-    interface = f"{network.default_network}0"
     others = foreign(engine)
+    if kept.keeper(engine) is not None:
+        return _kept_default(engine, others)
+    interface = f"{network.default_network}0"
     used = {*live_interfaces(), *(one.interface for one in others)}
     taken = [*live_subnets(), *(subnet.subnet for one in others for subnet in one.subnets)]
     if interface in used:
@@ -79,6 +83,21 @@ def default_definition(engine: Engine) -> NetworkDefinition:
     )
 
 
+def _kept_default(engine: Engine, others: list[NetworkDefinition]) -> NetworkDefinition:
+    """The default network as the backend would have it: it knows of other engines' leases, and shares it with them."""
+    from sonata.plan import addresses
+    from sonata_core.hookspecs.net import NetManaged
+    from sonata_core.models.net import NetworkWish
+
+    network = engine.config.network
+    subnet = Subnet(subnet=network.default_subnet, gateway=addresses.first_host(network.default_subnet))
+    wish = NetworkWish(
+        name=network.default_network, id=DEFAULT_ID, created="2020-01-01T00:00:00Z", subnets=(subnet,), disable_dns=True
+    )
+    backend = engine.net(engine.config.network.network_backend).require(NetManaged)
+    return backend.net_plan(wish=wish, existing=tuple(others))
+
+
 def settle_default(engine: Engine) -> NetworkDefinition:
     """The default network as it was decided at its first use."""
     definition = default_definition(engine)
@@ -92,6 +111,9 @@ def settle_default(engine: Engine) -> NetworkDefinition:
 
 def foreign(engine: Engine) -> list[NetworkDefinition]:
     """Networks that other tools have defined in files. A file that makes no sense is passed over, as they do."""
+    keeper = kept.keeper(engine)
+    if keeper is not None:
+        return list(keeper.net_known())
     folder = engine.config.paths.network_config_dir
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.networks import lookup
+from sonata.engine.networks import kept, lookup
 from sonata.engine.networks.create import LOCK
 from sonata.state import leases, objects
 from sonata_core.errors import Conflict, Denied, InUse
@@ -48,9 +48,9 @@ def _require_removable(engine: Engine, definition: NetworkDefinition) -> None:
     if definition.name == default:
         raise Conflict(f"default network {default} cannot be removed")
     if all(one.name != definition.name for one in objects.networks(engine.database)):
-        folder = engine.config.paths.network_config_dir
+        where = f": {engine.config.paths.network_config_dir}/{definition.name}.json"
         raise Denied(
-            f"network {definition.name} is another tool's: {folder}/{definition.name}.json",
+            f"network {definition.name} is another tool's{'' if kept.keeper(engine) is not None else where}",
             hint=f"podman network rm {definition.name}",
             name=definition.name,
         )
