@@ -239,8 +239,8 @@ def test_the_program_of_the_network_is_the_one_that_is_named(world: LiveWorld) -
 
 def test_the_network_backend_is_the_one_that_is_named(world: LiveWorld) -> None:
     world.ok("--network-backend=netavark", "network", "create", "n")
-    done = world.run("--network-backend=cni", "network", "create", "m")
-    assert (done.returncode, "no net backend 'cni' is installed" in done.stderr) == (125, True)
+    done = world.run("--network-backend=carrier-pigeon", "network", "create", "m")
+    assert (done.returncode, "no net backend 'carrier-pigeon' is installed" in done.stderr) == (125, True)
     assert world.ok("--network-backend=netavark", "info", "--format={{.Host.NetworkBackend}}") == "netavark"
 
 

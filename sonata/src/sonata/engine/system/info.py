@@ -229,7 +229,7 @@ def _network(engine: Engine, backend: str) -> dict[str, Any]:
             "package": package_of(facts["program"], (backend,)),
             "path": facts["program"],
         }
-    names = engine.find_program("aardvark-dns")
+    names = engine.find_program("aardvark-dns") if backend == "netavark" else None
     report["dns"] = _program(engine, names, ("aardvark-dns", "netavark")) if names else {}
     report["defaultNetwork"] = engine.config.network.default_network
     return report
