@@ -31,6 +31,7 @@ PEERS = {
     "nsenter": "util-linux",
     "kill": "procps",
     "newuidmap": "uidmap",
+    "fuse-overlayfs": "fuse-overlayfs",
     "git": "git",
     "zstd": "zstd",
     "setfattr": "attr",

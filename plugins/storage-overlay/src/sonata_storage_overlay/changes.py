@@ -9,22 +9,30 @@ from errno import ELOOP, ENOENT, ENOTDIR
 from sonata_core.models.storage import Change, ChangeKind
 from sonata_core.sdk.safepath import IN_ROOT, NO_SYMLINKS, open_in_root
 
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque")
+_MARK, _OPAQUE_MARK = ".wh.", ".wh..wh..opq"
+"""How fuse-overlayfs, and layers as its stores keep them, say what is deleted."""
 
 
-def find_changes(own: list[str], below: list[str]) -> tuple[Change, ...]:
-    """Changes of the layer in folders `own` (nearest first) against the layers in `below` (nearest first), sorted."""
+def find_changes(own: list[str], below: list[str], *, fuse: bool = False) -> tuple[Change, ...]:
+    """Changes of the layer in folders `own` (nearest first) against the layers in `below` (nearest first), sorted.
+
+    With `fuse`, files `.wh.NAME` delete as well, beside what the kernel's overlay writes.
+    """
     found: dict[str, ChangeKind] = {}
     for index, folder in enumerate(own):
-        _walk(folder, "", [*own[index + 1 :], *below], found)
+        _walk(folder, "", [*own[index + 1 :], *below], found, fuse)
     return tuple(Change(path=path, kind=kind) for path, kind in sorted(found.items()))
 
 
-def _walk(top: str, path: str, below: list[str], found: dict[str, ChangeKind]) -> None:
+def _walk(top: str, path: str, below: list[str], found: dict[str, ChangeKind], fuse: bool) -> None:
     for name, status in _entries(top, path):
-        here = f"{path}/{name}"
-        old = _below(here, below)
-        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        mark = fuse and name.startswith(_MARK)
+        if mark and name == _OPAQUE_MARK:
+            continue
+        here = f"{path}/{name[len(_MARK) :] if mark else name}"
+        old = _below(here, below, fuse)
+        if mark or (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
             if old is not None:
                 found.setdefault(here, ChangeKind.DELETED)
             continue
@@ -33,9 +41,9 @@ def _walk(top: str, path: str, below: list[str], found: dict[str, ChangeKind]) -
         elif not _same(status, old):
             found.setdefault(here, ChangeKind.MODIFIED)
         if stat.S_ISDIR(status.st_mode):
-            if old is not None and is_opaque(top + here):
-                _hidden(here, top, below, found)
-            _walk(top, here, below, found)
+            if old is not None and is_opaque(top + here, fuse):
+                _hidden(here, (top, *below), found, fuse)
+            _walk(top, here, below, found, fuse)
 
 
 def _entries(top: str, path: str) -> list[tuple[str, os.stat_result]]:
@@ -61,8 +69,10 @@ def _entries(top: str, path: str) -> list[tuple[str, os.stat_result]]:
         os.close(fd)
 
 
-def is_opaque(path: str) -> bool:
+def is_opaque(path: str, fuse: bool) -> bool:
     """Whether a folder hides what lower layers have there."""
+    if fuse and _look(f"{path}/{_OPAQUE_MARK}") is not None:
+        return True
     for name in _OPAQUE:
         try:
             if os.getxattr(path, name, follow_symlinks=False) == b"y":
@@ -72,7 +82,7 @@ def is_opaque(path: str) -> bool:
     return False
 
 
-def _below(path: str, below: list[str]) -> os.stat_result | None:
+def _below(path: str, below: list[str], fuse: bool) -> os.stat_result | None:
     """What the layers below show at a path: the nearest wins; a whiteout or an opaque parent ends the search.
 
     Folders are entered one by one, because a link in one of them would lead out of the layer.
@@ -81,19 +91,28 @@ def _below(path: str, below: list[str]) -> os.stat_result | None:
     for folder in below:
         here = folder
         for part in parents:
-            here = f"{here}/{part}"
-            status = _look(here)
+            status = _seen(here, part, fuse)
             if status is None:
                 break
             if not stat.S_ISDIR(status.st_mode):
                 return None
+            here = f"{here}/{part}"
         else:
-            status = _look(f"{here}/{last}")
+            status = _seen(here, last, fuse)
             if status is not None:
                 return None if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0 else status
-        if _ends(folder, parents):
+        if _ends(folder, parents, fuse):
             return None
     return None
+
+
+def _seen(folder: str, name: str, fuse: bool) -> os.stat_result | None:
+    """What a layer has at a name, or its word that there is nothing: no folder, whatever is below."""
+    found = _look(f"{folder}/{name}")
+    if found is None and fuse:
+        mark = _look(f"{folder}/{_MARK}{name}")
+        return None if mark is None else os.stat_result((stat.S_IFCHR, *(0 for _ in range(9))))
+    return found
 
 
 def _look(path: str) -> os.stat_result | None:
@@ -103,13 +122,13 @@ def _look(path: str) -> os.stat_result | None:
         return None
 
 
-def _ends(folder: str, parents: list[str]) -> bool:
+def _ends(folder: str, parents: list[str], fuse: bool) -> bool:
     """Whether a layer hides what those below it have, though it has nothing there itself."""
     for part in parents:
         folder = f"{folder}/{part}"
         if _look(folder) is None:
             return False
-        if is_opaque(folder):
+        if is_opaque(folder, fuse):
             return True
     return False
 
@@ -126,10 +145,11 @@ def _same(new: os.stat_result, old: os.stat_result) -> bool:
     )
 
 
-def _hidden(path: str, top: str, below: list[str], found: dict[str, ChangeKind]) -> None:
+def _hidden(path: str, layers: tuple[str, ...], found: dict[str, ChangeKind], fuse: bool) -> None:
     """What an opaque folder hides is deleted, unless it is there again."""
+    top, *below = layers
     for folder in below:
         for name, _ in _entries(folder, path):
             here = f"{path}/{name}"
-            if not os.path.lexists(top + here) and _below(here, below) is not None:
+            if not os.path.lexists(top + here) and _below(here, below, fuse) is not None:
                 found.setdefault(here, ChangeKind.DELETED)

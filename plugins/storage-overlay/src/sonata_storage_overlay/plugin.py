@@ -58,6 +58,13 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         self._homes = tuple(_home(root.path) for root in context.stores)
         self._stages: dict[str, Stage] = {}
         self._format = LayerFormat.OVERLAY_USER if context.facts.rootless else LayerFormat.OVERLAY_TRUSTED
+        self._program = str(context.config.get("mount_program", ""))
+        """What mounts instead of the kernel."""
+        if context.facts.rootless and not self._program:
+            from sonata_storage_overlay import fuse
+
+            self._program = fuse.needed(self._homes[0])
+        self._format = LayerFormat.OVERLAY_FUSE if self._program else self._format
 
     @hookimpl
     def plugin_info(self) -> PluginInfo:
@@ -67,6 +74,8 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
 
     @hookimpl
     def storage_facts(self) -> StorageFacts:
+        if self._program:
+            return self._facts_of_program()
         with open("/proc/filesystems", encoding="ascii") as file:
             known = "\toverlay\n" in file.read()
         if not known and not os.path.isdir("/sys/module/overlay"):
@@ -90,6 +99,24 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
             status={
                 "Backing Filesystem": _shown(backing),
                 "Native Overlay Diff": "false" if self._context.facts.rootless else "true",
+                "Supports d_type": "true",
+                "Using metacopy": "false",
+            },
+        )
+
+    def _facts_of_program(self) -> StorageFacts:
+        from sonata_storage_overlay import fuse
+
+        fuse.require_device(fuse.find(self._context, self._program))
+        backing = _file_system(self._homes[0])
+        return StorageFacts(
+            format=self._format,
+            reflink=backing in ("btrfs", "xfs"),
+            max_layers=MAX_LOWERS,
+            backing_fs=backing,
+            status={
+                "Backing Filesystem": _shown(backing),
+                "Native Overlay Diff": "false",
                 "Supports d_type": "true",
                 "Using metacopy": "false",
             },
@@ -122,6 +149,10 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         folder = os.path.join(home, layer.id)
         lower, ids, above = self._below(parent)
         os.makedirs(os.path.join(home, LINKS), 0o755, exist_ok=True)
+        if self._program:
+            from sonata_storage_overlay import fuse
+
+            fuse.note(home)
         try:
             os.mkdir(folder, 0o700)
         except FileExistsError:
@@ -168,7 +199,14 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         extra = (*self._default_options(), *options.extra)
         lowers = lowers_of(self._homes, folder)
         userxattr = self._context.facts.rootless
-        return plan_mounts(folder, lowers, target, options.replace(extra=extra), userxattr)
+        plan = plan_mounts(folder, lowers, target, options.replace(extra=extra), userxattr)
+        if not self._program:
+            return plan
+        from sonata_storage_overlay import fuse
+
+        program = fuse.find(self._context, self._program)
+        fuse.require_device(program)
+        return fuse.mounted_by(program, plan)
 
     @hookimpl
     def storage_info(self, layer: LayerRef) -> LayerFacts:
@@ -224,7 +262,8 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         from sonata_storage_overlay.changes import find_changes
 
         below = [path for lower in lowers_of(self._homes, self._folder(layer)) for path in diffs_of(lower.folder)]
-        return find_changes(diffs_of(self._folder(layer)), below if parent is not None else [])
+        own = diffs_of(self._folder(layer))
+        return find_changes(own, below if parent is not None else [], fuse=bool(self._program))
 
     @hookimpl
     def storage_check(self, repair: bool) -> tuple[StorageFinding, ...]:

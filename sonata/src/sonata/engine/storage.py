@@ -63,9 +63,13 @@ def unmount_container(engine: Engine, container: str, *, force: bool = False) ->
 
 
 def require_lasting_mounts(engine: Engine, kind: str, instead: str) -> None:
-    """Raise Unsupported where a mount would end with this command, with the mount namespace that it is in."""
-    if engine.facts.rootless:
-        text = f'cannot run command "sonata {kind}mount" in rootless mode'
+    """Raise Unsupported where a mount would not be seen by whoever asks, who is in another mount namespace."""
+    if not engine.facts.rootless:
+        return
+    from sonata.host.rootless import is_callers
+
+    if not is_callers():
+        text = f'cannot run command "sonata {kind}mount" in rootless mode, must execute `sonata unshare` first'
         raise Unsupported(text, hint=f"{instead} reaches the files")
 
 

@@ -68,6 +68,17 @@ def _own_namespace() -> str:
     return os.readlink("/proc/self/ns/user")
 
 
+def is_callers() -> bool:
+    """Whether whoever started this process is in its user namespace too, as below `unshare`.
+
+    A process of a namespace above ours does not let us look.
+    """
+    try:
+        return os.readlink(f"/proc/{os.getppid()}/ns/user") == _own_namespace()
+    except OSError:
+        return False
+
+
 def survivor(uid: int) -> int:
     """A monitor of this user's containers that lives in namespaces whose keeper is gone; 0 for none."""
     here = _own_namespace()

@@ -116,6 +116,8 @@ def _entry(place: Place, name: str) -> os.stat_result | None:
         seen = _stat(folder, name)
         if seen is not None:
             return None if stat.S_ISCHR(seen.st_mode) and seen.st_rdev == 0 else seen
+        if _stat(folder, f".wh.{name}") is not None:  # as fuse-overlayfs deletes
+            return None
     return None
 
 
@@ -142,4 +144,4 @@ def _opaque(folder: int) -> bool:
                 return True
         except OSError:
             continue
-    return False
+    return _stat(folder, ".wh..wh..opq") is not None

@@ -175,12 +175,20 @@ def _image(place: Place, use: MountUse) -> str:
         bind = Mount(type="bind", source=plan.root, target=folder, options=("rbind", "ro"))
         mounts.make_one(engine.kernel, bind, engine.run_command)
         return folder
-    moved = tuple(
-        mount.replace(target=folder + mount.target[len(plan.root) :]) if mount.target.startswith(plan.root) else mount
-        for mount in plan.mounts
-    )
+    moved = tuple(_moved(mount, plan.root, folder) for mount in plan.mounts)
     mounts.make(engine.kernel, MountPlan(root=folder, mounts=moved, writable=False), engine.run_command)
     return folder
+
+
+def _moved(mount: Mount, old: str, new: str) -> Mount:
+    """A mount that is made below another folder; a helper's words name it too."""
+    if not mount.target.startswith(old):
+        return mount
+    target = new + mount.target[len(old) :]
+    if mount.helper is None:
+        return mount.replace(target=target)
+    words = tuple(target if word == mount.target else word for word in mount.helper.argv)
+    return mount.replace(target=target, helper=mount.helper.replace(argv=words))
 
 
 def _inside(place: Place, top: str, subpath: str) -> str:

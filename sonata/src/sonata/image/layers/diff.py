@@ -43,7 +43,8 @@ def tree_tar(
 ) -> Iterator[bytes]:
     """The tar of a whole folder, in pieces; without `root` it has no entry for the folder itself.
 
-    With an overlay format it is a layer's own folder: devices 0:0 become whiteouts, opaque folders get
+    With an overlay format it is a layer's own folder: devices 0:0 become whiteouts (`.wh.` files are those of
+    fuse-overlayfs), opaque folders get
     their mark if `below(path)` says that a lower layer has them (None: always). With `plain` nothing is
     a whiteout: a container's root, as `export` wants it. `mapping` turns host owners back into the
     container's, nobody's for one that has none; `mtime` (seconds) replaces all times. Raises Unavailable.
@@ -159,7 +160,7 @@ class _Writer:
         self, layer_format: LayerFormat, below: Callable[[str], bool] | None, *, root: bool = True
     ) -> Iterator[Any]:
         """Everything, folders before what is in them, names in order."""
-        overlay = layer_format in whiteout.OPAQUE_XATTR
+        overlay = layer_format is not LayerFormat.PLAIN
         waiting = [b""]
         while waiting:
             path = waiting.pop()
@@ -175,7 +176,9 @@ class _Writer:
                 if seen is None:
                     continue
                 if overlay and stat.S_ISCHR(seen.st_mode) and seen.st_rdev == 0:
-                    yield self._whiteout(path, seen)
+                    # fuse-overlayfs deletes the name of its mark, too, beside making that mark.
+                    if layer_format is not LayerFormat.OVERLAY_FUSE or not base.startswith(whiteout.PREFIX):
+                        yield self._whiteout(path, seen)
                     continue
                 if path or root:
                     yield from self._member(folder, path, base, seen)
@@ -198,7 +201,10 @@ class _Writer:
             raise
         try:
             names = sorted(os.fsencode(name) for name in os.listdir(fd))
-            return names, layer_format is not None and _xattr(fd, whiteout.OPAQUE_XATTR[layer_format]) == b"y"
+            marks = whiteout.opaque_xattrs(layer_format) if layer_format is not None else ()
+            # fuse-overlayfs writes the file too, which then is one of the names.
+            marks = () if layer_format is LayerFormat.OVERLAY_FUSE and whiteout.OPAQUE in names else marks
+            return names, any(_xattr(fd, mark) == b"y" for mark in marks)
         finally:
             os.close(fd)
 

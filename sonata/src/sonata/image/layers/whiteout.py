@@ -16,7 +16,15 @@ OPAQUE_XATTR = {
     LayerFormat.OVERLAY_TRUSTED: "trusted.overlay.opaque",
     LayerFormat.OVERLAY_USER: "user.overlay.opaque",
 }
-_OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+_FUSE_XATTRS = (*OPAQUE_XATTR.values(), "user.fuseoverlayfs.opaque")
+"""fuse-overlayfs takes the first that it may set."""
+_OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.", b"user.fuseoverlayfs.")
+
+
+def opaque_xattrs(layer_format: LayerFormat) -> tuple[str, ...]:
+    """The attributes that make a folder of an overlay format opaque."""
+    own = OPAQUE_XATTR.get(layer_format)
+    return _FUSE_XATTRS if own is None else (own,)
 
 
 def is_overlay_xattr(name: bytes) -> bool:
