@@ -63,9 +63,9 @@ def _add(  # what a tar header has
     tar.addfile(entry, io.BytesIO(content))
 
 
-def archive(name: str) -> bytes:
-    """The whole docker-archive."""
-    content = layer()
+def archive(name: str, content: bytes = b"") -> bytes:
+    """The whole docker-archive; of another layer than the usual one, if that is given."""
+    content = content or layer()
     digest = hashlib.sha256(content).hexdigest()
     config = {
         "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(_machine(), _machine()),

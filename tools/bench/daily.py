@@ -64,13 +64,14 @@ def filters(world: World) -> Iterator[Row]:
         for number in range(count):
             words = ("--network", "none", "--name", f"c{number}", "--label", f"number={number % 10}")
             one.do("create", *one.run, *words, SMALL, "true")
-    for words in (
+    asked: tuple[tuple[str, ...], ...] = (
         ("--filter", "label=number=3"),
         ("--filter", "name=c4"),
         ("--filter", "status=running"),
         ("--filter", "label=number=3", "--filter", "name=c1", "--filter", "status=created", "-q"),
-    ):
-        yield _row(world, f"ps -a {' '.join(words)}", 0.8, ("ps", "-a", *words), of=f", {count} containers")
+    )
+    for each in asked:
+        yield _row(world, f"ps -a {' '.join(each)}", 0.8, ("ps", "-a", *each), of=f", {count} containers")
     for one in world.programs:
         one.do("rm", "-a", "-f")
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import make_image
 
+_MODULES = ("os", "__future__", "encodings/__init__", "encodings/aliases", "encodings/utf_8")
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -170,9 +171,40 @@ def small() -> bytes:
     return make_image.archive("localhost/small:1")
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def interpreter() -> bytes:
+    """A docker-archive of `localhost/python:1`: the host's interpreter, what it is linked with, and `flow.py`."""
+    shown = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", "print(open('/proc/self/maps').read())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    mapped = {line.split()[-1] for line in shown.stdout.splitlines() if "r-xp" in line and "/" in line}
+    program = os.path.realpath(sys.executable)
+    packages = Path(os.__file__).parent
+    files = {*mapped, program, *(f"{packages}/{one}.py" for one in _MODULES)}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for folder in ("proc", "sys", "dev", "tmp", "run", "etc"):
+            _add(tar, folder, kind=tarfile.DIRTYPE)
+        for path in sorted(files):
+            _add(tar, os.path.realpath(path).lstrip("/"), Path(path).read_bytes())
+        folders = {os.path.dirname(path) for path in mapped if ".so" in path}
+        links = [Path("/lib"), Path("/lib64"), *Path("/usr/lib64").glob("ld-linux*")]
+        links += [one for folder in sorted(folders) for one in Path(folder).glob("lib*.so*")]
+        for link in links:
+            if link.is_symlink() and (link.is_dir() or str(link.resolve()) in mapped):
+                _add(tar, str(link)[1:], kind=tarfile.SYMTYPE, link=str(link.resolve()))
+        _add(tar, "flow.py", (Path(__file__).parent / "flow.py").read_bytes())
+    return make_image.archive("localhost/python:1", out.getvalue())
+
+
+def _add(  # what a tar header has
+    tar: tarfile.TarFile, name: str, content: bytes = b"", *, kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o644
+    entry.type, entry.linkname, entry.size = kind, link, len(content)
+    entry.mode = 0o755
     tar.addfile(entry, io.BytesIO(content))
 
 

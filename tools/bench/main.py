@@ -21,7 +21,9 @@ from pathlib import Path
 
 import daily
 import images
+import pods
 import report
+import rootless
 import rows
 import shipping
 from measure import Program
@@ -42,7 +44,16 @@ PARTS: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
     "copying-many": daily.copying_many,
     "committing": daily.committing,
     "fifty": daily.fifty,
+    "pods": pods.pods,
+    "hundred": pods.hundred,
+    "ports": lambda world: rootless.published(world, ("bridge",)),
 }
+
+OF_A_USER: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
+    "rootless": rootless.running,
+    "rootless-ports": lambda world: rootless.published(world, ("pasta", "bridge"), "ordinary user: "),
+}
+"""Parts that an ordinary user runs; they take the option --user."""
 
 
 def main() -> int:
@@ -77,6 +88,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--copier", default=shutil.which("skopeo") or "skopeo", help="the Skopeo to compare with")
     parser.add_argument("--sonata", default="", help="an installed sonata, in place of wheels built now")
+    parser.add_argument("--user", default="", help="an ordinary user with subordinate ids, for the parts `rootless…`")
+    parser.add_argument("--peer-user", default="", help="how the peer is started as that user, if not as --peer is")
     parser.add_argument("--times", type=int, default=10, help="runs that count, of each row and program")
     parser.add_argument("--objects", default="1,100,500", help="numbers of objects for the rows of lists")
     parser.add_argument("--rows", default=",".join([*PARTS, "version"]), help="parts to measure, with commas between")
@@ -84,6 +97,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     asked = parser.parse_args()
     asked.rows = asked.rows.split(",")
+    unknown = set(asked.rows) - {*PARTS, *OF_A_USER, "version"}
+    if unknown or (not asked.user and set(asked.rows) & set(OF_A_USER)):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}" if unknown else "these parts need --user")
     return asked
 
 
@@ -108,13 +124,11 @@ def _world(asked: argparse.Namespace, work: Path, sonata: str) -> rows.World:
 def _measure(asked: argparse.Namespace, world: rows.World) -> int:
     found: list[rows.Row] = []
     print(report.HEAD)
-    for part in asked.rows:
-        if part in PARTS:
-            for row in PARTS[part](world):
-                found.append(row)
-                print(report.line(row), flush=True)
-                if not report.met(row) and row.trace:
-                    print(report.phases(_trace(world, row)), file=sys.stderr)
+    for row in _rows(asked, world):
+        found.append(row)
+        print(report.line(row), flush=True)
+        if not report.met(row) and row.trace:
+            print(report.phases(_trace(world, row)), file=sys.stderr)
     times = None
     if "version" in asked.rows:
         times = rows.version(world)
@@ -122,6 +136,18 @@ def _measure(asked: argparse.Namespace, world: rows.World) -> int:
     if asked.write:
         report.write(world, found, times)
     return 0 if all(report.met(row) for row in found) else 1
+
+
+def _rows(asked: argparse.Namespace, world: rows.World) -> Iterator[rows.Row]:
+    for part in asked.rows:
+        if part in PARTS:
+            yield from PARTS[part](world)
+        elif part in OF_A_USER:
+            own = rootless.as_user(world, asked.user, asked.peer_user)
+            try:
+                yield from OF_A_USER[part](own)
+            finally:
+                rootless.clear(own)
 
 
 def _trace(world: rows.World, row: rows.Row) -> list[dict[str, object]]:

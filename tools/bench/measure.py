@@ -67,7 +67,7 @@ def once(argv: Sequence[str]) -> Taken:
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1)]
     began = time.perf_counter()
-    pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
+    pid = os.posix_spawnp(argv[0], list(argv), os.environ, file_actions=actions)
     peak = _watch(pid)
     _, status = os.waitpid(pid, 0)
     taken = Taken(time.perf_counter() - began, peak)
