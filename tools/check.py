@@ -162,6 +162,7 @@ def _lint() -> list[list[str]]:
         ["ruff", "format", "--check", "-q", "."],
         ["ruff", "check", "-q", "."],
         ["mypy", "--no-error-summary", *sources],
+        ["mypy", "--no-error-summary", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tools/**/*.py"))],
         ["lint-imports", "--no-logo"],
     ]
 

@@ -14,6 +14,7 @@ STEPS = {
     "format": ["ruff", "format", "--check", "-q", "."],
     "lint": ["ruff", "check", "-q", "."],
     "imports": ["lint-imports", "--no-logo"],
+    "types of tools": ["mypy", "--no-error-summary", *sorted(map(str, ROOT.glob("tools/**/*.py")))],
     "types": ["mypy", "--no-error-summary", "sonata_core/src", "sonata/src", "sonata_testkit/src"],
 }
 
