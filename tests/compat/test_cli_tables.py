@@ -21,6 +21,7 @@ OURS_ONLY = {
     "image audit",
     "image copy",
     "image sync",
+    "network reconcile",
     "plugin",
     "plugin check",
     "plugin inspect",

@@ -6,9 +6,12 @@ import fcntl
 import os
 
 from sonata_core.lite import TYPE_CHECKING
+from sonata_net_netavark.document import attachment_entry
 
 if TYPE_CHECKING:
     import signal
+
+    from sonata_core.models.net import Attachment, AttachRequest, NetworkDefinition
 else:
     import _signal as signal
 
@@ -57,3 +60,79 @@ def _tell(pid_file: str) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True  # the server is gone: it will read the files when it starts
     return True
+
+
+def lines(folder: str) -> dict[str, tuple[str, ...]]:
+    """The server's files, by network: the line that it listens by, then one for each container."""
+    found: dict[str, tuple[str, ...]] = {}
+    try:
+        entries = sorted(os.listdir(os.path.join(folder, "aardvark-dns")))
+    except OSError:
+        return found
+    for name in entries:
+        if name == "aardvark.pid":
+            continue
+        try:
+            with open(os.path.join(folder, "aardvark-dns", name), encoding="utf-8", errors="replace") as file:
+                found[name.partition("%")[0]] = tuple(line.strip() for line in file.read(16 << 20).splitlines() if line)
+        except OSError:
+            continue
+    return found
+
+
+def head(network: NetworkDefinition) -> str:
+    """The first line of a network's file: the addresses to listen on, then the servers to ask."""
+    gateways = ",".join(subnet.gateway for subnet in network.subnets if subnet.gateway)
+    return f"{gateways} {','.join(network.dns_servers)}".rstrip()
+
+
+def entry(request: AttachRequest, attachment: Attachment) -> str:
+    """A container's line: its id, its addresses of both families, its names, the servers that it asks itself."""
+    addresses = [address.partition("/")[0] for address in attachment.addresses]
+    fours = ",".join(one for one in addresses if ":" not in one)
+    sixes = ",".join(one for one in addresses if ":" in one)
+    listed = [request.name, *attachment_entry(request, attachment)["aliases"]]
+    servers = f" {','.join(request.dns_servers)}" if request.dns_servers else ""
+    return f"{request.container} {fours} {sixes} {','.join(listed)}{servers}"
+
+
+def server(folder: str) -> int:
+    """The pid of the name server that serves this folder; 0 where none runs."""
+    path = os.path.join(folder, "aardvark-dns")
+    try:
+        with open(os.path.join(path, "aardvark.pid"), encoding="ascii") as file:
+            pid = int(file.read(32).strip())
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read(1 << 16).split(b"\0")
+    except (OSError, ValueError):
+        return 0
+    return pid if path.encode() in words and any(b"aardvark-dns" in word for word in words[:4]) else 0
+
+
+def write(folder: str, network: NetworkDefinition, wanted: tuple[str, ...], *, modern: bool) -> None:
+    """Make a network's file say this, or be gone where it would name nobody. The caller then tells the server.
+
+    `modern`: netavark since 1.12 marks an internal network's file.
+    """
+    place = os.path.join(folder, "aardvark-dns")
+    os.makedirs(place, mode=0o700, exist_ok=True)
+    path = os.path.join(place, network.name)
+    if network.internal and modern:
+        path = f"{path}%int"
+    lock = os.open(os.path.join(folder, "aardvark.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o700)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if len(wanted) > 1:
+            _rewrite(path, "".join(f"{line}\n" for line in wanted))
+        elif os.path.exists(path):
+            os.unlink(path)
+    finally:
+        os.close(lock)
+
+
+def reload(folder: str) -> bool:
+    """Have the server read its files. False where none runs."""
+    pid = server(folder)
+    if pid:
+        os.kill(pid, signal.SIGHUP)
+    return pid > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import CommandFailed, HostLacks, SonataError, UsageError
-from sonata_core.hookspecs.net import NetExplain, NetHooks, NetLive, NetManaged, NetReload
+from sonata_core.hookspecs.net import NetExplain, NetHooks, NetLive, NetManaged, NetReconcile, NetReload
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import Attachment, AttachRequest, NetnsRef, NetworkDefinition, NetworkWish
+    from sonata_core.models.net import (
+        Attachment,
+        AttachRequest,
+        NetFact,
+        NetMember,
+        NetnsRef,
+        NetPicture,
+        NetworkDefinition,
+        NetworkWish,
+    )
     from sonata_core.sdk.locks import FileLock
+    from sonata_net_netavark.reconciliation import Reconciliation
 
     T = TypeVar("T")
 
@@ -30,7 +40,7 @@ VERSION = "0.1.0"
 ALREADY_THERE = "already exists on container namespace"
 
 
-class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
+class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetReconcile):
     """Bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns.
 
     For root, netavark's own folder and lock are the host's (`/run/containers/networks`,
@@ -45,6 +55,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
         self._context = context
         self._path = path
         self._lingering: list[int] = []
+        self._reconciling: Reconciliation | None = None
 
     @hookimpl
     def plugin_info(self) -> PluginInfo:
@@ -160,6 +171,43 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain):
             self._lingering += teardown.forget(self._context, self._folder(), definition, lock)
         finally:
             lock.close()
+
+    @hookimpl
+    def net_picture(self, members: tuple[NetMember, ...], networks: tuple[NetworkDefinition, ...]) -> NetPicture:
+        """N-18. What should be is tried out in a laboratory, with the same netavark."""
+        with self._lock():
+            return self._reconciliation(members).look(networks)
+
+    @hookimpl
+    def net_mend(
+        self,
+        members: tuple[NetMember, ...],
+        picture: NetPicture,
+        missing: tuple[NetFact, ...],
+        extra: tuple[NetFact, ...],
+    ) -> tuple[AttachResult, ...]:
+        """N-19. Only an interface that is gone altogether is attached anew."""
+        with self._lock():
+            return self._reconciliation(members).mend(picture, missing, extra, self._attach_again)
+
+    def _reconciliation(self, members: tuple[NetMember, ...]) -> Reconciliation:
+        from sonata_net_netavark.reconciliation import Reconciliation
+
+        if self._reconciling is None or self._reconciling.members != members:
+            helper = program.probe(self._context, self._path)
+            self._reconciling = Reconciliation(self._context, helper, self._folder(), members)
+        return self._reconciling
+
+    def _attach_again(self, member: NetMember, networks: frozenset[str]) -> AttachResult:
+        """Take these attachments of a member away, as far as they are there, and make them again with its old MAC."""
+        hardware = {(each.network, each.interface): each.mac for each in member.attached.interfaces}
+        attachments = tuple(
+            each.replace(mac=each.mac or hardware.get((each.network.name, each.interface), ""))
+            for each in member.request.attachments
+            if each.network.name in networks
+        )
+        self._netavark_teardown(member.netns, member.request, attachments)
+        return self._attach(member.netns, member.request, attachments)
 
     def _attach(self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]) -> AttachResult:
         if not attachments:

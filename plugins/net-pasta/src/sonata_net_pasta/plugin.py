@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import CommandFailed, HostLacks, NotFound
-from sonata_core.hookspecs.net import NetHooks
+from sonata_core.hookspecs.net import NetHooks, NetReconcile
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
@@ -23,7 +23,7 @@ from sonata_net_pasta.options import HOST, Arguments
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import AttachRequest, NetnsRef
+    from sonata_core.models.net import AttachRequest, NetFact, NetMember, NetnsRef, NetPicture, NetworkDefinition
 
 VERSION = "0.1.0"
 INSTALL = "install pasta (Debian: apt-get install passt)"
@@ -31,7 +31,7 @@ TUN = "/dev/net/tun"
 _TIMEOUT = 30.0
 
 
-class PastaNet(NetHooks):
+class PastaNet(NetHooks, NetReconcile):
     """One pasta per container, found again by the namespace's path alone."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -107,6 +107,30 @@ class PastaNet(NetHooks):
         for helper in helpers:
             helper_process.stop(helper)
         files.remove()
+
+    @hookimpl
+    def net_picture(self, members: tuple[NetMember, ...], networks: tuple[NetworkDefinition, ...]) -> NetPicture:
+        """N-18. The helper, the interface, its addresses and the default route."""
+        from sonata_core.sdk import user_mode
+
+        return user_mode.picture(members)
+
+    @hookimpl
+    def net_mend(
+        self,
+        members: tuple[NetMember, ...],
+        picture: NetPicture,
+        missing: tuple[NetFact, ...],
+        extra: tuple[NetFact, ...],
+    ) -> tuple[AttachResult, ...]:
+        """N-19. Where the helper is gone it is started again, with the same words."""
+        from sonata_core.sdk import user_mode
+
+        def again(member: NetMember) -> AttachResult:
+            self.net_detach(netns=member.netns, request=member.request, attached=member.attached)
+            return self.net_attach(netns=member.netns, request=member.request)
+
+        return user_mode.mend(self._context, members, missing, again)
 
     def _start(self, chosen: Arguments, files: _Files) -> None:
         """pasta goes to the background when it is ready."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import HostLacks, NotFound, Unsupported
-from sonata_core.hookspecs.net import NetHooks
+from sonata_core.hookspecs.net import NetHooks, NetReconcile
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AddressResult, AttachResult, InterfaceResult, NetFacts
@@ -24,7 +24,7 @@ from sonata_net_slirp4netns import ports
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import AttachRequest, NetnsRef
+    from sonata_core.models.net import AttachRequest, NetFact, NetMember, NetnsRef, NetPicture, NetworkDefinition
     from sonata_core.models.process import HelperProcess
 
 VERSION = "0.1.0"
@@ -33,7 +33,7 @@ TUN = "/dev/net/tun"
 SANDBOX = "--enable-sandbox"
 
 
-class Slirp4netnsNet(NetHooks):
+class Slirp4netnsNet(NetHooks, NetReconcile):
     """One slirp4netns per container, found again by the namespace's path alone."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -109,6 +109,30 @@ class Slirp4netnsNet(NetHooks):
         for helper in helpers:
             helper_process.stop(helper)
         files.remove()
+
+    @hookimpl
+    def net_picture(self, members: tuple[NetMember, ...], networks: tuple[NetworkDefinition, ...]) -> NetPicture:
+        """N-18. The helper, the interface, its addresses and the default route."""
+        from sonata_core.sdk import user_mode
+
+        return user_mode.picture(members)
+
+    @hookimpl
+    def net_mend(
+        self,
+        members: tuple[NetMember, ...],
+        picture: NetPicture,
+        missing: tuple[NetFact, ...],
+        extra: tuple[NetFact, ...],
+    ) -> tuple[AttachResult, ...]:
+        """N-19. Where the helper is gone it is started again, with the same words."""
+        from sonata_core.sdk import user_mode
+
+        def again(member: NetMember) -> AttachResult:
+            self.net_detach(netns=member.netns, request=member.request, attached=member.attached)
+            return self.net_attach(netns=member.netns, request=member.request)
+
+        return user_mode.mend(self._context, members, missing, again)
 
     def _start(
         self, netns: NetnsRef, request: AttachRequest, chosen: slirp_options.Options, files: _Files

@@ -345,6 +345,21 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         ("sonata network inspect podman",),
     ),
     "sonata.cli.networks.ls:command": ("List networks", ("sonata network list",)),
+    "sonata.cli.networks.reconcile:command": (
+        (
+            "Compares what the network of running containers should consist of with what is there: interfaces, "
+            "addresses, routes, firewall rules, published ports, names, helpers and leases. What is missing is "
+            "made and what containers that are gone have left is taken away, while the containers run and their "
+            "connections stay open. Nothing is touched that is as it should be, so that a second run changes nothing. "
+            "Of containers and networks that are named, only what concerns these is looked at. With --check nothing is "
+            "changed; the exit code is 1 if something is to be mended, else 0."
+        ),
+        (
+            "sonata network reconcile",
+            "sonata network reconcile --check",
+            "sonata network reconcile --json web",
+        ),
+    ),
     "sonata.cli.networks.rm:command": ("Remove networks", ("sonata network rm podman",)),
     "sonata.cli.system.check:command": (
         "sonata system check\n\nCheck storage for consistency and remove anything that looks damaged",

@@ -281,6 +281,13 @@ TABLE: dict[str, Row] = {
     ),
     "network ls": both.NETWORK_LS,
     "network prune": network_row("prune", "Remove unused networks", "prune:NETWORKS", "none", ""),
+    "network reconcile": network_row(
+        "reconcile",
+        "Find and mend what is wrong with the network of running containers",
+        "networks:RECONCILE",
+        "any",
+        "[CONTAINER|NETWORK...]",
+    ),
     "network rm": both.NETWORK_RM,
     "pause": both.PAUSE,
     "plugin": ("", "Manage plugins", "host", "plugins", "", "", ""),

@@ -112,3 +112,17 @@ def release_all(database: Database, container: str) -> None:
 def _overlap(one: str, other: str) -> bool:
     everywhere = ("", "0.0.0.0", "::")  # noqa: S104 - a name for every address, not a bind
     return one == other or one in everywhere or other in everywhere
+
+
+def all_held(database: Database, boot: str) -> list[tuple[str, str, str]]:
+    """Every lease of this boot: container, network, address."""
+    query = "SELECT container, network, address FROM lease WHERE boot = ? ORDER BY container, network, address"
+    return [
+        (str(container), str(network), str(address)) for container, network, address in database.query(query, (boot,))
+    ]
+
+
+def all_ports(database: Database, boot: str) -> list[tuple[str, str, str, int]]:
+    """Every host port that is taken in this boot: container, protocol, address, port."""
+    query = "SELECT container, protocol, address, port FROM port WHERE boot = ? ORDER BY container, protocol, port"
+    return [(str(one[0]), str(one[1]), str(one[2]), int(one[3])) for one in database.query(query, (boot,))]

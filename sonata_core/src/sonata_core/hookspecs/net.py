@@ -11,8 +11,11 @@ if TYPE_CHECKING:
         Attachment,
         AttachRequest,
         AttachResult,
+        NetFact,
         NetFacts,
+        NetMember,
         NetnsRef,
+        NetPicture,
         NetworkDefinition,
         NetworkWish,
     )
@@ -94,3 +97,24 @@ class NetKeeper(Protocol):
     @hookspec()
     def net_taken(self, definition: "NetworkDefinition") -> "Mapping[str, str]":
         """N-20. The network's addresses that are given away, each with its container: other tools' are among them."""
+
+
+class NetReconcile(Protocol):
+    """Optional: seeing what is not as attaching left it, and mending that alone. Since 1.3."""
+
+    @hookspec()
+    def net_picture(self, members: "tuple[NetMember, ...]", networks: "tuple[NetworkDefinition, ...]") -> "NetPicture":
+        """N-18. What these containers and networks should have, and what they have. Changes nothing on the host.
+
+        `networks` are all that the engine knows; what lies about of a network without members is found too.
+        """
+
+    @hookspec()
+    def net_mend(
+        self,
+        members: "tuple[NetMember, ...]",
+        picture: "NetPicture",
+        missing: "tuple[NetFact, ...]",
+        extra: "tuple[NetFact, ...]",
+    ) -> "tuple[AttachResult, ...]":
+        """N-19. Make what is missing, take away what is too much, touch nothing else. One result for each member."""

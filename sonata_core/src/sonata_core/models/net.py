@@ -169,3 +169,39 @@ class NetFacts(Record):
     root: bool = True
     lifetime: bool = True
     outer: bool = False
+
+
+class NetMember(Record):
+    """A container whose connection is looked at: its namespace, what was asked, and what came of it.
+
+    Not `settled`: a command is connecting or disconnecting it, so that what it has may be there or not.
+    """
+
+    netns: NetnsRef
+    request: AttachRequest
+    attached: AttachResult
+    settled: bool = True
+
+
+class NetFact(Record):
+    """One thing that a connection consists of; two of the same words are the same thing.
+
+    `kind` is a word for what it is: link, address, route, setting, rule, name, helper. `container` is whose it is,
+    `network` of which network; either may be empty. `text` says what, as the tool that makes it would be told.
+    """
+
+    kind: str
+    text: str
+    container: str = ""
+    network: str = ""
+
+
+class NetPicture(Record):
+    """What should be, in the order in which it is made, and what is; of the latter only what is a backend's own.
+
+    `unclear` are sentences about what could not be looked at.
+    """
+
+    wanted: tuple[NetFact, ...] = ()
+    found: tuple[NetFact, ...] = ()
+    unclear: tuple[str, ...] = ()

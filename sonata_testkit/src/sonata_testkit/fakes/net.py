@@ -7,20 +7,20 @@ import os
 from typing import TYPE_CHECKING
 
 from sonata_core.errors import CommandFailed, HostLacks, NotFound
-from sonata_core.hookspecs.net import NetHooks
+from sonata_core.hookspecs.net import NetHooks, NetReconcile
 from sonata_core.markers import hookimpl
-from sonata_core.models.net import AddressResult, AttachResult, InterfaceResult, NetFacts
+from sonata_core.models.net import AddressResult, AttachResult, InterfaceResult, NetFact, NetFacts, NetPicture
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.models.process import Command
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import AttachRequest, NetnsRef
+    from sonata_core.models.net import AttachRequest, NetMember, NetnsRef, NetworkDefinition
 
 INTERFACE, ADDRESS, GATEWAY = "fake0", "10.0.2.100/24", "10.0.2.2"
 
 
-class FakeNet(NetHooks):
+class FakeNet(NetHooks, NetReconcile):
     """The same interface for every container. It knows no named networks and publishes no ports."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -44,9 +44,7 @@ class FakeNet(NetHooks):
             raise NotFound(f"network namespace {netns.path}: no such file")
         if self._hardware(netns) is None:
             self._run(netns, "link", "add", INTERFACE, "type", "bridge")
-            self._run(netns, "address", "add", ADDRESS, "dev", INTERFACE)
-            self._run(netns, "link", "set", INTERFACE, "up")
-            self._run(netns, "route", "add", "default", "via", GATEWAY, "dev", INTERFACE)
+            self._furnish(netns)
         address = AddressResult(address=ADDRESS, gateway=GATEWAY)
         made = InterfaceResult(
             network="fake", interface=INTERFACE, mac=self._hardware(netns) or "", addresses=(address,)
@@ -57,6 +55,42 @@ class FakeNet(NetHooks):
     def net_detach(self, netns: NetnsRef, request: AttachRequest, attached: AttachResult | None) -> None:
         if os.path.exists(netns.path) and self._hardware(netns) is not None:
             self._run(netns, "link", "delete", INTERFACE)
+
+    @hookimpl
+    def net_picture(self, members: tuple[NetMember, ...], networks: tuple[NetworkDefinition, ...]) -> NetPicture:
+        wanted, found = [], []
+        for one in members:
+            whose = {"container": str(one.request.container), "network": "fake"}
+            up = json.loads(self._run(one.netns, "-j", "address", "show", "up") or "[]")
+            addresses = [a["local"] for link in up if link.get("ifname") == INTERFACE for a in link["addr_info"]]
+            routes = self._run(one.netns, "-4", "route", "show", "default").decode()
+            for kind, text, there in (
+                ("link", f"{INTERFACE} is there", self._hardware(one.netns) is not None),
+                ("address", f"{ADDRESS} dev {INTERFACE}", ADDRESS.partition("/")[0] in addresses),
+                ("route", f"default via {GATEWAY}", f"via {GATEWAY}" in routes),
+            ):
+                wanted.append(NetFact(kind=kind, text=text, **whose))
+                found += wanted[-1:] if there else []
+        return NetPicture(wanted=tuple(wanted), found=tuple(found))
+
+    @hookimpl
+    def net_mend(
+        self,
+        members: tuple[NetMember, ...],
+        picture: NetPicture,
+        missing: tuple[NetFact, ...],
+        extra: tuple[NetFact, ...],
+    ) -> tuple[AttachResult, ...]:
+        for one in members:
+            if any(fact.container == one.request.container for fact in missing):
+                self.net_attach(netns=one.netns, request=one.request)
+                self._furnish(one.netns)
+        return tuple(one.attached for one in members)
+
+    def _furnish(self, netns: NetnsRef) -> None:
+        self._run(netns, "address", "replace", ADDRESS, "dev", INTERFACE)
+        self._run(netns, "link", "set", INTERFACE, "up")
+        self._run(netns, "route", "replace", "default", "via", GATEWAY, "dev", INTERFACE)
 
     def _hardware(self, netns: NetnsRef) -> str | None:
         """The interface's hardware address; None where there is no such interface."""

@@ -1,0 +1,72 @@
+"""Leases of addresses and host ports against who is connected: part of `network reconcile`."""
+
+from __future__ import annotations
+
+from sonata.model.reconcile import MISSING, STALE, Finding
+from sonata.plan import reconcile as plan
+from sonata.state import containers as rows
+from sonata.state import leases
+from sonata_core.codec import thaw
+from sonata_core.errors import Conflict, NotFound
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.net import AttachRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
+
+
+def findings(engine: Engine, live: list[ContainerRow], names: Mapping[str, str]) -> list[Finding]:
+    """Leases that are missing, and leases and host ports of containers that are not connected."""
+    boot = engine.facts.boot_id
+    wanted = []
+    for row in live:
+        request = thaw(AttachRequest, dict(row.state.request))
+        for each in request.attachments:
+            pairs = zip(each.network.subnets, each.addresses, strict=False)
+            wanted += [(row.config.id, each.network.name, address) for _subnet, address in pairs]
+    found = plan.leases(leases.all_held(engine.database, boot), wanted, names)
+    known = {row.config.id for row in live}
+    for container, protocol, address, port in leases.all_ports(engine.database, boot):
+        if container not in known:
+            what = f"{address or '0.0.0.0'}:{port}/{protocol}"  # noqa: S104 - what was taken, not what is bound
+            found.append(
+                Finding(problem=STALE, kind="port", what=what, container=container, name=names.get(container, ""))
+            )
+    return [one for one in found if one.problem == MISSING or not _at_work(engine, one.container)]
+
+
+def mend(engine: Engine, live: list[ContainerRow], wished: Callable[[Finding], bool]) -> None:
+    """Give back what the gone hold, and hold what the living have. What somebody else took meanwhile stays."""
+    for one in findings(engine, live, {}):
+        if not wished(one):
+            continue
+        if one.problem == STALE:
+            held = engine.locks.try_hold(one.container)
+            if held is not None:
+                with held:
+                    leases.release_all(engine.database, one.container)
+                    if held.fresh:
+                        engine.locks.forget(one.container)
+            continue
+        try:
+            with engine.database.transaction(durable=False):
+                lease = leases.Lease(network=one.network, address=one.what, container=one.container)
+                leases.hold(engine.database, lease, engine.facts.boot_id, "")
+        except Conflict as error:
+            engine.log.warning("lease_is_anothers", container=one.container, error=error.message)
+
+
+def _at_work(engine: Engine, container: str) -> bool:
+    """Whether a command has the container: it takes leases before the container is seen to be connected."""
+    try:
+        rows.get(engine.database, container)
+    except NotFound:
+        return False
+    held = engine.locks.try_hold(container)
+    if held is None:
+        return True
+    held.release()
+    return False
