@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sonata_core.context import PluginContext
+    from sonata_core.models.net import NetnsRef
     from sonata_net_netavark.program import Netavark
 
 NFT = "nft"
@@ -46,25 +47,25 @@ def driver_of(context: PluginContext, program: Netavark) -> str:
     return str(context.config.get("firewall_driver") or program.firewall)
 
 
-def read(context: PluginContext, driver: str, netns: str | None = None) -> Listing:
-    """The rules in the namespace at `netns`, or in the calling thread's. Raises HostLacks, CommandFailed."""
+def read(context: PluginContext, driver: str, outer: NetnsRef | None = None) -> Listing:
+    """The rules in the namespace at `outer`, or in the calling thread's. Raises HostLacks, CommandFailed."""
     rules: dict[Chain, tuple[str, ...]] = {}
     heads: dict[Chain, str] = {}
     if driver == "iptables":
         for tool in ("iptables", "ip6tables"):
             if tool == "iptables" or os.path.exists("/proc/sys/net/ipv6"):
-                _saved(tool, _run(context, (f"{tool}-save",), netns), rules, heads)
+                _saved(tool, _run(context, (f"{tool}-save",), outer), rules, heads)
     elif driver == "nftables":
-        tables = _run(context, (NFT, "list", "tables"), netns)
+        tables = _run(context, (NFT, "list", "tables"), outer)
         if f"table {TABLE}" in tables.splitlines():
-            _listed(_run(context, (NFT, "list", "table", *TABLE.split()), netns), rules, heads)
+            _listed(_run(context, (NFT, "list", "table", *TABLE.split()), outer), rules, heads)
     return Listing(rules=rules, heads=heads)
 
 
-def write(context: PluginContext, tool: str, text: str, netns: str | None = None) -> None:
+def write(context: PluginContext, tool: str, text: str, outer: NetnsRef | None = None) -> None:
     """Have a tool carry out a script, all of it or nothing. Raises HostLacks, CommandFailed."""
     words = (NFT, "-f", "-") if tool == NFT else (f"{tool}-restore", "--noflush", "--wait")
-    _run(context, words, netns, text.encode())
+    _run(context, words, outer, text.encode())
 
 
 def told(chain: Chain, rule: str) -> str:
@@ -74,13 +75,16 @@ def told(chain: Chain, rule: str) -> str:
     return f"{chain.tool} -t {chain.table} -A {chain.name} {rule}"
 
 
-def _run(context: PluginContext, words: tuple[str, ...], netns: str | None, given: bytes | None = None) -> str:
+def _run(context: PluginContext, words: tuple[str, ...], outer: NetnsRef | None, given: bytes | None = None) -> str:
     path = context.find_program(words[0])
     if path is None:
         raise HostLacks(f"{words[0]} is not in PATH", f"install {'nftables' if words[0] == NFT else 'iptables'}")
     argv = (path, *words[1:])
     env = {"PATH": context.facts.path}
-    done = context.run_command(Command(argv=argv, env=env, input=given, netns=netns, timeout=60.0))
+    command = Command(argv=argv, env=env, input=given, timeout=60.0)
+    if outer is not None:
+        command = command.replace(netns=outer.path, binds=outer.binds)
+    done = context.run_command(command)
     if done.code:
         said = done.stderr.decode(errors="replace").strip()
         raise CommandFailed(f"{words[0]}: {said}", argv=argv, code=done.code, stderr=said)

@@ -59,7 +59,7 @@ class Mending:
 
     def rules(self, made: laboratory.Made, missing: tuple[NetFact, ...], extra: tuple[NetFact, ...]) -> None:
         """Rules and chains, each tool's in one go. Raises HostLacks, CommandFailed."""
-        now = listing.read(self._context, listing.driver_of(self._context, self._helper), self._outside.path or None)
+        now = listing.read(self._context, listing.driver_of(self._context, self._helper), self._outside.outer)
         absent = {fact.text for fact in missing if fact.kind == picture.RULE}
         doomed = {fact.text for fact in extra if fact.kind == picture.RULE}
         if not absent and not doomed:
@@ -67,7 +67,7 @@ class Mending:
         for tool in ("iptables", "ip6tables", listing.NFT):
             text = _script(tool, now, made, absent, doomed)
             if text:
-                listing.write(self._context, tool, text, self._outside.path or None)
+                listing.write(self._context, tool, text, self._outside.outer)
 
     def names(
         self, wanted: tuple[NetFact, ...], changed: tuple[NetFact, ...], networks: dict[str, NetworkDefinition]
@@ -100,7 +100,7 @@ class Mending:
             return
         port = str(self._context.config.get("dns_bind_port") or 53)
         argv = (path, "--config", f"{self._outside.folder}/aardvark-dns", "-p", port, "run")
-        self._command(argv, self._outside.path or None)
+        self._command(argv, "")
 
     def _host_link(self, fact: NetFact) -> None:
         name, _, what = fact.text.partition(" ")
@@ -142,11 +142,14 @@ class Mending:
 
     def _ip(self, where: str, *words: str) -> None:
         path = self._context.find_program("ip") or "/sbin/ip"
-        self._command((path, *words), where or self._outside.path or None)
+        self._command((path, *words), where)
 
-    def _command(self, argv: tuple[str, ...], where: str | None) -> None:
-        env = {"PATH": self._context.facts.path}
-        done = self._context.run_command(Command(argv=argv, env=env, netns=where, timeout=30.0))
+    def _command(self, argv: tuple[str, ...], where: str) -> None:
+        command = Command(argv=argv, env={"PATH": self._context.facts.path}, netns=where or None, timeout=30.0)
+        outer = self._outside.outer
+        if not where and outer is not None:
+            command = command.replace(netns=outer.path, binds=outer.binds)
+        done = self._context.run_command(command)
         if done.code:
             said = done.stderr.decode(errors="replace").strip()
             raise CommandFailed(f"{' '.join(argv[:4])}: {said}", argv=argv, code=done.code, stderr=said)

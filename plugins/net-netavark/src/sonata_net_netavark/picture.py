@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.net import NetFact, NetPicture
+from sonata_core.models.net import NetFact, NetnsRef, NetPicture
 from sonata_core.record import Record
 from sonata_core.sdk.spawn import enter_netns
 from sonata_core.sdk.syscalls import in_thread
@@ -28,10 +28,15 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class Outside(Record):
-    """The host of some members: where its bridges are (empty: here), and where the name server's files."""
+    """The host of some members: the namespace that its bridges are in (None: our own), and the name server's folder."""
 
-    path: str
+    outer: NetnsRef | None
     folder: str
+
+    @property
+    def path(self) -> str:
+        """The namespace's path; empty for our own."""
+        return "" if self.outer is None else self.outer.path
 
 
 class State(Record):
@@ -53,7 +58,7 @@ def observe(context: PluginContext, helper: Netavark, outside: Outside, members:
     return State(
         host=look.at(outside.path) or look.Place(links={}, addresses={}, routes=()),
         inside={ident: place for ident, place in inside.items() if place is not None},
-        rules=listing.read(context, listing.driver_of(context, helper), outside.path or None),
+        rules=listing.read(context, listing.driver_of(context, helper), outside.outer),
         settings=_settings(outside.path, bridges),
         names=names.lines(outside.folder),
         served=names.server(outside.folder) > 0,

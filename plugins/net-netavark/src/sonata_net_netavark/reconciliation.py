@@ -26,11 +26,10 @@ class Reconciliation:
         self._helper = helper
         self._groups: dict[picture.Outside, tuple[NetMember, ...]] = {}
         for one in members:
-            outer = "" if one.request.outer is None else one.request.outer.path
-            place = picture.Outside(path=outer, folder=folder)
+            place = picture.Outside(outer=one.request.outer, folder=folder)
             self._groups[place] = (*self._groups.get(place, ()), one)
         if not self._groups:
-            self._groups[picture.Outside(path="", folder=folder)] = ()
+            self._groups[picture.Outside(outer=None, folder=folder)] = ()
         self._networks: dict[str, NetworkDefinition] = {}
         self._made: dict[picture.Outside, laboratory.Made] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine.containers import network, present
-from sonata.engine.networks import leasing, lookup
+from sonata.engine.networks import leasing, lookup, shared
 from sonata.host import netns, process
 from sonata.model.reconcile import MISSING, STALE, Finding, Reconciled
 from sonata.plan import reconcile as plan
@@ -46,7 +46,8 @@ class _Wish:
     def has(self, finding: Finding) -> bool:
         """Whether a finding is of what was asked for."""
         everything = not self.containers and not self.networks
-        return everything or finding.container in self.containers or finding.network in self.networks
+        shared = not finding.container and not finding.network
+        return everything or shared or finding.container in self.containers or finding.network in self.networks
 
 
 class _Sight:
@@ -137,6 +138,7 @@ def _look(engine: Engine, wish: _Wish, notes: list[str]) -> list[Finding]:
         for one in ended
     ]
     found += _namespaces(live)
+    found += _way_out(engine, live)
     found += leasing.findings(engine, live, names)
     found = [one for one in found if wish.has(one)]
     for sight in _sights(engine, notes):
@@ -153,6 +155,20 @@ def _namespaces(live: list[ContainerRow]) -> list[Finding]:
         for row in live
         if row.state.pid and row.state.phase in _SETTLED and not netns.exists(row.state.netns)
     ]
+
+
+def _way_out(engine: Engine, live: list[ContainerRow]) -> list[Finding]:
+    """An ordinary user's bridges are in one namespace: whether what connects that still runs."""
+    if not _in_shared(live):
+        return []
+    state = shared.state(engine)
+    if not state.present or state.uplink:
+        return []
+    return [Finding(problem=MISSING, kind="helper", what="the way out of the shared network namespace runs")]
+
+
+def _in_shared(live: list[ContainerRow]) -> list[ContainerRow]:
+    return [row for row in live if row.state.request.get("outer")]
 
 
 def _sights(engine: Engine, notes: list[str]) -> list[_Sight]:
@@ -213,6 +229,11 @@ def _mend(engine: Engine, wish: _Wish, notes: list[str]) -> None:
             netns.remove(engine.kernel, row.state.netns)
             netns.pin(engine.kernel, row.state.pid, row.state.netns)
     leasing.mend(engine, live, wish.has)
+    if _way_out(engine, live):
+        user = _in_shared(live)[0]
+        reference = thaw(AttachRequest, dict(user.state.request)).outer
+        if reference is not None:
+            shared.enter(engine, reference, user.config.id)
     for sight in _sights(engine, notes):
         missing, extra = sight.missing(wish), sight.stale(wish)
         if missing or extra:
