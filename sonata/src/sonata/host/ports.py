@@ -132,4 +132,6 @@ def _failure(
     text = f"cannot listen on the {protocol.upper()} port: {verb} {protocol}{version} {shown}:{port}: bind: {reason}"
     if error.errno == errno.EADDRINUSE:
         return Conflict(text)
-    return Denied(text) if error.errno in (errno.EACCES, errno.EPERM) else ExternalFailure(text)
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return ExternalFailure(text)
+    return Denied(text, hint=f"sysctl net.ipv4.ip_unprivileged_port_start={port} opens it to everybody")

@@ -50,6 +50,8 @@ class Start:
         self.preserved: tuple[int, ...] = ()
         self.listening: dict[str, str] = {}
         self.keep: tuple[int, ...] = ()
+        self.held: tuple[int, ...] = ()
+        self.until = -1
         self.request: AttachRequest | None = None
         self.attaching: Background[AttachResult] | None = None
         self.prepared: specs.Prepared | None = None
@@ -73,7 +75,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         undo.push("monitor", lambda: _end_monitor(engine, row.replace(state=start.state)))
         with trace.span("begin"):
             _begin(start)
-        undo.push("ports", lambda: ports.release(start.keep))
+        undo.push("ports", lambda: _release(start))
         with trace.span("namespace"):
             _network(start)
         if start.attaching is not None:
@@ -104,7 +106,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             mountpoint=mounted.root,
         )
         undo.keep()
-    ports.release(start.keep)
+    _release(start)
     _close_root(start)
     rows.put_state(engine.database, start.config.id, start.state, durable=False)
     events.container(engine, start.config, "init")
@@ -179,13 +181,33 @@ def _network(start: Start) -> None:
     assert start.request is not None
     if config.network.mode is NetworkMode.BRIDGE:
         # A user-mode helper binds the ports itself.
-        start.keep = ports.hold(config.network.ports)
+        _hold_ports(start, start.request)
     if network.made_by_runtime(config):
         start.request = _with_lifetime(start, start.request)
         return
     path, request = start.state.netns, _with_lifetime(start, start.request)
     netns.create(start.engine.kernel, path)
     start.attaching = Background(lambda: _connect(start, path, request))
+
+
+def _hold_ports(start: Start, request: AttachRequest) -> None:
+    """Take the host's ports: for the monitor to keep, or for a forwarder that is to end with it."""
+    config = start.config
+    if request.outer is None or not config.network.ports:
+        start.keep = ports.hold(config.network.ports)
+        return
+    from sonata.engine.containers import forwarding
+
+    forwarding.require_possible(config.network.ports)
+    start.held = ports.hold(config.network.ports)
+    until, kept = os.pipe2(os.O_CLOEXEC)
+    start.keep = (kept,)
+    start.until = until
+
+
+def _release(start: Start) -> None:
+    """Close what the monitor and the forwarder have of their own by now."""
+    ports.release((*start.keep, *start.held, *((start.until,) if start.until >= 0 else ())))
 
 
 def _with_lifetime(start: Start, request: AttachRequest) -> AttachRequest:
@@ -200,7 +222,12 @@ def _with_lifetime(start: Start, request: AttachRequest) -> AttachRequest:
 def _connect(start: Start, path: str, request: AttachRequest) -> AttachResult:
     try:
         with trace.span("network"):
-            return network.attach(start.engine, start.config, path, request)
+            attached = network.attach(start.engine, start.config, path, request)
+        if start.held:
+            from sonata.engine.containers import forwarding
+
+            forwarding.start(start.engine, start.config, request, attached, start.held, start.until)
+        return attached
     finally:
         if request.lifetime_fd >= 0:
             os.close(request.lifetime_fd)

@@ -157,6 +157,10 @@ def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> No
     name = backend_name(engine, config)
     if state.request and name:
         request = thaw(AttachRequest, dict(state.request))
+        if request.outer is not None and request.ports:
+            from sonata.engine.containers import forwarding
+
+            forwarding.stop(engine, config)
         attached = thaw(AttachResult, dict(state.attached)) if state.attached else None
         try:
             engine.net(name).hook.net_detach(netns=NetnsRef(path=state.netns), request=request, attached=attached)

@@ -115,6 +115,7 @@ def _connect_now(
     )
     _rewrite_files(engine, row, merged)
     asked = request.replace(attachments=(*request.attachments, attachment))
+    _lead_ports(engine, row, asked, merged)
     return {"attached": freeze(merged), "request": network.frozen(asked)}
 
 
@@ -136,7 +137,16 @@ def _disconnect_now(engine: Engine, row: ContainerRow, definition: NetworkDefini
     )
     _rewrite_files(engine, row, left)
     asked = request.replace(attachments=tuple(one for one in request.attachments if one is not gone))
+    _lead_ports(engine, row, asked, left)
     return {"attached": freeze(left), "request": network.frozen(asked)}
+
+
+def _lead_ports(engine: Engine, row: ContainerRow, request: AttachRequest, attached: AttachResult) -> None:
+    """Where a forwarder leads published ports to the container, have it lead to the container's new place."""
+    if request.outer is not None and request.ports:
+        from sonata.engine.containers import forwarding
+
+        forwarding.renew(engine, row.config, request, attached, row.state.conmon_pid)
 
 
 def _rewrite_files(engine: Engine, row: ContainerRow, attached: AttachResult) -> None:

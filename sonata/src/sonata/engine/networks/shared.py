@@ -14,13 +14,15 @@ from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId
 from sonata_core.models.net import AttachRequest, AttachResult, NetnsRef
-from sonata_core.models.process import HelperProcess
+from sonata_core.models.process import Command, HelperProcess
 from sonata_core.record import Record
 from sonata_core.sdk import helper_process
 from sonata_core.sdk.locks import lock_file
 from sonata_core.sdk.trees import remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sonata.engine.engine import Engine
     from sonata_core.sdk.locks import FileLock
 
@@ -28,6 +30,8 @@ _NAME = "rootless-netns"
 _PROGRAMS = ("pasta", "passt", "slirp4netns")
 """How the names of processes begin that are a way out."""
 _PROCESS = "process-"
+_MARK, _TABLE = "0x10000", "5377"
+"""Mark and routing table of answers to forwarders. Netavark's mark is 0x2000."""
 _LIMIT = 1 << 16
 
 
@@ -95,6 +99,42 @@ def leave(engine: Engine, shared: NetnsRef, user: str) -> None:
                 left += 1
         if left == 0 and _count(folder, 0) == 0:
             _clear(engine, shared)
+
+
+def shows_clients(engine: Engine, shared: NetnsRef) -> bool:
+    """Whether a program in the namespace can call containers under its clients' addresses; made possible at first.
+
+    Such answers come back as packets for somebody else: what belongs to a transparent socket is marked, and what is
+    marked stays here. Kernels without `xt_socket`, and hosts without iptables, cannot.
+    """
+    path = f"{os.path.dirname(shared.path)}/sonata-shows-clients"
+    with _lock(engine):
+        known = _read(path)
+        if not known:
+            known = "yes" if all(_done(engine, shared, words) for words in _returns()) else "no"
+            _write(path, known)
+    return known == "yes"
+
+
+def _returns() -> Iterator[tuple[str, ...]]:
+    families = (("-4", "iptables", "0.0.0.0/0"), ("-6", "ip6tables", "::/0"))
+    for family, firewall, everything in families if os.path.exists("/proc/sys/net/ipv6") else families[:1]:
+        yield "ip", family, "rule", "add", "fwmark", f"{_MARK}/{_MARK}", "lookup", _TABLE
+        yield "ip", family, "route", "add", "local", everything, "dev", "lo", "table", _TABLE
+        rule = ("-m", "socket", "--transparent", "-j", "MARK", "--set-xmark", f"{_MARK}/{_MARK}")
+        yield firewall, "-w", "-t", "mangle", "-A", "PREROUTING", *rule
+
+
+def _done(engine: Engine, shared: NetnsRef, words: tuple[str, ...]) -> bool:
+    program = engine.find_program(words[0])
+    if program is None:
+        return False
+    command = Command(argv=(program, *words[1:]), netns=shared.path, binds=shared.binds, timeout=30)
+    done = engine.run_command(command)
+    if done.code:
+        said = done.stderr.decode(errors="replace").strip()
+        engine.log.info("clients_not_shown", program=words[0], said=said)
+    return bool(done.code == 0)
 
 
 def this_process() -> str:

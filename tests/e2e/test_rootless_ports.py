@@ -1,0 +1,203 @@
+"""Published ports of an ordinary user's containers on bridges: our forwarder, asked from another machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from ordinary import OrdinaryHost, user_needs
+from private_host import Ended
+
+from sonata_testkit.containers import eventually
+
+LAN, CLIENT = "198.51.100.1", "198.51.100.9"
+LAN6, CLIENT6 = "2001:db8::1", "2001:db8::9"
+pytestmark = [*user_needs(), pytest.mark.skipif(not shutil.which("pasta"), reason="needs pasta")]
+
+SERVER = """
+import os, socket, sys, threading
+
+def listening(kind, port):
+    made = socket.socket(socket.AF_INET6, kind)
+    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("::", port))
+    return made
+
+def who(peer):
+    return f"{peer[0].removeprefix('::ffff:')} {peer[1]} ".encode()
+
+def talk(one, peer):
+    one.sendall(who(peer))
+    while data := one.recv(1 << 16):
+        one.sendall(data)
+    one.close()
+
+def streams(made):
+    made.listen()
+    while True:
+        threading.Thread(target=talk, args=made.accept(), daemon=True).start()
+
+def datagrams(made):
+    while True:
+        data, peer = made.recvfrom(1 << 16)
+        made.sendto(who(peer) + data, peer)
+
+for port in (80, 81):
+    threading.Thread(target=streams, args=(listening(socket.SOCK_STREAM, port),), daemon=True).start()
+threading.Thread(target=datagrams, args=(listening(socket.SOCK_DGRAM, 53),), daemon=True).start()
+print("up", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+ASK = """
+import socket, sys
+kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, getattr(socket, "SOCK_" + kind))
+made.settimeout(5)
+made.connect((address, port))
+made.send(b"hello")
+got = b""
+while not got.endswith(b"hello"):
+    got += made.recv(1000) or b" the end hello"
+print(made.getsockname()[1], got.decode())
+"""
+
+
+class Lan(OrdinaryHost):
+    """An ordinary user's host, and another machine on its network."""
+
+    service: subprocess.Popen[bytes] | None = None
+
+    def plug(self) -> None:
+        self.machine = subprocess.Popen(self.inside("unshare", "-n", "sleep", "86399"))
+        assert eventually(lambda: "sleep 86399" in self.proc().values())
+        self.number = next(str(pid) for pid, words in self.proc().items() if words == "sleep 86399")
+        self.as_root("sh", "-c", "ip link add c0 type veth peer name c1; ip link set c0 master lan0 up")
+        self.as_root("ip", "link", "set", "c1", "netns", self.number)
+        self.as_root("ip", "address", "add", f"{LAN6}/64", "dev", "lan0", "nodad")
+        for words in (f"address add {CLIENT}/24 dev c1", f"address add {CLIENT6}/64 dev c1 nodad", "link set c1 up"):
+            assert self.far("ip", *words.split()).code == 0
+
+    def far(self, *words: str) -> Ended:
+        """Run a program on the other machine."""
+        return self.as_root("nsenter", "-t", self.number, "-n", "--", *words)
+
+    def asked(self, address: str, port: int, kind: str = "STREAM", *, near: bool = False) -> list[str]:
+        """Our own port; our address and port as the service sees them, and what it sends back. Empty: no answer."""
+        run = self.as_root if near else self.far
+        return run(sys.executable, "-I", "-c", ASK, kind, address, str(port)).out.split()
+
+    def sees(self, address: str, port: int, kind: str = "STREAM") -> str:
+        """As whom the service sees the other machine, where it sees its port too."""
+        found = self.asked(address, port, kind)
+        return found[1] if len(found) == 4 and found[0] == found[2] and found[3] == "hello" else f"not at all: {found}"
+
+    def serve(self, name: str, *options: str) -> None:
+        """A container, and a service in its network."""
+        self.ok("run", "-d", "--name", name, *options, self.image, "sleep", "600")
+        self.begin_service(name)
+
+    def begin_service(self, name: str) -> None:
+        pid = self.ok("inspect", "--format", "{{.State.Pid}}", name)
+        words = self.inside("nsenter", "-t", pid, "-n", "--", sys.executable, "-I", "-c", SERVER)
+        self.service = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.service.stdout is not None
+        assert self.service.stdout.readline() == b"up\n"
+
+    def end_service(self) -> None:
+        if self.service is not None:
+            self.service.communicate()
+            self.service = None
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
+    with Lan(str(tmp_path_factory.mktemp("ports"))) as made:
+        made.pull()
+        made.plug()
+        yield made
+        made.machine.kill()
+        made.machine.wait()
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(host: Lan) -> Iterator[None]:
+    yield
+    host.end_service()
+    host.ok("rm", "-af", "-t", "0")
+    host.ok("network", "prune", "-f")
+    names = ("pasta", "aardvark", "forwarder")
+    assert eventually(lambda: not [each for each in host.proc().values() if any(name in each for name in names)])
+
+
+def test_a_service_sees_who_asks(host: Lan) -> None:
+    host.ok("network", "create", "--ipv6", "blue")
+    host.serve("t", "--network", "blue", "-p", "18088:80", "-p", f"{LAN}:18090-18091:80-81", "-p", "18053:53/udp")
+    for kind, port in (("STREAM", 18088), ("DGRAM", 18053)):
+        assert host.sees(LAN, port, kind) == CLIENT
+        assert host.sees(LAN6, port, kind) == CLIENT6
+        # An address of the loopback leads nowhere from a container.
+        assert host.asked("127.0.0.1", port, kind, near=True)[3] == "hello"
+    assert host.sees(LAN, 18091) == CLIENT
+    assert host.asked("127.0.0.1", 18091, near=True) == []
+    taken = host("run", "--rm", "--network", "blue", "-p", "18088:80", host.image, "true")
+    assert taken.code == 126
+    assert "cannot listen on the TCP port: listen tcp4 :18088: bind: address already in use" in taken.err
+    assert len(host.ok("ps", "-aq").split()) == 1
+    host.ok("rm", "-f", "-t", "0", "t")
+    assert host.asked(LAN, 18088) == []
+
+
+def test_a_container_of_one_family_is_reached_through_the_other(host: Lan) -> None:
+    host.serve("t", "--network", "podman", "-p", "18088:80", "-p", "18053:53/udp")
+    for kind, port in (("STREAM", 18088), ("DGRAM", 18053)):
+        assert host.asked(LAN6, port, kind)[1::2] == ["10.88.0.1", "hello"]
+
+
+def test_much_goes_through_both_ways(host: Lan) -> None:
+    host.serve("t", "--network", "podman", "-p", "18088:80")
+    echo = (
+        "import socket, threading;"
+        f"s = socket.create_connection(('{LAN}', 18088));"
+        "data = bytes(range(256)) * 40000;"
+        "t = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(1)));"
+        "t.start();"
+        "got = b''.join(iter(lambda: s.recv(1 << 16), b''));"
+        "print(got.endswith(data))"
+    )
+    assert host.far(sys.executable, "-I", "-c", echo).out == "True"
+
+
+def test_ports_follow_the_container_from_network_to_network(host: Lan) -> None:
+    for name in ("one", "two"):
+        host.ok("network", "create", name)
+    host.serve("t", "--network", "one", "-p", "18088:80")
+    assert host.sees(LAN, 18088) == CLIENT
+    host.ok("network", "connect", "two", "t")
+    host.ok("network", "disconnect", "one", "t")
+    assert host.asked(LAN, 18088)[3] == "hello"
+
+
+def test_a_lost_forwarder_gives_the_port_back_and_a_restart_mends_it(host: Lan) -> None:
+    host.serve("t", "--network", "podman", "-p", "18088:80")
+    assert host.sees(LAN, 18088) == CLIENT
+    number = next(str(pid) for pid, words in host.proc().items() if "forwarder" in words)
+    host.as_root("kill", "-9", number)
+    assert eventually(lambda: host.asked(LAN, 18088) == [])
+    assert host.ok("ps", "--format", "{{.State}}") == "running"
+    host.end_service()
+    host.ok("restart", "-t", "0", "t")
+    host.begin_service("t")
+    assert host.sees(LAN, 18088) == CLIENT
+
+
+def test_what_cannot_be_forwarded_is_refused_before_anything_is_made(host: Lan) -> None:
+    for port, said in (("80/sctp", "can't forward protocol: sctp"), ("88:80", "ip_unprivileged_port_start=88")):
+        refused = host("run", "--rm", "--network", "podman", "-p", port, host.image, "true")
+        assert refused.code in (125, 126)
+        assert said in refused.err
+    assert host.ok("ps", "-aq") == ""
