@@ -14,7 +14,7 @@ import pytest
 
 from sonata.assemble import open_engine
 from sonata.engine.engine import Engine
-from sonata.engine.networks import host, lookup
+from sonata.engine.networks import files, host
 from sonata.engine.networks.create import create
 from sonata.engine.networks.inspect import inspect
 from sonata.engine.networks.list import document, exists, listed
@@ -80,7 +80,7 @@ def test_a_network_is_made_shown_and_removed(engine: Engine) -> None:
         "ipam_options": {"driver": "host-local"},
         "containers": {},
     }
-    assert lookup.from_netavark(document(made)) == made
+    assert files.from_netavark(document(made)) == made
     assert exists(engine, "web")
     assert exists(engine, made.id[:5])
     with pytest.raises(AlreadyExists, match=r"^network name web already used: network already exists$"):

@@ -1,7 +1,16 @@
 """The table of plugin groups."""
 
 from sonata_core.hookspecs.hooks import ContainerEvents, OciHooks, SpecAdjust
-from sonata_core.hookspecs.net import NetExplain, NetHooks, NetKeeper, NetLive, NetManaged, NetReconcile, NetReload
+from sonata_core.hookspecs.net import (
+    NetExplain,
+    NetHooks,
+    NetKeeper,
+    NetLive,
+    NetManaged,
+    NetNames,
+    NetReconcile,
+    NetReload,
+)
 from sonata_core.hookspecs.runtime import RuntimeHooks, RuntimePause, RuntimeTune, RuntimeUpdate
 from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
 from sonata_core.hookspecs.transport import (
@@ -55,7 +64,7 @@ NET = Group(
     minor=3,
     slot=True,
     required=NetHooks,
-    optional=(NetManaged, NetLive, NetReload, NetExplain, NetKeeper, NetReconcile),
+    optional=(NetManaged, NetLive, NetReload, NetExplain, NetKeeper, NetNames, NetReconcile),
     distributions=("sonata-net-netavark", "sonata-net-slirp4netns", "sonata-net-pasta", "sonata-net-cni"),
 )
 STORAGE = Group(

@@ -28,6 +28,7 @@ from sonata_testkit.clauses import clause, not_offered, not_run
 from sonata_testkit.containers import eventually
 from sonata_testkit.faults import crash_everywhere
 from sonata_testkit.net_keeper import NetKeeperClauses
+from sonata_testkit.net_names import NetNamesClauses
 from sonata_testkit.net_outer import NetOuterClauses
 from sonata_testkit.net_reconcile import ReconcileClauses
 from sonata_testkit.netlab import HOST, Namespace, ask, attachment, default_definition, own_host, tool
@@ -98,7 +99,7 @@ class Lab:
         where.vanish()
 
 
-class NetConformance(NetKeeperClauses, NetOuterClauses, ReconcileClauses, PluginConformance):
+class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, ReconcileClauses, PluginConformance):
     """Inherit, and give `backend(self, plugin_context)`. Every test has a host of its own: a network namespace."""
 
     group = NET

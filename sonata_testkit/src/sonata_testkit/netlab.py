@@ -42,7 +42,7 @@ while True:
         _, peer = s.recvfrom(100)
         s.sendto(sys.argv[3].encode(), peer)
 """
-_RESOLVE = """
+RESOLVE = """
 import socket, struct, sys
 name, server = sys.argv[1:]
 question = b"".join(bytes((len(p),)) + p.encode() for p in name.split(".")) + b"\\0" + struct.pack(">HH", 1, 1)
@@ -152,7 +152,7 @@ class Namespace:
 
     def resolve(self, name: str, server: str) -> list[str]:
         """The IPv4 addresses that a name server gives, asked from within."""
-        return self.run(sys.executable, "-I", "-c", _RESOLVE, name, server, check=False).split()
+        return self.run(sys.executable, "-I", "-c", RESOLVE, name, server, check=False).split()
 
     def request(
         self, *attachments: Attachment, ports: tuple[PortMapping, ...] = (), lifetime_fd: int = -1

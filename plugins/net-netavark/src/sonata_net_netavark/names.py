@@ -1,10 +1,15 @@
-"""Taking a container out of aardvark-dns's files. The format is netavark's `src/dns/aardvark.rs`."""
+"""Changes to aardvark-dns's files: a container that goes, servers to forward to.
+
+The format is netavark's `src/dns/aardvark.rs`: the first line has the addresses to listen on and, behind a blank, the
+servers that the network forwards to; then a line for each container.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 
+from sonata_core.errors import ExternalFailure
 from sonata_core.lite import TYPE_CHECKING
 from sonata_net_netavark.document import attachment_entry
 
@@ -39,6 +44,31 @@ def remove(folder: str, network: str, container: str) -> bool:
         return _tell(os.path.join(folder, "aardvark-dns", "aardvark.pid"))
     except (OSError, ValueError, IndexError):
         return False
+    finally:
+        os.close(lock)
+
+
+def forward(folder: str, network: str, servers: tuple[str, ...]) -> None:
+    """Have the network's names forwarded to these servers, and tell the server. Raises ExternalFailure."""
+    # Since 1.7 the file of an internal network is marked as one.
+    for path in (os.path.join(folder, "aardvark-dns", network + mark) for mark in ("", "%int")):
+        if os.path.exists(path):
+            _forward(folder, path, servers)
+
+
+def _forward(folder: str, path: str, servers: tuple[str, ...]) -> None:
+    lock = os.open(os.path.join(folder, "aardvark.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o700)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(path, encoding="utf-8") as file:
+            lines = file.read(16 << 20).splitlines(keepends=True)
+        if not lines:
+            return
+        addresses = lines[0].split()[0]
+        _rewrite(path, "".join([" ".join([addresses, *([",".join(servers)] if servers else [])]) + "\n", *lines[1:]]))
+        _tell(os.path.join(folder, "aardvark-dns", "aardvark.pid"))
+    except (OSError, ValueError, IndexError) as error:
+        raise ExternalFailure(f"{path}: cannot change the servers that names are forwarded to: {error}") from error
     finally:
         os.close(lock)
 

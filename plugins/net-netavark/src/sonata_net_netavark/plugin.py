@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import CommandFailed, HostLacks, SonataError, UsageError
-from sonata_core.hookspecs.net import NetExplain, NetHooks, NetLive, NetManaged, NetReconcile, NetReload
+from sonata_core.hookspecs.net import NetExplain, NetHooks, NetLive, NetManaged, NetNames, NetReconcile, NetReload
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
@@ -40,7 +40,7 @@ VERSION = "0.1.0"
 ALREADY_THERE = "already exists on container namespace"
 
 
-class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetReconcile):
+class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames, NetReconcile):
     """Bridge, macvlan and ipvlan networks by netavark, names by aardvark-dns.
 
     For root, netavark's own folder and lock are the host's (`/run/containers/networks`,
@@ -158,6 +158,14 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetRecon
         from sonata_net_netavark import firewall
 
         return firewall.explained(request)
+
+    @hookimpl
+    def net_forward(self, definition: NetworkDefinition) -> None:
+        """N-17. In aardvark-dns's file, as `netavark update` does it, which in 1.4 cannot take the last server away."""
+        from sonata_net_netavark import names
+
+        with self._lock():
+            names.forward(self._folder(), definition.name, definition.dns_servers)
 
     @hookimpl
     def net_forget(self, definition: NetworkDefinition) -> None:

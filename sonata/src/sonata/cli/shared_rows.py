@@ -61,8 +61,8 @@ SAVE = image_row("save", "Save image(s) to an archive", "images:SAVE", "save", M
 TAG = image_row("tag", "Add an additional name to a local image", "", "min 2", "IMAGE TARGET_NAME [TARGET_NAME...]")
 UNTAG = image_row("untag", "Remove a name from a local image", "", "min 1", MORE_I)
 
-NETWORK_LS = network_row("ls", "List networks", "objects:NETWORK_LS", "none", "")
-NETWORK_RM = network_row("rm", "Remove networks", "objects:NETWORK_RM", "min 1", "NETWORK [NETWORK...]")
+NETWORK_LS = network_row("ls", "List networks", "networks:LS", "none", "")
+NETWORK_RM = network_row("rm", "Remove networks", "networks:RM", "min 1", "NETWORK [NETWORK...]")
 VOLUME_LS = volume_row("ls", "List volumes", "objects:VOLUME_LS", "none", "")
 VOLUME_RM = volume_row("rm", "Remove one or more volumes", "objects:VOLUME_RM", "volume rm", "VOLUME [VOLUME...]")
 INFO: Row = (

@@ -263,22 +263,20 @@ TABLE: dict[str, Row] = {
     "network connect": network_row(
         "connect",
         "Add container to a network",
-        "objects:NETWORK_CONNECT",
+        "networks:CONNECT",
         "exact 2",
         "NETWORK CONTAINER",
     ),
-    "network create": network_row("create", "Create networks", "objects:NETWORK_CREATE", "max 1", "[NAME]"),
+    "network create": network_row("create", "Create networks", "networks:CREATE", "max 1", "[NAME]"),
     "network disconnect": network_row(
         "disconnect",
         "Remove a container from a network",
-        "objects:NETWORK_DISCONNECT",
+        "networks:DISCONNECT",
         "exact 2",
         "NETWORK CONTAINER",
     ),
     "network exists": network_row("exists", "Check if network exists", "", "exact 1", "NETWORK"),
-    "network inspect": network_row(
-        "inspect", "Inspect network", "objects:NETWORK_INSPECT", "min 1", "NETWORK [NETWORK...]"
-    ),
+    "network inspect": network_row("inspect", "Inspect network", "networks:INSPECT", "min 1", "NETWORK [NETWORK...]"),
     "network ls": both.NETWORK_LS,
     "network prune": network_row("prune", "Remove unused networks", "prune:NETWORKS", "none", ""),
     "network reconcile": network_row(
@@ -288,7 +286,11 @@ TABLE: dict[str, Row] = {
         "any",
         "[CONTAINER|NETWORK...]",
     ),
+    "network reload": network_row(
+        "reload", "Reload firewall rules for one or more containers", "networks:RELOAD", "names", "[CONTAINER...]"
+    ),
     "network rm": both.NETWORK_RM,
+    "network update": network_row("update", "Update an existing network", "networks:UPDATE", "exact 1", "NETWORK"),
     "pause": both.PAUSE,
     "plugin": ("", "Manage plugins", "host", "plugins", "", "", ""),
     "plugin check": (

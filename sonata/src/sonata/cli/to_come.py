@@ -8,7 +8,6 @@ TO_COME = frozenset(
         *("container checkpoint",),
         *("container restore", "container runlabel"),
         *("image build",),
-        *("network reload", "network update"),
         *("system connection", "system dial-stdio", "system hyperv-prep", "system service"),
     )
 )

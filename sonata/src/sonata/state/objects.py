@@ -61,6 +61,13 @@ def add_network(database: Database, definition: NetworkDefinition) -> None:
         raise AlreadyExists(text, name=definition.name) from error
 
 
+def put_network(database: Database, definition: NetworkDefinition) -> None:
+    """Store a network's changed definition. Absent is success."""
+    with database.transaction():
+        row = (json.dumps(freeze(definition)), definition.name)
+        database.execute("UPDATE network SET definition = ? WHERE name = ?", row)
+
+
 def networks(database: Database) -> list[NetworkDefinition]:
     """All networks, by name."""
     rows = database.query("SELECT definition FROM network ORDER BY name")

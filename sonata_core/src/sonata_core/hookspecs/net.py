@@ -72,6 +72,17 @@ class NetExplain(Protocol):
         """N-14. The rules that `net_attach` has in place for this request, one a line, as one would type them. Pure."""
 
 
+class NetNames(Protocol):
+    """Optional: other servers for the names of a network whose containers run."""
+
+    @hookspec()
+    def net_forward(self, definition: "NetworkDefinition") -> None:
+        """N-17. From now on `definition.dns_servers` are asked what the network's own names do not answer.
+
+        A network without running containers has nothing to change: that is success.
+        """
+
+
 class NetReload(Protocol):
     """Optional: making good what a firewall flush destroyed."""
 

@@ -10,6 +10,7 @@ from sonata.engine.paths import ContainerPaths
 from sonata.model.container import NetworkMode
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
+from sonata.plan.network import require_mac
 from sonata.state import containers as rows
 from sonata.state import leases
 from sonata_core.codec import freeze, thaw
@@ -28,8 +29,13 @@ _LIVE = (Phase.RUNNING, Phase.PAUSED, Phase.INITIALISED)
 
 
 def connect(engine: Engine, container: str, use: NetworkUse) -> None:
-    """Put a container on one more network. Raises NotFound, Conflict (there already, address taken), UsageError."""
+    """Put a container on one more network; one that does not run may be on it already, and stays as it is.
+
+    Raises NotFound, Conflict (there already, address taken), UsageError.
+    """
     definition = definition_of(engine, use.network)
+    if use.mac:
+        use = use.replace(mac=require_mac(use.mac))
     row = present.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
@@ -37,6 +43,8 @@ def connect(engine: Engine, container: str, use: NetworkUse) -> None:
         _require_bridge(config)
         lifecycle.require(Phase(row.state.phase), Verb.CONNECT, config.id)
         if any(one.network == definition.name for one in config.network.networks):
+            if row.state.phase not in _LIVE:
+                return  # as Docker, and so Podman, take it
             raise Conflict(
                 f'container {config.id} is already connected to network "{definition.name}": '
                 "network is already connected"
@@ -77,8 +85,9 @@ def disconnect(engine: Engine, container: str, name: str, *, force: bool = False
 
 def _require_bridge(config: ContainerConfig) -> None:
     if config.network.mode is not NetworkMode.BRIDGE:
+        mode = "" if config.network.mode is NetworkMode.NONE else config.network.mode  # Podman's word for none
         raise UsageError(
-            f'"{config.network.mode}" is not supported: invalid network mode',
+            f'"{mode}" is not supported: invalid network mode',
             hint="only containers on bridge networks can be connected and disconnected",
         )
 

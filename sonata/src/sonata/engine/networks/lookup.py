@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
-from sonata.engine.networks import kept
+from sonata.engine.networks import files, kept
 from sonata.state import objects
-from sonata_core import json_text as json
 from sonata_core.errors import AlreadyExists, NotFound, UsageError
-from sonata_core.lite import TYPE_CHECKING, Any
-from sonata_core.models.net import NetworkDefinition, Route, Subnet
+from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.net import NetworkDefinition, Subnet
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
 
 DEFAULT_ID = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
 """The id of the default network, the same on every host."""
-_FILE_LIMIT = 1 << 20
 
 
 def definition_of(engine: Engine, name: str) -> NetworkDefinition:
@@ -110,62 +106,6 @@ def settle_default(engine: Engine) -> NetworkDefinition:
 
 
 def foreign(engine: Engine) -> list[NetworkDefinition]:
-    """Networks that other tools have defined in files. A file that makes no sense is passed over, as they do."""
+    """Networks that other tools have defined in files."""
     keeper = kept.keeper(engine)
-    if keeper is not None:
-        return list(keeper.net_known())
-    folder = engine.config.paths.network_config_dir
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
-    except OSError:
-        return []
-    found = []
-    for name in names:
-        definition = _read(f"{folder}/{name}")
-        if definition is not None and f"{definition.name}.json" == name:
-            found.append(definition)
-        else:
-            engine.log.info("network_file_passed_over", file=f"{folder}/{name}")
-    return found
-
-
-def _read(path: str) -> NetworkDefinition | None:
-    try:
-        with open(path, "rb") as file:
-            data = json.loads(file.read(_FILE_LIMIT))
-        return from_netavark(data)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def from_netavark(data: dict[str, Any]) -> NetworkDefinition:
-    """A definition from netavark's JSON. Raises KeyError, TypeError, AttributeError for what is none."""
-    return NetworkDefinition(
-        name=str(data["name"]),
-        id=str(data["id"]),
-        driver=str(data.get("driver", "bridge")),
-        interface=str(data.get("network_interface", "")),
-        created=str(data.get("created", "")),
-        subnets=tuple(_subnet(one) for one in data.get("subnets") or ()),
-        routes=tuple(
-            Route(destination=one["destination"], gateway=one["gateway"], metric=one.get("metric"))
-            for one in data.get("routes") or ()
-        ),
-        ipv6_enabled=bool(data.get("ipv6_enabled", False)),
-        internal=bool(data.get("internal", False)),
-        dns_enabled=bool(data.get("dns_enabled", False)),
-        dns_servers=tuple(data.get("network_dns_servers") or ()),
-        labels=dict(data.get("labels") or {}),
-        options=dict(data.get("options") or {}),
-        ipam_driver=str((data.get("ipam_options") or {}).get("driver", "host-local")),
-    )
-
-
-def _subnet(data: dict[str, Any]) -> Subnet:
-    lease = data.get("lease_range") or {}
-    return Subnet(
-        subnet=str(data["subnet"]),
-        gateway=str(data.get("gateway", "")),
-        range_start=str(lease.get("start_ip", "")),
-        range_end=str(lease.get("end_ip", "")),
-    )
+    return files.definitions(engine) if keeper is None else list(keeper.net_known())

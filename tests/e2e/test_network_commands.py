@@ -1,0 +1,164 @@
+"""`network connect`, `disconnect`, `reload` and `update`: what they change is seen from within containers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from network_host import NetworkHost
+from private_host import host_needs
+
+from sonata_testkit.containers import eventually
+
+pytestmark = host_needs()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkHost]:
+    with NetworkHost(str(tmp_path_factory.mktemp("networks"))) as made:
+        made.lan()
+        yield made
+
+
+@pytest.fixture
+def host(world: NetworkHost) -> Iterator[NetworkHost]:
+    yield world
+    world.clear()
+
+
+def test_a_running_container_is_connected_and_disconnected(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.ok("network", "create", "--subnet", "10.72.0.0/24", "--subnet", "fd72::/64", "two")
+    ident = host.sleeper("c", "--network", "one")
+    host.sleeper("peer", "--network", "two")
+    words = ("--ip", "10.72.0.77", "--ip6", "fd72::77", "--mac-address", "02:11:22:33:44:55", "--alias", "x,y")
+    assert host.ok("network", "connect", *words, "two", "c") == ""
+    assert host.addresses("c", "eth1") == ["10.72.0.77/24", "fd72::77/64"]
+    assert host.links("c")["eth1"]["address"] == "02:11:22:33:44:55"
+    for name in ("c", "x", "y", ident[:12]):
+        assert "10.72.0.77" in host.resolve("peer", name, "10.72.0.1"), name
+    assert "10.72.0.77" in host.ok("exec", "c", "cat", "/etc/hosts")
+    shown = json.loads(host.ok("inspect", "-f", "{{json .NetworkSettings.Networks}}", "c"))["two"]
+    assert (shown["IPAddress"], shown["GlobalIPv6Address"]) == ("10.72.0.77", "fd72::77")
+    assert shown["MacAddress"] == "02:11:22:33:44:55"
+    again = host("network", "connect", "two", "c")
+    assert (again.code, again.err) == (
+        125,
+        f'Error: container {ident} is already connected to network "two": network is already connected',
+    )
+    assert host.ok("network", "disconnect", "two", "c") == ""
+    assert set(host.links("c")) == {"eth0"}
+    assert eventually(lambda: "10.72.0.77" not in host.resolve("peer", "x", "10.72.0.1"))
+    assert "10.72.0.77" not in host.ok("exec", "c", "cat", "/etc/hosts")
+    gone = host("network", "disconnect", "two", "c")
+    assert (gone.code, gone.err) == (125, "Error: container c is not connected to network two")
+
+
+def test_a_stopped_container_is_connected_at_its_next_start(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.ok("network", "create", "--subnet", "10.72.0.0/24", "two")
+    host.ok("create", "--name", "c", "--network", "one", "--rootfs", host.rootfs, "sleep", "1000")
+    host.ok("network", "connect", "--ip", "10.72.0.9", "--mac-address", "02:11:22:33:44:66", "two", "c")
+    assert host("network", "connect", "two", "c").code == 0  # it is, and stays as it was
+    host.ok("start", "c")
+    assert host.addresses("c", "eth1") == ["10.72.0.9/24"]
+    assert host.links("c")["eth1"]["address"] == "02:11:22:33:44:66"
+    host.ok("stop", "-t0", "c")
+    host.ok("network", "disconnect", "one", "c")
+    host.ok("start", "c")
+    assert [one["addr_info"][0]["local"] for one in host.links("c").values()] == ["10.72.0.9"]
+
+
+def test_what_cannot_be_connected_is_refused(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.sleeper("c", "--network", "none")
+    host.sleeper("d", "--network", "one", "--ip", "10.71.0.5")
+    host.ok("network", "create", "--subnet", "10.72.0.0/24", "two")
+    for words, said in (
+        (("connect", "one", "c"), '"" is not supported: invalid network mode'),
+        (("disconnect", "one", "c"), '"" is not supported: invalid network mode'),
+        (("connect", "nosuch", "c"), "unable to find network with name or ID nosuch: network not found"),
+        (("connect", "one", "nosuch"), 'no container with name or ID "nosuch" found: no such container'),
+        (("disconnect", "-f", "one", "nosuch"), 'no container with name or ID "nosuch" found: no such container'),
+        (("connect", "--mac-address", "foo", "two", "d"), "address foo: invalid MAC address"),
+        (("connect", "--ip", "10.9.9.9", "two", "d"), "requested static ip 10.9.9.9 not in any subnet on network two"),
+    ):
+        done = host("network", *words)
+        assert done.code == 125, (words, done)
+        assert done.err.splitlines()[0] == f"Error: {said}", words
+    bad = host("network", "connect", "--ip", "foo", "two", "d")
+    assert (bad.code, bad.err.splitlines()[0]) == (
+        125,
+        'Error: invalid argument "foo" for "--ip" flag: failed to parse IP: "foo"',
+    )
+    assert set(host.links("d")) == {"eth0"}
+
+
+def test_disconnect_by_force_goes_on_where_the_interface_is_gone(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.sleeper("c", "--network", "one")
+    host.within("c", "ip", "link", "del", "eth0")
+    host.ok("network", "disconnect", "--force", "one", "c")
+    assert json.loads(host.ok("inspect", "-f", "{{json .NetworkSettings.Networks}}", "c")) in ({}, None)
+
+
+def test_reload_makes_good_what_a_flush_destroyed(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    ident = host.sleeper("c", "--network", "one", "-p", "18091:80")
+    host.sleeper("still", "--network", "none")
+    host.ok("create", "--name", "never", "--network", "one", "--rootfs", host.rootfs, "sleep", "1000")
+    host.serve("c", 80, "hello")
+    assert host.ask("198.51.100.1", 18091) == "hello"
+    before = (host.addresses("c"), host.links("c")["eth0"]["address"])
+
+    def flush() -> None:
+        for table in ("nat", "filter"):
+            host.lines("iptables", "-w", "-t", table, "-F")
+            host.lines("iptables", "-w", "-t", table, "-X")
+        assert host.ask("198.51.100.1", 18091).startswith("nobody")
+
+    for words, printed in ((("c",), ident), (("--all",), ident)):
+        flush()
+        assert host.ok("network", "reload", *words) == printed
+        assert host.ask("198.51.100.1", 18091) == "hello"
+        assert (host.addresses("c"), host.links("c")["eth0"]["address"]) == before
+    for words, said in (
+        (("never",), "cannot reload network unless container network has been configured: container state improper"),
+        (("--latest",), "cannot reload network unless container network has been configured: container state improper"),
+        (("nosuch",), 'no container with name or ID "nosuch" found: no such container'),
+        ((), "you must provide at least one name or id"),
+        (("-a", "c"), "no arguments are needed with --all"),
+    ):
+        done = host("network", "reload", *words)
+        assert (done.code, done.err.splitlines()[0]) == (125, f"Error: {said}")
+    assert (
+        "network is not configured, refusing to reload: container state improper"
+        in host("network", "reload", "still").err
+    )
+
+
+def test_update_changes_whom_names_are_forwarded_to(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "--dns", "198.51.100.9", "one")
+    host.sleeper("c", "--network", "one")
+    host.name_server("198.51.100.1", "192.0.2.7")
+    assert host.ok("network", "update", "--dns-add", "198.51.100.1", "--dns-drop", "198.51.100.9", "one") == "one"
+    assert host.definition("one")["network_dns_servers"] == ["198.51.100.1"]
+    assert eventually(lambda: "192.0.2.7" in host.resolve("c", "elsewhere.example", "10.71.0.1"))
+    assert host.addresses("c")[0].partition("/")[0] in host.resolve("c", "c", "10.71.0.1")
+    host.ok("network", "reload", "c")  # and it stays so
+    assert eventually(lambda: "192.0.2.7" in host.resolve("c", "elsewhere.example", "10.71.0.1"))
+    host.ok("network", "update", "one", "--dns-drop", "198.51.100.1")
+    assert "network_dns_servers" not in host.definition("one")
+    assert host.lines("head", "-1", f"{host.run_root}/networks/aardvark-dns/one") == ["10.71.0.1"]
+    for words, said in (
+        (("one", "--dns-add", "foo"), "unable to parse ip foo specified in AddDNSServer: invalid argument"),
+        (("one", "--dns-drop", "foo"), "unable to parse ip foo specified in RemoveDNSServer: invalid argument"),
+        (("nosuch",), "unable to find network with name or ID nosuch: network not found"),
+    ):
+        done = host("network", "update", *words)
+        assert (done.code, done.err) == (125, f"Error: {said}")
