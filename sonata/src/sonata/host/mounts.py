@@ -336,6 +336,11 @@ def _attributes(flags: int) -> int:
 
 
 def _failure(mount: Mount, error: OSError) -> Denied | ExternalFailure | HostLacks:
+    if mount.id_mapping is not None and error.errno in (errno.EPERM, errno.EACCES):
+        return Denied(
+            f"mounting {mount.source} with other owners (idmap): {error.strerror}",
+            hint="the kernel lets an ordinary user shift owners on file systems of their own only; `:U` changes them",
+        )
     text = f"mounting {mount.type} from {mount.source} at {mount.target}: {error.strerror}"
     if error.errno in (errno.EPERM, errno.EACCES):
         return Denied(text)

@@ -61,7 +61,7 @@ def plan_container(
     id_mapping = None
     limits, notices = resources.decide(request, materials, facts, defaults)
     rlimits, rlimits_host = ulimits.decide(request.ulimit, defaults.default_ulimits)
-    process = _process(request, image, materials, defaults)
+    process = _no_lower_score(_process(request, image, materials, defaults), materials, facts, notices)
     if chosen.user.kind is not NamespaceKind.HOST:
         from sonata.plan import usermode
 
@@ -197,10 +197,23 @@ def _check(request: RunRequest) -> None:
         raise UsageError(
             'invalid config provided: --systemd values must be one of "true, false, always": invalid configuration'
         )
+    if "keep-groups" in request.group_add and len(request.group_add) > 1:
+        raise UsageError("the '--group-add keep-groups' option is not allowed with any other --group-add options")
     if request.oom_score_adj is not None and not -1000 <= request.oom_score_adj <= 1000:
         raise UsageError(f"invalid value {request.oom_score_adj} for --oom-score-adj: it lies between -1000 and 1000")
     if request.personality and request.personality not in ("LINUX", "LINUX32"):
         raise UsageError(f"invalid personality {go_quote(request.personality)}: use LINUX or LINUX32")
+
+
+def _no_lower_score(
+    process: ProcessConfig, materials: Materials, facts: HostFacts, notices: list[str]
+) -> ProcessConfig:
+    """An ordinary user's processes are spared by the kernel no more than the engine itself is."""
+    asked, own = process.oom_score_adj, materials.oom_score_adj
+    if not facts.rootless or asked is None or asked >= own:
+        return process
+    notices.append(f"Requested oom_score_adj={asked} is lower than the current one, changing to {own}")
+    return process.replace(oom_score_adj=own)
 
 
 def _cgroups(request: RunRequest, defaults: Defaults) -> str:

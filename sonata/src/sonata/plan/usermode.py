@@ -9,7 +9,7 @@ from sonata.model.container import NamespaceChoice, NamespaceKind
 from sonata.plan import idmaps, userns
 from sonata.plan.values import go_quote
 from sonata_core.errors import UsageError
-from sonata_core.models.process import IdMapping
+from sonata_core.models.process import IdMap, IdMapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def maps(
 ) -> tuple[NamespaceChoice, IdMapping | None]:
     """The namespace as it is kept, and its maps; None: the host's ids, or (`auto`) not drawn yet. Raises UsageError."""
     if choice.kind is _K.PRIVATE:
-        return choice, idmaps.explicit(given.uidmap, given.gidmap, facts.id_mapping, _named(given, materials))
+        return choice, idmaps.explicit(given.uidmap, given.gidmap, facts.id_mapping, _named(given, materials, facts))
     if choice.kind is _K.KEEP_ID:
         return choice, _kept(choice, facts) if facts.rootless else userns.identity()
     if choice.kind is _K.NO_MAP:
@@ -97,7 +97,7 @@ def _host_user(choice: NamespaceChoice, facts: HostFacts) -> tuple[str, ...]:
     return (str(_own(facts)[0][0]),)
 
 
-def _named(given: RunRequest, materials: Materials) -> idmaps.Ranges:
+def _named(given: RunRequest, materials: Materials, facts: HostFacts) -> idmaps.Ranges:
     """The ranges of `--subuidname` and `--subgidname`; one of the names alone holds for both."""
     users, groups = given.subuidname or given.subgidname, given.subgidname or given.subuidname
     if not users:
@@ -107,7 +107,22 @@ def _named(given: RunRequest, materials: Materials) -> idmaps.Ranges:
     for which, name, found in (("uid", users, uids), ("gid", groups, gids)):
         if not found:
             raise UsageError(f"no sub{which} ranges found for user {go_quote(name)} in /etc/sub{which}")
+    if facts.rootless and facts.id_mapping is not None:
+        uids = _from_inside(uids, facts.id_mapping.uids, users)
+        gids = _from_inside(gids, facts.id_mapping.gids, groups)
     return idmaps.Ranges(uids, gids)
+
+
+def _from_inside(parts: tuple[IdMap, ...], outer: tuple[IdMap, ...], name: str) -> tuple[IdMap, ...]:
+    """The host's ids as an ordinary user's namespace has them. Raises UsageError for those that it lacks."""
+    turned = [IdMap(container_id=one.host_id, host_id=one.container_id, size=one.size) for one in outer]
+    found = userns.split(parts, turned)
+    if sum(one.size for one in found) != sum(one.size for one in parts):
+        raise UsageError(
+            f"the subordinate ids of user {go_quote(name)} are not all in this user namespace",
+            "An ordinary user has subordinate ids of his own only; after a change of them, `sonata system migrate`.",
+        )
+    return tuple(one.replace(host_id=userns.on_host(turned, one.host_id) or 0) for one in found)
 
 
 def process(given: RunRequest, choice: NamespaceChoice, found: ProcessConfig, facts: HostFacts) -> ProcessConfig:

@@ -25,7 +25,7 @@ from sonata.state import intents
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
 from sonata_core import interrupts, trace
-from sonata_core.errors import AlreadyExists, HostLacks, NotFound, SonataError, UsageError
+from sonata_core.errors import AlreadyExists, HostLacks, NotFound, SonataError, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, ImageId
 from sonata_core.sdk.folders import make_private
@@ -135,6 +135,11 @@ def planned(engine: Engine, request: RunRequest, facts: ImageFacts, materials: M
     _require_namespaces(config)
     backends = config.backends.replace(runtime=runtime_name(engine), storage=engine.driver)
     config = config.replace(backends=backends)
+    if "keep-groups" in config.process.groups and os.path.basename(backends.runtime) == "runc":
+        raise Unsupported(
+            "--group-add keep-groups: the runtime runc drops the groups of who starts a container",
+            hint="--runtime crun",
+        )
     _require_parts(engine, config)
     _require_places(config)
     return config

@@ -39,6 +39,7 @@ def gather(engine: Engine, request: RunRequest) -> Materials:
         containers=_containers(engine, request),
         **_user_namespace(request),
         blkio_weight=bool(request.blkio_weight or request.blkio_weight_device) and _weighs(engine, request),
+        oom_score_adj=-1000 if request.oom_score_adj is None else _own_score(),
         log_path=f"{graph}/{driver}-containers/{ident}/userdata/ctr.log",
     )
 
@@ -54,6 +55,11 @@ def _weighs(engine: Engine, request: RunRequest) -> bool:
     paths = [text.rpartition(":")[0] for text in request.blkio_weight_device]
     known = [os.stat(path).st_rdev for path in paths if os.path.exists(path)]
     return block_weight.is_only_bfqs(1) and all(map(block_weight.is_scheduled, known))
+
+
+def _own_score() -> int:
+    with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+        return int(file.read())
 
 
 def _random(bound: int) -> int:
