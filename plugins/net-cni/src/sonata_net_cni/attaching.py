@@ -7,7 +7,7 @@ import os
 from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_net_cni import conflist, results
-from sonata_net_cni.cache import Memory
+from sonata_net_cni.cache import DATA, Memory, Results
 from sonata_net_cni.chain import Chain, Spot
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sonata_core.context import PluginContext
     from sonata_core.models.net import Attachment, AttachRequest, AttachResult, NetnsRef, NetworkDefinition
-    from sonata_net_cni.cache import Results
     from sonata_net_cni.conflist import ConfigList
     from sonata_net_cni.program import Programs
 
@@ -29,23 +28,24 @@ class Attaching:
         self,
         context: PluginContext,
         programs: Programs,
-        results: Results,
+        data: str,
         where: tuple[NetnsRef, AttachRequest],
     ) -> None:
         self._context = context
         self._programs = programs
-        self._results = results
+        self._results = Results(data)
+        self._data = "" if data == DATA else data
         self._netns, self._request = where
         self._memory = Memory(context.run, self._request.container)
 
     def make(
-        self, attachments: tuple[Attachment, ...], find: Callable[[NetworkDefinition], ConfigList], data: str
+        self, attachments: tuple[Attachment, ...], find: Callable[[NetworkDefinition], ConfigList]
     ) -> AttachResult:
         """ADD, each network after the other; what was made is undone if a later one fails."""
         made: list[tuple[dict[str, Any], Attachment]] = []
         try:
             for each in attachments:
-                made.append((self._make_one(each, find(each.network), data), each))
+                made.append((self._make_one(each, find(each.network)), each))
         except SonataError:
             self._undo(attachments, quietly=True)
             raise
@@ -55,8 +55,8 @@ class Attaching:
         """DEL of all, the last first. What plugins complain about is raised when all have been asked."""
         self._undo(attachments, quietly=False)
 
-    def _make_one(self, attachment: Attachment, network: ConfigList, data: str) -> dict[str, Any]:
-        spot = spot_of(self._netns, self._request, attachment, data)
+    def _make_one(self, attachment: Attachment, network: ConfigList) -> dict[str, Any]:
+        spot = spot_of(self._netns, self._request, attachment, self._data)
         asked = _asked(network, spot)
         entry = self._memory.all().get(network.name)
         chain = Chain(self._programs, network)
@@ -112,7 +112,7 @@ class Attaching:
     def _recall(self, attachment: Attachment) -> tuple[Spot, ConfigList | None, dict[str, Any] | None]:
         """What an attachment was made with: our own notes, else libcni's."""
         name = attachment.network.name
-        bare = spot_of(self._netns, self._request, attachment, "")
+        bare = spot_of(self._netns, self._request, attachment, self._data)
         entry = self._memory.all().get(name)
         if entry is not None:
             spot, network = _from_notes(entry["asked"], bare)

@@ -101,9 +101,14 @@ def parse(data: bytes, path: str, *, single: bool = False) -> ConfigList:
 
 def network_name(value: object, path: str) -> str:
     """A network's name: letters, digits, `.`, `_` and `-`, the first no sign. Raises UsageError."""
-    if not isinstance(value, str) or not _is_word(value) or not value[0].isalnum():
+    if not isinstance(value, str) or not is_network_name(value):
         raise UsageError(f"{path}: network name {value!r} invalid: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*")
     return value
+
+
+def is_network_name(text: str) -> bool:
+    """Whether a network can have that name."""
+    return _is_word(text) and text[0].isalnum()
 
 
 def plugin_type(value: object, path: str) -> str:

@@ -9,7 +9,7 @@ from sonata_core.errors import AlreadyExists, Conflict, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import NetworkDefinition
 from sonata_core.sdk.subnets import Subnets, with_gateway
-from sonata_net_cni.conflist import network_name
+from sonata_net_cni.conflist import is_network_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,8 @@ def _refuse(wish: NetworkWish) -> None:
 def _name(name: str, names: set[str], interfaces: set[str]) -> str:
     if not name:
         return _free(names | interfaces)
-    network_name(name, "network create")
+    if not is_network_name(name):
+        raise UsageError(f"network name {name} invalid: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")
     if name in names:
         raise AlreadyExists(f"network name {name} already used: network already exists")
     return name

@@ -37,7 +37,6 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
         self._folder = str(config.get("cni_config_dir") or FOLDER)
         self._data = str(config.get("cni_data_dir") or cache.DATA)
         self._dirs = tuple(str(one) for one in config.get("cni_plugin_dirs") or ())
-        self._results = cache.Results(self._data)
 
     @hookimpl
     def plugin_info(self) -> PluginInfo:
@@ -100,7 +99,9 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
         attachments = []
         for each in request.attachments:
             was = before.get((each.network.name, each.interface), InterfaceResult(network="", interface=""))
-            addresses = tuple(one.address.partition("/")[0] for one in was.addresses)
+            # Only host-local can be asked for addresses in this form; others have their own ways to give the same.
+            asked = was.addresses if each.network.ipam_driver == "host-local" else ()
+            addresses = tuple(one.address.partition("/")[0] for one in asked)
             attachments.append(each.replace(mac=each.mac or was.mac, addresses=each.addresses or addresses))
         with self._lock():
             self._attaching(netns, request).undo(request.attachments)
@@ -159,8 +160,7 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
         if not attachments:
             return AttachResult()
         require_namespace(netns)
-        data = "" if self._data == cache.DATA else self._data
-        return self._attaching(netns, request).make(attachments, self._find, data)
+        return self._attaching(netns, request).make(attachments, self._find)
 
     def _raise_loopback(self, netns: NetnsRef, request: AttachRequest) -> None:
         """As Podman does before the first network, by the plugin for it."""
@@ -171,7 +171,7 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
 
     def _attaching(self, netns: NetnsRef, request: AttachRequest) -> Attaching:
         programs = self._programs(None if request.outer is None else request.outer.path)
-        return Attaching(self._context, programs, self._results, (netns, request))
+        return Attaching(self._context, programs, self._data, (netns, request))
 
     def _find(self, wanted: NetworkDefinition) -> ConfigList:
         """The list that runs a network: the folder's, else the one that Podman would write."""
