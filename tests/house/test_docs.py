@@ -16,6 +16,7 @@ PAGES = [
     "docs/restart.md",
     "docs/copying.md",
     "docs/trust.md",
+    "docs/cni.md",
 ]
 
 
