@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from private_host import LONG, PrivateHost, difference, host_needs
+from private_host import LONG, PrivateHost, difference, host_needs, kill
 
 pytestmark = host_needs()
 
@@ -85,6 +85,30 @@ def test_the_monitor_killed(host: PrivateHost, network: str) -> None:
     host.ok("stop", "-t", "0", "c")
     assert host.ok("ps", "-a", "--format", "{{.State}}") == "exited"
     assert host("start", "c").code == 0
+    host.ok("rm", "-f", "-t", "0", "c")
+    assert difference(before, host.world()) == {}
+
+
+@pytest.mark.parametrize("part", range(8 if LONG else 2))
+def test_netavark_killed_in_the_midst(host: PrivateHost, part: int) -> None:
+    """The command says so and takes back what there was; what was there before goes on, and the next one works."""
+    host.ok("network", "create", "--ignore", "named")
+    before = host.world()
+    where = ["--network", "named", "--cgroup-parent", host.group]
+    host.ok("run", "-d", "--name", "c", *where, host.image, "sleep", "99")
+    started = host.begin("run", "-d", "--name", "d", "-p", "18083:80", *where, host.image, "sleep", "98")
+    pid = outer(host, "setup")
+    time.sleep(part * (0.015 if LONG else 0.04))
+    if pid:
+        kill(pid)
+    out, err = started.communicate(timeout=60)
+    if started.returncode:  # else it had ended before it was hit
+        assert started.returncode == 126, (out, err)
+        assert b"netavark" in err
+    host("rm", "-f", "-t", "0", "d")
+    assert host("network", "reconcile", "--check").code == 0
+    host.ok("run", "--rm", "-p", "18083:80", *where, host.image, "true")
+    assert host.ok("ps", "--format", "{{.Names}} {{.State}}") == "c running"
     host.ok("rm", "-f", "-t", "0", "c")
     assert difference(before, host.world()) == {}
 
