@@ -8,6 +8,9 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
     needs_peer              compares with Podman, Buildah or Skopeo
     needs_peer("skopeo")    ... with these programs, all of them
     needs_kernel("5.11")    needs this kernel or a newer one
+
+Tests with the fixture `who` run both ways, as root and as an ordinary user, but for those that are marked
+`rootful("why it makes no sense for ordinary users")`.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,12 +73,41 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what lacks a need."""
+    """Skip what lacks a need; leave out what makes no sense for ordinary users."""
+    items[:] = [item for item in items if not (_is_ordinary(item) and item.get_closest_marker("rootful"))]
     for item in items:
         for lacking in _lacks(item):
             item.add_marker(pytest.mark.skip(reason=lacking))
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
+
+
+def _is_ordinary(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("who") == "ordinary"
+
+
+@pytest.fixture(scope="module", params=["root", "ordinary"])
+def who(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Who runs the commands: see tests/e2e/both_ways.py."""
+    from both_ways import Ordinary, Root, SharedHost, lacking
+
+    if request.param == "root":
+        yield Root()
+        return
+    if os.geteuid() != 0 or lacking():
+        pytest.skip(lacking() or "needs_root: run as root")
+    with SharedHost(str(tmp_path_factory.mktemp("who"))) as host:
+        yield Ordinary(host)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The test's folder, where the user who runs its commands may go."""
+    if "who" not in request.fixturenames:
+        return tmp_path
+    place: Path = request.getfixturevalue("who").folder(tmp_path)
+    return place
 
 
 def _lacks(item: pytest.Item) -> Iterator[str]:

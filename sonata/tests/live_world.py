@@ -6,19 +6,22 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from both_ways import Root
 
 APPLETS = ("sh", "true", "false", "sleep", "cat", "ls", "id", "stat", "test", "env", "dd", "rm", "touch")
 
 
 class LiveWorld:
-    """Folders and the program; `end` takes every container away."""
+    """Folders and the program of a caller, root if none is given; `end` takes every container away."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    def __init__(self, base: str, who: Root | None = None) -> None:
+        self.who = who or Root()
+        self.base = base = str(self.who.folder(Path(base)))
         self.options = [f"--root={base}/graph", f"--runroot={base}/run", f"--tmpdir={base}/tmp"]
         self.rootfs = f"{base}/rootfs"
         for folder in ("bin", "proc", "dev", "sys", "etc", "tmp", "run"):
@@ -26,12 +29,15 @@ class LiveWorld:
         shutil.copy("/bin/busybox", f"{self.rootfs}/bin/busybox")
         for name in APPLETS:
             os.symlink("busybox", f"{self.rootfs}/bin/{name}")
+        self.who.give(self.rootfs)
 
-    def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "sonata", *self.options, *words]
+    def argv(self, *words: str, **more: Any) -> list[str]:
+        return self.who.argv([*self.options, *words], **more)
 
     def run(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.argv(*words), capture_output=True, text=True, timeout=60, check=False, **more)
+        argv = self.argv(*words, **{name: more[name] for name in ("env", "cwd") if name in more})
+        given: dict[str, Any] = self.who.given(**more)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **given)
 
     def ok(self, *words: str, **more: Any) -> str:
         done = self.run(*words, **more)

@@ -17,6 +17,7 @@ from sonata.host import cgroups, enforced
 from sonata.plan import limits
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 MIB = 1 << 20
@@ -27,8 +28,8 @@ live = [
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from both_ways import Root
 from live_world import LiveWorld, eventually
 
 pytestmark = pytest.mark.needs_root
@@ -16,8 +17,8 @@ NAME = "x"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path_factory.mktemp("exec")))
+def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path_factory.mktemp("exec")), who)
     with open(f"{made.rootfs}/etc/passwd", "w", encoding="ascii") as file:
         file.write("root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n")
     with open(f"{made.rootfs}/etc/group", "w", encoding="ascii") as file:

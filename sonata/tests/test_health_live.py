@@ -16,6 +16,7 @@ import pytest
 from sonata.engine.system.recover import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld, eventually
 from store_world import open_store, put_image
 
@@ -27,8 +28,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
     assert eventually(lambda: clocks(made) == [])

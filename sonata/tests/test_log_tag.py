@@ -15,6 +15,7 @@ from sonata.engine.containers.log_tag import fill
 from sonata_core.errors import UsageError
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 live = [
@@ -37,8 +38,8 @@ print(next(line for line in data.decode().splitlines() if line.startswith("CONTA
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
 

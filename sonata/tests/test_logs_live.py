@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 from live_world import LiveWorld, eventually
 
 pytestmark = pytest.mark.needs_root
@@ -23,8 +24,8 @@ WRITER = (
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path_factory.mktemp("logs")))
+def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path_factory.mktemp("logs")), who)
     yield made
     made.end()
 

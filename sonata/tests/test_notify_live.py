@@ -9,14 +9,15 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from both_ways import Root
 from live_world import LiveWorld, eventually
 
 pytestmark = pytest.mark.needs_root
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path_factory.mktemp("notify")))
+def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path_factory.mktemp("notify")), who)
     os.symlink("busybox", f"{made.rootfs}/bin/nc")
     yield made
     made.end()

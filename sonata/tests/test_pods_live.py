@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld, eventually
 
 pytestmark = [
@@ -50,8 +51,8 @@ class PodWorld(LiveWorld):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[PodWorld]:
-    made = PodWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[PodWorld]:
+    made = PodWorld(str(tmp_path), who)
     yield made
     made.end()
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 GROUPS = Path("/sys/fs/cgroup")
@@ -29,8 +30,8 @@ APPLETS = ("grep", "mount", "df", "mknod", "ulimit", "hostname", "nice", "stat",
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: Any) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path_factory.mktemp("resources")))
+def world(tmp_path_factory: Any, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path_factory.mktemp("resources")), who)
     for name in APPLETS:
         if not os.path.lexists(f"{made.rootfs}/bin/{name}"):
             os.symlink("busybox", f"{made.rootfs}/bin/{name}")

@@ -19,6 +19,7 @@ import pytest
 from sonata.engine.system.recover import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld, eventually
 
 pytestmark = [
@@ -30,8 +31,8 @@ COUNTING = ("sh", "-c", "echo x >>/tmp/runs; exit 3")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
     assert eventually(lambda: waiting(made) == [], 5)

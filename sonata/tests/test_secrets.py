@@ -20,6 +20,7 @@ from sonata.store.secrets import Secret, SecretStore
 from sonata_core.errors import AlreadyExists, Damaged, NotFound, UsageError
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 NEW = Secret(id="", name="s1", created="2026-11-22T00:24:28.078107685Z", updated="2026-11-22T00:24:28.078107685Z")
@@ -106,8 +107,8 @@ CANARY = "canary-6f1d9c0b5e"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
 

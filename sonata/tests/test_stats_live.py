@@ -20,6 +20,7 @@ from sonata.host import cgroups
 from sonata.model.stats import ContainerStats, Traffic
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 ONE = ContainerStats(
@@ -80,8 +81,8 @@ def test_the_loopback_does_not_count() -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 pytestmark = [
@@ -22,8 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path_factory.mktemp("top")))
+def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path_factory.mktemp("top")), who)
     made.start("plain", command=("sh", "-c", "sleep 1001 & exec sleep 1000"))
     made.start("traced", "--cap-add=sys_ptrace")
     yield made

@@ -24,26 +24,28 @@ def user_needs() -> list[pytest.MarkDecorator]:
 class OrdinaryHost(PrivateHost):
     """A private host whose commands are an ordinary user's, with that user's own folders and no privilege at all."""
 
-    init_words = (str(UID), NAME)
+    uid, name, first = UID, NAME, 100000
 
     def __init__(self, base: str) -> None:
         super().__init__(base)
-        self.graph, self.run_root = f"/home/{NAME}/.local/share/containers/storage", f"/run/user/{UID}/containers"
+        self.init_words = (str(self.uid), self.name, str(self.first), *(["lan"] if "-n" in self.separate else []))
+        self.graph = f"/home/{self.name}/.local/share/containers/storage"
+        self.run_root = f"/run/user/{self.uid}/containers"
 
     def environment(self, **more: str) -> list[str]:
         """The words of env(1) that give the user's usual environment and nothing else."""
         known = {
-            "HOME": f"/home/{NAME}",
-            "USER": NAME,
+            "HOME": f"/home/{self.name}",
+            "USER": self.name,
             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-            "XDG_RUNTIME_DIR": f"/run/user/{UID}",
+            "XDG_RUNTIME_DIR": f"/run/user/{self.uid}",
             **more,
         }
-        return ["env", "-i", "-C", f"/home/{NAME}", *(f"{name}={value}" for name, value in known.items())]
+        return ["env", "-i", "-C", f"/home/{self.name}", *(f"{name}={value}" for name, value in known.items())]
 
     def user_argv(self, *words: str, **more: str) -> list[str]:
         """The argument list that runs a program as the user."""
-        become = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups", "--inh-caps=-all"]
+        become = ["setpriv", "--reuid", str(self.uid), "--regid", str(self.uid), "--clear-groups", "--inh-caps=-all"]
         return self.inside(*become, *self.environment(**more), *words)
 
     def argv(self, *words: str) -> list[str]:
@@ -59,11 +61,11 @@ class OrdinaryHost(PrivateHost):
 
     def home(self, *path: str) -> Path:
         """A path in the user's home, as it is reached from outside of the host."""
-        return Path(f"/proc/{self.pid}/root/home/{NAME}", *path)
+        return Path(f"/proc/{self.pid}/root/home/{self.name}", *path)
 
     def runtime(self, *path: str) -> Path:
         """A path in the user's runtime folder, as it is reached from outside of the host."""
-        return Path(f"/proc/{self.pid}/root/run/user/{UID}", *path)
+        return Path(f"/proc/{self.pid}/root/run/user/{self.uid}", *path)
 
     def pull(self) -> None:
         """Have the image."""
@@ -71,9 +73,7 @@ class OrdinaryHost(PrivateHost):
 
     def user_processes(self) -> list[str]:
         """Command lines of all processes of the user or of his subordinate ids, sorted."""
-        found = subprocess.run(
-            ["ps", "-eo", "uid,args", "--no-headers"], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-        return sorted(
-            line.split(None, 1)[1] for line in found if int(line.split(None, 1)[0]) in (UID, *range(100000, 165536))
-        )
+        ids = (self.uid, *range(self.first, self.first + 65536))
+        shown = subprocess.run(["ps", "-eo", "uid,args", "--no-headers"], capture_output=True, text=True, check=True)
+        rows = [line.split(None, 1) for line in shown.stdout.splitlines()]
+        return sorted(words for uid, words in rows if int(uid) in ids)

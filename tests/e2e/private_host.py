@@ -68,6 +68,7 @@ class PrivateHost:
     """`with PrivateHost(folder) as host: host("run", …)`; `host.world()` is all that a command can leave behind."""
 
     init_words: tuple[str, ...] = ()
+    separate: tuple[str, ...] = ("-m", "-n", "-p", "-i", "-u")
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -81,7 +82,8 @@ class PrivateHost:
         Path(f"{base}/image-bb/1.tar").write_bytes(packed(self.rootfs))
 
     def __enter__(self) -> Self:
-        unshare = ["unshare", "-m", "-n", "-p", "-i", "-u", "--fork", "--mount-proc", "--kill-child"]
+        unshare = ["unshare", *self.separate, "--fork", "--kill-child"]
+        unshare += ["--mount-proc"] if "-p" in self.separate else []
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._outer = subprocess.Popen(
             [*unshare, sys.executable, str(INIT), self.base, *self.init_words], env=environ, stderr=subprocess.DEVNULL
@@ -106,7 +108,7 @@ class PrivateHost:
 
     def inside(self, *words: str) -> list[str]:
         """The argument list that runs a program on this host."""
-        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-p", "-i", "-u", "--", *words]
+        return ["nsenter", "-t", str(self.pid), *self.separate, "--", *words]
 
     def argv(self, *words: str) -> list[str]:
         """The argument list that runs `sonata WORDS` on this host, in its store."""

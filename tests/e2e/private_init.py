@@ -1,8 +1,9 @@
 """First process of a private host: keeps its namespaces alive, reaps orphans and serves a registry inside.
 
-    private_init.py FOLDER [UID NAME]
+    private_init.py FOLDER [UID NAME FIRST [lan]]
 
-With UID, an ordinary user of that number and name can live here too: its home, subordinate ids, the devices it needs.
+With UID, an ordinary user of that number and name can live here too: its home, subordinate ids from FIRST on, the
+devices it needs; with `lan`, an address and a default route.
 Layers of the image it offers are the files FOLDER/layer-*; the registry's address is written to FOLDER/registry.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from sonata_testkit.registry import FakeRegistry
 
 
-def main(folder: str, uid: str = "", name: str = "") -> None:
+def main(folder: str, uid: str = "", name: str = "", first: str = "", lan: str = "") -> None:
     """Set the host up, say where the registry is, and wait for ever."""
     for argv in (
         ["mount", "--make-rprivate", "/"],
@@ -30,7 +31,9 @@ def main(folder: str, uid: str = "", name: str = "") -> None:
     for below in ("lock", "netns"):
         os.mkdir(f"/run/{below}")
     if uid:
-        admit(int(uid), name, Path(folder))
+        admit(int(uid), name, int(first), Path(folder))
+    if lan:
+        settle()
     with FakeRegistry() as registry:
         for layers in sorted(Path(folder).glob("image-*")):
             found = [path.read_bytes() for path in sorted(layers.iterdir())]
@@ -40,14 +43,8 @@ def main(folder: str, uid: str = "", name: str = "") -> None:
         reap()
 
 
-def admit(uid: int, name: str, folder: Path) -> None:
-    """Make this a host on which an ordinary user can run containers; the machine's own files stay as they are."""
-    open_ways([Path(path) for path in (*sys.path, os.path.dirname(sys.executable), str(folder)) if os.path.isdir(path)])
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/home"], check=True)
-    for place in (f"/home/{name}", f"/run/user/{uid}"):
-        os.makedirs(place)
-        os.chmod(place, 0o700)
-        os.chown(place, uid, uid)
+def settle() -> None:
+    """An address, and a way to everywhere that leads nowhere."""
     for words in (
         ["ip", "link", "add", "lan0", "type", "bridge"],
         ["ip", "addr", "add", "198.51.100.1/24", "dev", "lan0"],
@@ -55,12 +52,22 @@ def admit(uid: int, name: str, folder: Path) -> None:
         ["ip", "route", "add", "default", "via", "198.51.100.254"],
     ):
         subprocess.run(words, check=True)
+
+
+def admit(uid: int, name: str, first: int, folder: Path) -> None:
+    """Make this a host on which an ordinary user can run containers; the machine's own files stay as they are."""
+    open_ways([Path(path) for path in (*sys.path, os.path.dirname(sys.executable), str(folder)) if os.path.isdir(path)])
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/home"], check=True)
+    for place in (f"/home/{name}", f"/run/user/{uid}"):
+        os.makedirs(place)
+        os.chmod(place, 0o700)
+        os.chown(place, uid, uid)
     layer("/etc")
     for file, line in (
         ("passwd", f"{name}:x:{uid}:{uid}::/home/{name}:/bin/sh"),
         ("group", f"{name}:x:{uid}:"),
-        ("subuid", f"{name}:100000:65536"),
-        ("subgid", f"{name}:100000:65536"),
+        ("subuid", f"{name}:{first}:65536"),
+        ("subgid", f"{name}:{first}:65536"),
     ):
         with open(f"/etc/{file}", "a", encoding="utf-8") as found:
             found.write(line + "\n")

@@ -44,6 +44,9 @@ _KEPT_VARIABLES = (
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
+    "_CONTAINERS_ROOTLESS_GID",
+    "_CONTAINERS_ROOTLESS_UID",
+    "_CONTAINERS_USERNS_CONFIGURED",
 )
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
 _KEPT = (*_KEPT_VARIABLES, *_PROXIES, *(name.upper() for name in _PROXIES))

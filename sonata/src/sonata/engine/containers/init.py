@@ -350,9 +350,11 @@ def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
 def monitor_env(engine: Engine) -> dict[str, str]:
     """The environment of conmon, of the runtime that it starts and of the exit command."""
     env = {"PATH": engine.facts.path, "LANG": "C.UTF-8"}
-    for name in ("XDG_RUNTIME_DIR", "HOME", "TMPDIR"):
-        if engine.config.environment.get(name):
-            env[name] = engine.config.environment[name]
+    known = engine.config.environment
+    # The marks of an ordinary user's namespace: without them its root would pass for the host's.
+    for name in ("XDG_RUNTIME_DIR", "HOME", "TMPDIR", *(one for one in known if one.startswith("_CONTAINERS_"))):
+        if known.get(name):
+            env[name] = known[name]
     return env
 
 
