@@ -132,6 +132,7 @@ def events_of(world: LiveWorld) -> list[str]:
     return [f"{event['Type']} {event['Status']}" for event in world.events()]
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_every_command_emits_what_podman_does(world: LiveWorld) -> None:
     seen = 0
     for line, wanted in WALK:

@@ -242,6 +242,7 @@ def test_waiting_for_the_container(world: LiveWorld) -> None:
     assert (waiting.returncode, out) == (0, b"here\n")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_in_a_container_that_does_not_run(world: LiveWorld) -> None:
     text = "can only create exec sessions on running containers: container state improper"
     world.ok("pause", NAME)

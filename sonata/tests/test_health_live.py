@@ -165,6 +165,7 @@ def test_actions(world: LiveWorld, action: str, status: str) -> None:
     assert wanted in [event["Status"] for event in world.events(f"--filter=container={ident}")]
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_clock_is_small_and_never_doubled_and_survives_a_killed_check(world: LiveWorld) -> None:
     world.start("a", "--health-cmd=true", "--health-interval=1s")
     assert world.ok("wait", "--condition=healthy", "a") == "-1"
@@ -206,6 +207,7 @@ def test_an_images_check_is_run_unless_refused(world: LiveWorld) -> None:
     busybox = Path("/bin/busybox").read_bytes()
     root = {"bin/": b"", "bin/sh": busybox, "bin/sleep": busybox, "proc/": b"", "dev/": b"", "sys/": b""}
     put_image(store, "localhost/checked:1", [root], Healthcheck=check)
+    world.who.give(f"{world.base}/graph")
     options = ("--storage-driver=vfs", "run", "-d", "--network=none", "--cgroup-parent=/sonata_test")
     world.ok(*options, "--name=a", "localhost/checked:1", "sleep", "1000")
     world.ok(*options, "--name=b", "--no-healthcheck", "localhost/checked:1", "sleep", "1000")
@@ -221,6 +223,7 @@ def test_an_images_check_is_run_unless_refused(world: LiveWorld) -> None:
 def test_log_destinations(world: LiveWorld) -> None:
     folder = Path(world.base) / "logs"
     folder.mkdir()
+    world.who.give(str(folder))
     options = ("--health-cmd=echo hello", "--health-interval=disable")
     ident = world.start("a", *options, f"--health-log-destination={folder}")
     world.ok("healthcheck", "run", "a")
@@ -270,6 +273,7 @@ def test_update_of_retries_period_and_action(world: LiveWorld, checked: str) -> 
 def test_update_of_the_log(world: LiveWorld, checked: str) -> None:
     folder = Path(world.base) / "logs"
     folder.mkdir()
+    world.who.give(str(folder))
     world.ok("update", f"--health-log-destination={folder}", "--health-max-log-count=1", "--health-max-log-size=2", "a")
     world.ok("healthcheck", "run", "a")
     written = json.loads((folder / f"{checked}-healthcheck.log").read_text())

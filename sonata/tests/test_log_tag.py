@@ -89,6 +89,7 @@ def test_details_show_the_tag_of_a_file(world: LiveWorld) -> None:
     assert world.inspect("new")["HostConfig"]["LogConfig"]["Tag"] == "{{.Name}}/{{.ID}}"
 
 
+@pytest.mark.rootful("mounts over what the host has")
 @tagged
 @pytest.mark.skipif(os.path.exists("/run/systemd/journal/socket"), reason="the host's own journal is left alone")
 def test_the_journal_is_given_the_filled_tag(world: LiveWorld) -> None:

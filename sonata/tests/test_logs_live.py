@@ -231,6 +231,7 @@ def test_the_journal_is_refused_where_there_is_none(again: LiveWorld) -> None:
     assert "log driver journald: there is no journal on this host" in done.stderr
 
 
+@pytest.mark.rootful("mounts over what the host has")
 @pytest.mark.skipif(not os.path.exists(JOURNALD) or not shutil.which("journalctl"), reason="needs systemd's journal")
 @pytest.mark.skipif(os.path.exists("/run/systemd/journal/socket"), reason="the host's own journal is left alone")
 def test_the_journal_is_written_and_read(again: LiveWorld) -> None:

@@ -54,6 +54,7 @@ class Manager:
 def manager(again: LiveWorld) -> Iterator[Manager]:
     path = f"{again.base}/manager.sock"
     made = Manager(path)
+    again.who.give(path)
     yield made
     made.socket.close()
     os.unlink(path)

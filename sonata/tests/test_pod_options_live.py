@@ -55,6 +55,7 @@ def world(tmp_path: Path, who: Root) -> Iterator[PodWorld]:
     made.run("network", "rm", "podtest")
 
 
+@pytest.mark.rootful("bridge networks of ordinary users have tests of their own")
 @_NETWORKED
 def test_the_network_of_a_pod(world: PodWorld) -> None:
     world.ok("network", "create", "--subnet=10.213.77.0/24", "podtest")
@@ -88,6 +89,7 @@ def test_the_network_of_a_pod(world: PodWorld) -> None:
     assert (taken.returncode, "invalid network mode" in taken.stderr) == (125, True)
 
 
+@pytest.mark.rootful("bridge networks of ordinary users have tests of their own")
 @_NETWORKED
 def test_the_second_address_of_a_pod(world: PodWorld) -> None:
     world.ok("network", "create", "--subnet=10.213.77.0/24", "--ipv6", "--subnet=fd00:77::/64", "podtest")
@@ -119,6 +121,7 @@ def test_namespaces_of_the_host(world: PodWorld) -> None:
     assert (infra["pid_ns"], infra["uts_ns"]) == ("host", "host")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_group_of_its_own_only_where_it_is_shared(world: PodWorld) -> None:
     pod = world.pod("--share-parent=false", "apart")
     member = world.member("apart")
@@ -167,6 +170,7 @@ def _disk() -> str:
     pytest.skip("needs a disk")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_rates_and_weights_of_disks(world: PodWorld) -> None:
     disk = _disk()
     pod = world.pod(f"--device-read-bps={disk}:1mb", f"--device-write-bps={disk}:2mb", "slow")
@@ -205,6 +209,7 @@ def _weight(pod: str, kind: str) -> Path | None:
     return None
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_nodes_of_memory(world: PodWorld) -> None:
     pod = world.pod("--cpuset-mems=0", "--memory=50m", "bound")
     path = Path(f"/sys/fs/cgroup/cpuset/sonata_test/{pod}/cpuset.mems")
@@ -249,6 +254,7 @@ def _archive(world: PodWorld) -> str:
     return path
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_clone_with_other_options(world: PodWorld, tmp_path: Path) -> None:
     (tmp_path / "labels").write_text("two=2\n")
     world.pod("--label=one=1", "--cpu-shares=512", "--memory=50m", "first")
@@ -274,6 +280,7 @@ def test_a_clone_with_other_options(world: PodWorld, tmp_path: Path) -> None:
     assert world.show("first")["memory_limit"] == 50 << 20
 
 
+@pytest.mark.rootful("ids of the host's")
 def test_a_clone_in_other_namespaces(world: PodWorld) -> None:
     world.pod("first")
     world.pod("--pid=host", "--uts=host", "--name=near", "first", verb=("clone",))
@@ -304,6 +311,7 @@ def _uid_map(world: PodWorld, pod: str) -> list[str]:
     return Path(f"/proc/{pid}/uid_map").read_text().split()
 
 
+@pytest.mark.rootful("ranges of the host's, by names that it has")
 def test_user_namespaces_by_mode_and_by_name(world: PodWorld) -> None:
     world.pod("--userns=keep-id:uid=5,gid=6", "kept")
     assert _uid_map(world, "kept")[0] == "0"
@@ -331,6 +339,7 @@ def test_pods_by_template_and_by_age(world: PodWorld) -> None:
     assert (gone.returncode, gone.stdout, gone.stderr) == (125, "[]\n", "Error: no such pod nope\n")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_verbs_on_all_pods_and_on_the_latest(world: PodWorld) -> None:
     old, new = world.pod("old"), world.pod("new")
     both = [old, new]
@@ -383,6 +392,7 @@ def test_logs_of_a_pod_are_followed(world: PodWorld) -> None:
     assert "tag=t begun1" in world.ok("pod", "logs", "--details", "-c", "m1", "one")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_clone_of_disks_devices_and_users(world: PodWorld, tmp_path: Path) -> None:
     disk = _disk()
     edits = {"containerEdits": {"env": ["GPU=yes"]}}
@@ -412,6 +422,7 @@ def test_a_clone_of_disks_devices_and_users(world: PodWorld, tmp_path: Path) -> 
     assert int(Path(f"{tmp_path}/pid").read_text()) == infra["State"]["ConmonPid"]
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_container_is_cloned_into_a_pod(world: PodWorld) -> None:
     pod = world.pod("--hostname=shared", "one")
     world.start("alone")
@@ -460,6 +471,7 @@ def test_members_find_each_other_by_name(world: PodWorld) -> None:
     assert "m1" in text and "m2" not in text
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_pods_are_explained_and_completed(world: PodWorld) -> None:
     pod = world.pod("--hostname=shared", "one")
     infra = world.show("one")["InfraContainerID"]
@@ -477,6 +489,7 @@ def test_pods_are_explained_and_completed(world: PodWorld) -> None:
     assert pod not in renumbered
 
 
+@pytest.mark.rootful("bridge networks of ordinary users have tests of their own")
 @_NETWORKED
 def test_a_pod_is_found_by_its_name(world: PodWorld) -> None:
     world.ok("network", "create", "--subnet=10.213.77.0/24", "podtest")

@@ -64,6 +64,7 @@ def groups(ident: str) -> list[str]:
     return found.stdout.split()
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_pod_from_its_making_to_its_removal(world: PodWorld) -> None:
     ident = world.pod("one", "--label", "a=b")
     infra = f"{ident[:12]}-infra"
@@ -94,6 +95,7 @@ def test_a_pod_from_its_making_to_its_removal(world: PodWorld) -> None:
     assert told == ["create", "start", "stop", "stop", "stop", "start", "pause", "unpause", "kill", "remove"]
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_members_share_namespaces_names_and_group(world: PodWorld) -> None:
     ident = world.pod("one", "--hostname", "shared", "--shm-size=1m", "--share", "+pid")
     world.member("one", "m1")
@@ -146,6 +148,7 @@ def test_what_runs_keeps_a_pod_and_an_infra_container_goes_with_it_only(world: P
     assert world.ok("pod", "rm", "-f", "one") == world.ok("pod", "rm", "-i", "one") == ""
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_limits_hold_for_the_whole_pod(world: PodWorld) -> None:
     limits = ("--memory=100m", "--cpus=0.5", "--cpu-shares=512", "--cpuset-cpus=0", "--memory-swap=150m")
     ident = world.pod("one", *limits)
@@ -214,10 +217,11 @@ def test_what_is_the_pods_is_refused_to_members(world: PodWorld, options: tuple[
 
 def test_a_user_namespace_is_the_pods(world: PodWorld) -> None:
     for folder in ("", "/etc", "/run"):
-        os.chown(f"{world.rootfs}{folder}", 100000, 100000)
-    world.pod("one", "--uidmap=0:100000:5000", "--gidmap=0:100000:5000")
+        os.chown(f"{world.rootfs}{folder}", world.who.owner(1000), world.who.owner(1000))
+    world.pod("one", "--uidmap=0:1000:5000", "--gidmap=0:1000:5000")
     world.member("one", "m1")
-    assert Path(f"/proc/{world.inspect('m1')['State']['Pid']}/uid_map").read_text().split() == ["0", "100000", "5000"]
+    seen = Path(f"/proc/{world.inspect('m1')['State']['Pid']}/uid_map").read_text().split()
+    assert seen == ["0", str(world.who.owner(1000)), "5000"]
     refused = world.run("create", "--pod", "one", "--userns=auto", "--rootfs", world.rootfs, "true")
     told = "Error: cannot set user namespace mode when joining pod with infra container: invalid argument\n"
     assert (refused.returncode, refused.stderr) == (125, told)
@@ -424,6 +428,7 @@ def _refused_lists(world: PodWorld) -> None:
         assert (refused.returncode, refused.stderr) == (125, f"Error: {told}\n")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_processes_figures_and_logs_of_a_pod(world: PodWorld) -> None:
     world.pod("one")
     assert world.ok("pod", "top", "one") == ""
@@ -478,6 +483,7 @@ def test_what_is_over_is_pruned(world: PodWorld) -> None:
     assert world.ok("pod", "ps", "-q") == new
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_clone_has_copies_of_all_containers(world: PodWorld, tmp_path: Path) -> None:
     world.pod("one", "--label", "a=b", "--share", "+pid", "-v", f"{tmp_path}:/vol", "--memory=100m")
     first = world.member("one", "m1")

@@ -109,12 +109,14 @@ def seen(world: LiveWorld, row: Any) -> None:
         world.run("rm", "-f", "-t0", "limited")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @on_v1
 @pytest.mark.parametrize("row", LIMITS, ids=lambda row: " ".join([*row[0], row[2]]).replace("/", "_"))
 def test_a_limit_is_in_the_kernels_file(world: LiveWorld, row: Any) -> None:
     seen(world, row)
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_processors_and_nodes_that_there_are_not_are_refused(world: LiveWorld) -> None:
     assert "requested CPUs are not available - requested 0,9999, available: " in refused(world, "--cpuset-cpus=0,9999")
     assert "requested memory nodes are not available - requested 0-9999" in refused(world, "--cpuset-mems=0-9999")
@@ -146,6 +148,7 @@ def weights_of_bfq(world: LiveWorld, words: list[str], *lines: str) -> None:
     assert set(lines) <= set(said)
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @on_v1
 @pytest.mark.skipif((GROUPS / "blkio/blkio.weight").exists(), reason="groups have the older weight")
 @pytest.mark.skipif(not (GROUPS / "blkio/blkio.bfq.io_serviced").exists(), reason="needs the scheduler bfq")
@@ -183,6 +186,7 @@ def test_block_weight_is_set_or_said_to_be_discarded(world: LiveWorld) -> None:
     world.ok("rm", "-f", "-t0", "limited")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @on_v1
 def test_memory_is_really_bounded(world: LiveWorld) -> None:
     done = world.run(
@@ -211,6 +215,7 @@ def test_rdt_class_needs_resctrl(world: LiveWorld) -> None:
     assert "hint: mount -t resctrl" in said
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @on_v1
 def test_the_parent_group_is_the_one_that_was_asked_for(world: LiveWorld) -> None:
     name = f"/sonata_test/parent{os.getpid()}"
@@ -237,6 +242,7 @@ def test_without_cgroups_it_stays_in_the_callers(world: LiveWorld) -> None:
     world.ok("rm", "-f", "-t0", "none")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @on_v1
 @pytest.mark.parametrize(("mode", "moved"), [("enabled", True), ("no-conmon", False)])
 def test_the_monitors_group(world: LiveWorld, mode: str, moved: bool) -> None:
@@ -331,6 +337,7 @@ def test_an_added_capability_reaches_an_ordinary_user(world: LiveWorld) -> None:
     assert status(found, "CapEff") == status(found, "CapAmb") == 1 << 10
 
 
+@pytest.mark.rootful("an ordinary user's engine has all capabilities of its namespace")
 def test_privileged_has_all_that_the_engine_has(world: LiveWorld) -> None:
     found = inside(world, "--privileged", run="cat /proc/self/status; ls /dev; mount | grep ' /sys '")
     assert status(found, "CapEff") == status(Path("/proc/self/status").read_text(), "CapEff")
@@ -417,6 +424,7 @@ def test_a_read_only_root_with_folders_to_write_in(world: LiveWorld) -> None:
 # devices
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_device_with_its_permissions_and_place(world: LiveWorld) -> None:
     words = ["--device=/dev/zero:/dev/nothing:r", "--cap-add=MKNOD"]
     script = "head -c 3 /dev/nothing | wc -c; echo x > /dev/nothing 2>&1 || echo refused"
@@ -443,6 +451,7 @@ def test_what_is_no_device_is_refused(world: LiveWorld) -> None:
     assert "invalid device mode" in refused(world, "--device=/dev/null:/dev/x:q")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @pytest.mark.parametrize(
     ("option", "said"),
     [

@@ -289,6 +289,7 @@ def shell_driver(world: LiveWorld) -> str:
     """Four commands that keep each secret in a file, and write down what they saw; as --driver-opts has them."""
     folder = f"{world.base}/kept"
     os.mkdir(folder)
+    world.who.give(folder)
     commands = {
         "list": f"ls {folder}",
         "lookup": f"cat {folder}/$SECRET_ID",
@@ -351,6 +352,7 @@ def test_the_configuration_names_the_driver(world: LiveWorld, tmp_path: Path) ->
     assert os.listdir(f"{world.base}/kept") == [ident]
 
 
+@pytest.mark.rootful("the store of keys is root's")
 @with_live
 @pytest.mark.skipif(not (shutil.which("pass") and shutil.which("gpg")), reason="needs pass, gpg")
 def test_the_pass_driver_keeps_them_in_a_password_store(world: LiveWorld, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_bsd_options_and_ids_of_a_user_namespace(world: LiveWorld) -> None:
     rootfs = Path(world.base, "mapped")
     shutil.copytree(world.rootfs, rootfs, symlinks=True)
     for path in (rootfs, *rootfs.rglob("*")):
-        os.chown(path, 300000, 300000, follow_symlinks=False)
-    words = ("--uidmap=0:300000:1000", "--gidmap=0:300000:1000", "--user=7", "--rootfs", str(rootfs))
+        os.chown(path, world.who.owner(1000), world.who.owner(1000), follow_symlinks=False)
+    words = ("--uidmap=0:1000:1000", "--gidmap=0:1000:1000", "--user=7", "--rootfs", str(rootfs))
     world.ok("run", "-d", "--name=mapped", "--network=none", *words, "sleep", "1000")
     seen = world.ok("top", "mapped", "-eo", "uid,pid,args").splitlines()[1:]
     world.ok("rm", "-f", "-t", "0", "mapped")

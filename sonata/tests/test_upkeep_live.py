@@ -153,6 +153,7 @@ def test_migrate_stops_and_changes_the_runtime(world: LiveWorld) -> None:
     )
 
 
+@pytest.mark.rootful("root locks what another user's commands want")
 def test_held_locks_are_shown_and_stray_ones_removed(world: LiveWorld) -> None:
     ident = world.start("a")
     folder = Path(world.base, "tmp/sonata/locks")

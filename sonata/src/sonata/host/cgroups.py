@@ -10,7 +10,11 @@ import os
 import time
 
 from sonata_core.errors import Conflict, ExternalFailure
+from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
+
+if TYPE_CHECKING:
+    from sonata_core.models.host import HostFacts
 
 ROOT = "/sys/fs/cgroup"
 _BUSY_FOR = 1.0
@@ -104,6 +108,11 @@ def wake(root: str = ROOT) -> None:
         except OSError:
             continue
         return
+
+
+def granted(facts: HostFacts) -> bool:
+    """Whether this user's containers have control groups: those of version 1 are root's alone."""
+    return not facts.rootless or facts.cgroup_version == 2
 
 
 def of_process(pid: int | str = "self") -> dict[str, str]:

@@ -91,6 +91,10 @@ class NetPaths(Record):
     """The host's name, for containers that share its UTS or network namespace."""
 
 
+OURS = "ours"
+"""In place of a path: the joined namespace is the engine's own."""
+
+
 class SpecInputs(Record):
     """Given to `runtime_spec` at each start: what the engine has prepared."""
 
@@ -102,7 +106,7 @@ class SpecInputs(Record):
     source_flags: Mapping[str, tuple[str, ...]] = {}
     """For a bind's source: which of nodev, nosuid, noexec its own filesystem is mounted with."""
     namespaces: Mapping[str, str] = {}
-    """Paths of joined namespaces by spec name: `ipc`, `pid`, `uts`, `user`, `cgroup`, `network`."""
+    """Paths of joined namespaces by spec name: `ipc`, `pid`, `uts`, `user`, `cgroup`, `network`; or OURS."""
     host_devices: tuple[Device, ...] = ()
     """For privileged containers: the host's device nodes."""
     secret_env: Mapping[str, str] = {}

@@ -38,6 +38,8 @@ def explicit(
         raise UsageError("must provide at least one UID or GID mapping to configure a user namespace")
     for which, maps in (("UID", uids), ("GID", gids)):
         _require_sound(which, maps)
+    if outer is not None:
+        _require_there(uids, gids, outer)
     return IdMapping(uids=uids, gids=gids)
 
 
@@ -59,6 +61,30 @@ def _require_sound(which: str, maps: tuple[IdMap, ...]) -> None:
             "container ID 0 cannot be mapped to a host ID",
             hint=f"the container's {which} 0 needs a place: give {option} 0:HOST-ID:SIZE",
         )
+
+
+def _require_there(uids: tuple[IdMap, ...], gids: tuple[IdMap, ...], outer: IdMapping) -> None:
+    """Raises UsageError for ids that the engine's own namespace has not."""
+    lacking = [_lacking(parts, known) for parts, known in ((uids, outer.uids), (gids, outer.gids))]
+    if max(lacking) >= 0:
+        asked = ":".join(str(max(one, 0)) for one in lacking)
+        raise UsageError(
+            "creating container storage: potentially insufficient UIDs or GIDs available in user namespace "
+            f'(requested {asked}): Check /etc/subuid and /etc/subgid if configured locally and run "sonata system '
+            'migrate"'
+        )
+
+
+def _lacking(parts: tuple[IdMap, ...], known: tuple[IdMap, ...]) -> int:
+    """The first id that is asked for and not there; -1 for none."""
+    for part in parts:
+        at, end = part.host_id, part.host_id + part.size
+        while at < end:
+            step = next((one for one in known if one.container_id <= at < one.container_id + one.size), None)
+            if step is None:
+                return at
+            at = step.container_id + step.size
+    return -1
 
 
 def _overlap(one: IdMap, other: IdMap) -> bool:

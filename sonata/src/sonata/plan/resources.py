@@ -34,7 +34,7 @@ def decide(
     if given.kernel_memory:
         notices.append("The --kernel-memory flag is no longer supported. This flag is a noop.")
     if facts.rootless and facts.cgroup_version == 1 and resources:
-        asked = {key for key in resources if key != "pids" or given.pids_limit}
+        asked = {key for key in resources if key != "pids" or (given.pids_limit or 0) > 0}
         if asked:
             notices.append("Resource limits are not supported and ignored on cgroups V1 rootless systems")
         return {}, notices

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.engine import events
 from sonata.engine.containers import cleanup, ending, present, start, stop
 from sonata.engine.paths import ContainerPaths
@@ -11,7 +13,7 @@ from sonata.plan.lifecycle import Phase, Verb
 from sonata.plan.values import require_name
 from sonata.state import containers as rows
 from sonata.state import intents
-from sonata_core.errors import NotFound
+from sonata_core.errors import NotFound, Unsupported
 from sonata_core.hookspecs.runtime import RuntimePause
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId
@@ -84,6 +86,10 @@ def _freeze(engine: Engine, container: str, verb: Verb) -> str:
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         lifecycle.require(Phase(row.state.phase), verb, row.config.id)
+        if verb is Verb.PAUSE and not cgroups.granted(engine.facts):
+            raise Unsupported(
+                "can not pause containers on rootless containers with cgroup V1: this container does not have a cgroup"
+            )
         hook = engine.runtime(row.config.backends.runtime).require(RuntimePause)
         ref = ContainerPaths(engine, row.config.backends.storage, row.config.id).ref
         if verb is Verb.PAUSE:
@@ -107,10 +113,28 @@ def processes(engine: Engine, container: str) -> tuple[ContainerRow, tuple[int, 
     """Pids, as the host has them, of the processes in a running container. Raises Conflict."""
     row = present.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.TOP, row.config.id)
+    if not cgroups.granted(engine.facts):
+        return row, _with_numbers_of(row.state.pid)
     groups = cgroups.of_process(row.state.pid)
     group = groups.get("pids") or groups.get("") or ""
     found = cgroups.processes(group) if group and group != "/" else (row.state.pid,)
     return row, found
+
+
+def _with_numbers_of(pid: int) -> tuple[int, ...]:
+    """All in a process's PID namespace: who has no control group of his own is known by nothing else."""
+    found = []
+    try:
+        space = os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ()
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.readlink(f"/proc/{name}/ns/pid") == space:
+                found.append(int(name))
+        except OSError:  # gone meanwhile, or another user's
+            continue
+    return tuple(found)
 
 
 def init_only(engine: Engine, container: str) -> str:

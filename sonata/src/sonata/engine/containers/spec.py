@@ -6,7 +6,7 @@ import os
 
 from sonata.engine.containers import files, inside, network
 from sonata.model.container import NamespaceKind, NetworkMode
-from sonata.model.materials import NetPaths, RootfsFacts, SpecInputs
+from sonata.model.materials import OURS, NetPaths, RootfsFacts, SpecInputs
 from sonata.plan import adjust
 from sonata.plan.seccomp import DEFAULT_PROFILE
 from sonata.plan.spec.runtime import host_name, runtime_spec
@@ -202,9 +202,19 @@ def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
     ):
         if choice.kind in (NamespaceKind.CONTAINER, NamespaceKind.POD):
             found[name] = f"/proc/{running_pid(engine, choice)}/ns/{_KINDS[name]}"
+            if engine.facts.rootless and name != "user" and _is_ours(found[name]):
+                found[name] = OURS
         elif choice.kind is NamespaceKind.PATH:
             found[name] = choice.value
     return found
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a namespace is this process's own: an ordinary user may not enter the host's, in which he is."""
+    try:
+        return os.readlink(path) == os.readlink(f"/proc/self/ns/{os.path.basename(path)}")
+    except OSError:
+        return False
 
 
 def running_pid(engine: Engine, choice: NamespaceChoice) -> int:

@@ -33,8 +33,9 @@ def sample(
     """What the containers use now. `before` is the last sample by id: processor time counts from there.
 
     Named containers that do not run use nothing. Raises NotFound, Unsupported for a named container without
-    a control group.
+    a control group, and where no container of this user has one.
     """
+    require_groups(engine)
     wanted, named = request.select, bool(request.select.names or request.select.latest)
     try:
         found = [rows.get(engine.database, ident) for ident, _ in select(engine, wanted)]
@@ -54,6 +55,12 @@ def sample(
             continue
         made.append(_stats(row, (before or {}).get(row.config.id), total))
     return made
+
+
+def require_groups(engine: Engine) -> None:
+    """Raises Unsupported where containers have no control groups to be measured by."""
+    if not cgroups.granted(engine.facts):
+        raise Unsupported("stats is not supported in rootless mode without cgroups v2")
 
 
 def _stats(row: ContainerRow, before: ContainerStats | None, total: int) -> ContainerStats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.containers import cleanup, ending, present
 from sonata.engine.paths import ContainerPaths
-from sonata.host import process
+from sonata.host import cgroups, process
 from sonata.plan import lifecycle, signals
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -111,7 +111,8 @@ def kill_now(engine: Engine, row: ContainerRow) -> None:
 def send(engine: Engine, config: ContainerConfig, number: int) -> None:
     """Signal the container's init; where it shares its PID namespace, everybody in it. Gone already is success."""
     ref = ContainerPaths(engine, config.backends.storage, config.id).ref
-    everyone = config.namespaces.pid.kind != "private" and config.cgroups != "disabled"
+    grouped = config.cgroups != "disabled" and cgroups.granted(engine.facts)
+    everyone = grouped and config.namespaces.pid.kind != "private"
     try:
         engine.runtime(config.backends.runtime).hook.runtime_kill(ref=ref, signal=number, everyone=everyone)
     except (Conflict, NotFound):

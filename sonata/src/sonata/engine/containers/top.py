@@ -31,7 +31,7 @@ class Process:
         self.stat = text[text.rindex(")") + 2 :].split()
         lines = (line.partition(":") for line in _read(f"/proc/{pid}/status").splitlines())
         self.status = {key: value.strip() for key, _, value in lines}
-        self._maps: dict[str, list[tuple[int, ...]]] = {}
+        self._maps: dict[tuple[int | str, str], list[tuple[int, ...]]] = {}
         self.args = _read(f"/proc/{pid}/cmdline").replace("\0", " ")
 
     def field(self, number: int) -> str:
@@ -48,14 +48,33 @@ class Process:
 
     def own_id(self, number: str, key: str) -> str:
         """A user's or group's id as the process's own user namespace has it; `key` is Uid or Gid."""
-        kept = self._maps.get(key)
-        if kept is None:
-            lines = _read(f"/proc/{self.pid}/{key.lower()}_map").splitlines()
-            kept = self._maps[key] = [tuple(int(word) for word in line.split()) for line in lines]
-        for inside, outside, size in kept:
+        if self._shares_ours():
+            return number
+        for inside, outside, size in self._map(self.pid, key):
             if outside <= int(number) < outside + size:
                 return str(int(number) - outside + inside)
         return "65534"
+
+    def host_id(self, column: str, key: str) -> str:
+        """An id as the host has it: /proc shows ids as the reader's user namespace has them."""
+        for inside, outside, size in self._map("self", key):
+            if inside <= int(column) < inside + size:
+                return str(int(column) - inside + outside)
+        return column
+
+    def _shares_ours(self) -> bool:
+        """Whether it is in our user namespace: the kernel shows its map with the ids of the one above then."""
+        try:
+            return os.readlink(f"/proc/{self.pid}/ns/user") == os.readlink("/proc/self/ns/user")
+        except OSError:
+            return False
+
+    def _map(self, process: int | str, key: str) -> list[tuple[int, ...]]:
+        kept = self._maps.get((process, key))
+        if kept is None:
+            lines = _read(f"/proc/{process}/{key.lower()}_map").splitlines()
+            kept = self._maps[process, key] = [tuple(int(word) for word in line.split()) for line in lines]
+        return kept
 
     def inner(self, name: str) -> str:
         """A pid as the innermost namespace has it: NSpid, NSpgid."""
@@ -145,6 +164,10 @@ def _host_name(path: str, number: str) -> str:
     return next((line.split(":")[0] for line in text.splitlines() if line.split(":")[2:3] == [number]), number)
 
 
+def _host_group(one: Process, number: str) -> str:
+    return _host_name("/etc/group", one.host_id(number, "Gid"))
+
+
 def _label(one: Process) -> str:
     """The label that a security module gave the process; `?` where there is none."""
     try:
@@ -201,11 +224,11 @@ DESCRIPTORS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "etime": ("ELAPSED", lambda one: go_seconds(one.elapsed())),
     "group": ("GROUP", lambda one: _group(one, "Gid", 1)),
     "groups": ("GROUPS", _groups),
-    "hgroup": ("HGROUP", lambda one: _host_name("/etc/group", one.status["Gid"].split()[1])),
-    "hgroups": ("HGROUPS", lambda one: ",".join(_host_name("/etc/group", gid) for gid in one.status["Groups"].split())),
+    "hgroup": ("HGROUP", lambda one: _host_group(one, one.status["Gid"].split()[1])),
+    "hgroups": ("HGROUPS", lambda one: ",".join(_host_group(one, gid) for gid in one.status["Groups"].split())),
     "hpid": ("HPID", lambda one: str(one.pid)),
-    "huid": ("HUID", lambda one: one.status["Uid"].split()[1]),
-    "huser": ("HUSER", lambda one: _host_name("/etc/passwd", one.status["Uid"].split()[1])),
+    "huid": ("HUID", lambda one: one.host_id(one.status["Uid"].split()[1], "Uid")),
+    "huser": ("HUSER", lambda one: _host_name("/etc/passwd", one.host_id(one.status["Uid"].split()[1], "Uid"))),
     "label": ("LABEL", _label),
     "nice": ("NI", lambda one: one.field(19)),
     "pcpu": ("%CPU", _pcpu),

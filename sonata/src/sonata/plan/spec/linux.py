@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.model.container import NamespaceKind
+from sonata.model.materials import OURS
 from sonata.plan import seccomp
 from sonata.plan.spec.mounts import bound, id_map, sees_host_sys
 from sonata_core.errors import Conflict
@@ -146,6 +147,8 @@ def _namespace(kind: str, choice: NamespaceChoice, inputs: SpecInputs) -> list[d
         return []
     path = choice.value if choice.kind == NamespaceKind.PATH else ""
     path = inputs.namespaces.get(kind, path)
+    if path == OURS:
+        return []
     if kind == "network":
         path = inputs.net.netns or path
     if choice.kind in _JOINED and not path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.model.container import MountKind, NamespaceKind
+from sonata.model.materials import OURS
 from sonata.plan.adjust import depth
 
 TYPE_CHECKING = False
@@ -29,7 +30,12 @@ def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list
     below = tuple(place + "/" for place in places if place == "/dev")
     own = [
         mount
-        for mount in (*_kernel(config, facts), *_files(config, inputs), *_tmpfs(config), *_systemd(config, facts))
+        for mount in (
+            *_kernel(config, inputs, facts),
+            *_files(config, inputs),
+            *_tmpfs(config),
+            *_systemd(config, facts),
+        )
         if mount["destination"] not in places and not mount["destination"].startswith(below)
     ]
     return sorted(_unique(asked + own), key=depth)
@@ -44,7 +50,7 @@ def _mount(destination: str, kind: str, source: str, options: tuple[str, ...] | 
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 
 
-def _kernel(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
+def _kernel(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
     # The owner of a user namespace may mount nothing that belongs to the host's namespaces.
     user = facts.rootless or config.namespaces.user.kind != NamespaceKind.HOST
     proc_options = config.security.proc_options or ("nosuid", "noexec", "nodev")
@@ -55,10 +61,10 @@ def _kernel(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     if _maps_gid(config, 5):
         pts.append("gid=5")
     proc = _mount("/proc", "proc", "proc", proc_options)
-    if user and config.namespaces.pid.kind == NamespaceKind.HOST:
+    if user and (config.namespaces.pid.kind == NamespaceKind.HOST or inputs.namespaces.get("pid") == OURS):
         proc = _mount("/proc", "bind", "/proc", ("rbind", "nosuid", "noexec", "nodev"))
     queue = _mount("/dev/mqueue", "mqueue", "mqueue", _GUARDED)
-    if user and config.namespaces.ipc.kind == NamespaceKind.HOST:
+    if user and (config.namespaces.ipc.kind == NamespaceKind.HOST or inputs.namespaces.get("ipc") == OURS):
         queue = _mount("/dev/mqueue", "bind", "/dev/mqueue", ("bind", *_GUARDED))
     return [
         proc,
