@@ -202,7 +202,7 @@ def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
     ):
         if choice.kind in (NamespaceKind.CONTAINER, NamespaceKind.POD):
             found[name] = f"/proc/{running_pid(engine, choice)}/ns/{_KINDS[name]}"
-            if engine.facts.rootless and name != "user" and _is_ours(found[name]):
+            if engine.facts.id_mapping is not None and name != "user" and _is_ours(found[name]):
                 found[name] = OURS
         elif choice.kind is NamespaceKind.PATH:
             found[name] = choice.value
@@ -210,7 +210,7 @@ def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
 
 
 def _is_ours(path: str) -> bool:
-    """Whether a namespace is this process's own: an ordinary user may not enter the host's, in which he is."""
+    """Whether a namespace is this process's own: in a user namespace nobody may enter the host's, in which he is."""
     try:
         return os.readlink(path) == os.readlink(f"/proc/self/ns/{os.path.basename(path)}")
     except OSError:
