@@ -92,7 +92,7 @@ class Ordinary(Root):
 class SharedHost(OrdinaryHost):
     """A host that has only its files for itself: processes and network are the machine's."""
 
-    separate = ("-m", "-i", "-u")
+    separate = ("-m",)
 
     def __init__(self, base: str) -> None:
         self.uid = 30000 + os.getpid() % 30000
