@@ -415,6 +415,22 @@ def test_a_path_that_is_no_socket_or_has_nobody_behind_it(tmp_path: Path) -> Non
 
 
 @live
+def test_the_clean_up_after_a_container_reads_the_configuration_of_the_command(world: DrivenWorld) -> None:
+    """It is conmon that runs it, in another folder: a driver that only CONTAINERS_CONF names hears of the end."""
+    world.out("volume", "create", "-d", "folders", "heard")
+    named = os.environ["CONTAINERS_CONF"]
+    os.environ["CONTAINERS_CONF"] = os.path.relpath(named)
+    try:
+        world.out("run", "-d", "--name", "ends", "--network", "none", "-v", "heard:/o", FULL, "true")
+    finally:
+        os.environ["CONTAINERS_CONF"] = named
+    assert "Mount heard" in world.driver.asked
+    assert eventually(lambda: world.driver.mounts["heard"] == set())
+    assert eventually(lambda: world.row("heard")["MountCount"] == 0)
+    world.out("rm", "ends")
+
+
+@live
 def test_commands_that_are_killed_at_any_moment_leave_no_user_behind(world: DrivenWorld) -> None:
     """A tmpfs and a driver's volume: whatever was killed, the next commands bring the counts back to nothing."""
     world.out("volume", "create", "-o", "type=tmpfs", "ram")

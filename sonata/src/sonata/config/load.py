@@ -10,6 +10,7 @@ import os
 
 from sonata.config.search import Found, places_of, search
 from sonata.config.values import (
+    CHOOSING,
     ContainerSettings,
     EngineConfig,
     EnginePaths,
@@ -28,28 +29,9 @@ if TYPE_CHECKING:
 
     from sonata.config.parse import Reader
 
-_KEPT_VARIABLES = (
-    "CONTAINERS_POLICY_JSON",
-    "CONTAINERS_REGISTRIES_CONF",
-    "CONTAINERS_REGISTRIES_CONF_OVERRIDE",
-    "DOCKER_CONFIG",
-    "HOME",
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "NOTIFY_SOCKET",
-    "PATH",
-    "REGISTRY_AUTH_FILE",
-    "TMPDIR",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "_CONTAINERS_ROOTLESS_GID",
-    "_CONTAINERS_ROOTLESS_UID",
-    "_CONTAINERS_USERNS_CONFIGURED",
-)
+_KEPT_VARIABLES = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "PATH")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
-_KEPT = (*_KEPT_VARIABLES, *_PROXIES, *(name.upper() for name in _PROXIES))
+_KEPT = (*CHOOSING, *_KEPT_VARIABLES, *_PROXIES, *(name.upper() for name in _PROXIES))
 
 
 def load_config(

@@ -7,6 +7,35 @@ does not read.
 from sonata_core.lite import Mapping
 from sonata_core.record import Record
 
+CHOOSING = (
+    "CONTAINERS_CONF",
+    "CONTAINERS_CONF_OVERRIDE",
+    "CONTAINERS_HELPER_BINARY_DIR",
+    "CONTAINERS_POLICY_JSON",
+    "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINERS_REGISTRIES_CONF_OVERRIDE",
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINERS_STORAGE_CONF_OVERRIDE",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DOCKER_CONFIG",
+    "HOME",
+    "REGISTRY_AUTH_FILE",
+    "STORAGE_DRIVER",
+    "STORAGE_OPTS",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "_CONTAINERS_ROOTLESS_GID",
+    "_CONTAINERS_ROOTLESS_UID",
+    "_CONTAINERS_USERNS_CONFIGURED",
+)
+"""Variables that choose configuration and places: what we start for later must see them as this command did.
+
+The last ones are the marks of an ordinary user's namespace: without them its root would pass for the host's.
+"""
+
 
 class ContainerSettings(Record):
     """`[containers]` of containers.conf: what a new container gets unless it asks otherwise."""

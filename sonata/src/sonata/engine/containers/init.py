@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from sonata.config.values import CHOOSING
 from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import cleanup, ending, files, network, rootfs
@@ -350,11 +351,10 @@ def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
 def monitor_env(engine: Engine) -> dict[str, str]:
     """The environment of conmon, of the runtime that it starts and of the exit command."""
     env = {"PATH": engine.facts.path, "LANG": "C.UTF-8"}
-    known = engine.config.environment
-    # The marks of an ordinary user's namespace: without them its root would pass for the host's.
-    for name in ("XDG_RUNTIME_DIR", "HOME", "TMPDIR", *(one for one in known if one.startswith("_CONTAINERS_"))):
-        if known.get(name):
-            env[name] = known[name]
+    for name in CHOOSING:
+        value = engine.config.environment.get(name)
+        if value:  # conmon works in another folder
+            env[name] = os.path.abspath(value) if name.startswith("CONTAINERS_") else value
     return env
 
 

@@ -7,7 +7,7 @@ import time
 
 from sonata.engine import events
 from sonata.state import intents, objects
-from sonata_core.errors import AlreadyExists, Conflict, UsageError
+from sonata_core.errors import AlreadyExists, Conflict, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.folders import make_private
 
@@ -138,10 +138,19 @@ def is_mounted_for_use(volume: objects.Volume) -> bool:
 
 
 def let_go(engine: Engine, config: ContainerConfig) -> None:
-    """The container uses its volumes no more: those that are mounted for nobody else are unmounted. Idempotent."""
+    """The container uses its volumes no more: those that are mounted for nobody else are unmounted. Idempotent.
+
+    Raises the first trouble, such as a driver's that does not answer, after all were tried.
+    """
+    trouble: SonataError | None = None
     for name in {use.source for use in config.mounts if use.kind == "volume"}:
         volume = objects.volume_named(engine.database, name)
         if volume is not None and config.id in volume.holders:
             from sonata.engine.volumes.mounting import release
 
-            release(engine, name, config.id)
+            try:
+                release(engine, name, config.id)
+            except SonataError as error:
+                trouble = trouble or error
+    if trouble is not None:
+        raise trouble
