@@ -178,7 +178,7 @@ def _install_workspace(packages: Path) -> None:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist.name}\nVersion: {dist.version}\n")
         (info / "entry_points.txt").write_text(workspace.entry_points_text(dist))
-    libraries = ("pluggy", "stevedore", "zstandard", "isal", "fastcrc", "urllib3", "yaml")
+    libraries = ("pluggy", "stevedore", "zstandard", "isal", "fastcrc", "yaml")
     for name in libraries:
         module = __import__(name)
         assert module.__file__ is not None

@@ -295,6 +295,22 @@ def test_short_names_are_chosen_at_a_terminal(store: PlainStore, registry: FakeR
     assert 'Resolved "demo/box" as an alias (/var/cache/containers/short-name-aliases.conf)' in seen
 
 
+def test_an_unchanged_image_costs_two_questions(store: PlainStore) -> None:
+    with FakeRegistry() as registry:
+        registry.add_image("demo/box", "1", [EMPTY])
+        name = f"{registry.host}/demo/box:1"
+        store.out("pull", "-q", PLAIN, name)
+        registry.requests.clear()
+        store.out("pull", "-q", PLAIN, name)
+        assert [str(one) for one in registry.requests] == ["GET /v2/", "GET /v2/demo/box/manifests/1"]
+        goal = f"{registry.host}/demo/other:1"
+        store.out("push", "-q", PLAIN, name, goal)
+        registry.requests.clear()
+        store.out("push", "-q", PLAIN, name, goal)
+        assert len(registry.requests) <= 4, registry.requests
+        assert not registry.seen("POST", "")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -21,9 +21,18 @@ def registry():
         yield made
 
 
-def client_of(registry):
-    name = f"{registry.host}/x:1"
-    return Client(Endpoint(reference=name, insecure=True), TransportOptions(retries=0), Settings())
+@pytest.fixture
+def client_of():
+    made = []
+
+    def client(registry):
+        name = f"{registry.host}/x:1"
+        made.append(Client(Endpoint(reference=name, insecure=True), TransportOptions(retries=0), Settings()))
+        return made[-1]
+
+    yield client
+    for one in made:
+        one.close()
 
 
 def referrer(number):
@@ -41,7 +50,7 @@ def referrer(number):
 
 
 @pytest.mark.parametrize("api", [True, False])
-def test_put_and_listed(registry, api):
+def test_put_and_listed(registry, api, client_of):
     registry.referrers_api = api
     made = [referrer(number) for number in range(5)]
     with RegistrySink(client_of(registry)) as sink:
@@ -53,7 +62,7 @@ def test_put_and_listed(registry, api):
     assert [one.digest for one in list_referrers(client_of(registry), SUBJECT, "t/3")] == [made[3].digest]
 
 
-def test_what_others_listed_under_the_tag_stays(registry):
+def test_what_others_listed_under_the_tag_stays(registry, client_of):
     other = {"mediaType": "m", "digest": "sha256:" + "6" * 64, "size": 7, "artifactType": "theirs", "x": "y"}
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [other]}
     registry.add_manifest("x", fallback_tag(SUBJECT), index["mediaType"], json.dumps(index).encode())
@@ -75,14 +84,14 @@ def test_what_others_listed_under_the_tag_stays(registry):
         {"mediaType": "m", "digest": SUBJECT, "size": 1, "annotations": {"a": 1}},
     ],
 )
-def test_nonsense_is_refused(registry, row):
+def test_nonsense_is_refused(registry, row, client_of):
     content = json.dumps({"schemaVersion": 2, "manifests": [row]}).encode()
     registry.add_manifest("x", fallback_tag(SUBJECT), "application/vnd.oci.image.index.v1+json", content)
     with pytest.raises(RegistryFailure, match=r"descriptor|digest"):
         list_referrers(client_of(registry), SUBJECT, "")
 
 
-def test_a_registry_that_fails_has_not_none(registry):
+def test_a_registry_that_fails_has_not_none(registry, client_of):
     registry.trouble.broken = 100
     with pytest.raises(RegistryFailure):
         list_referrers(client_of(registry), SUBJECT, "")

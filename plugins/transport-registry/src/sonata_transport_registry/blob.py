@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from urllib3 import BaseHTTPResponse
-
     from sonata_core.models.image import Descriptor, TransportOptions
+    from sonata_transport_registry.answer import Answer
 
-    Ask = Callable[[dict[str, str]], BaseHTTPResponse]
+    Ask = Callable[[dict[str, str]], Answer]
 
 _ENOUGH_PROGRESS = 1 << 20
 _ENOUGH_TIME = 60.0
@@ -39,14 +38,14 @@ class BlobStream(io.RawIOBase):
         options: TransportOptions,
         *,
         what: str,
-        first: BaseHTTPResponse | None = None,
+        first: Answer | None = None,
     ) -> None:
         self._ask = ask
         self._blob = blob
         self._at = offset
         self._delay = options.retry_delay
         self._what = what
-        self._answer: BaseHTTPResponse | None = first or open_range(ask, blob, offset, what)
+        self._answer: Answer | None = first or open_range(ask, blob, offset, what)
         self._broke_at = -1
         self._broke_when = 0.0
 
@@ -60,19 +59,16 @@ class BlobStream(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         """At most `size` bytes; empty at the end. Raises RegistryFailure when the connection stays broken."""
-        from urllib3.exceptions import HTTPError
-
         if size is None or size < 0:
             return self.readall()
         while self._answer is not None and size:
             try:
                 chunk = read_some(self._answer, size, self._what)
-            except (HTTPError, OSError, RegistryFailure) as error:
+            except (OSError, RegistryFailure) as error:
                 self._take_up(error)
                 continue
             self._at += len(chunk)
             if not chunk:
-                self._answer.release_conn()
                 self._answer = None
             return chunk
         return b""
@@ -122,7 +118,7 @@ class BlobStream(io.RawIOBase):
 class RangeStream(io.RawIOBase):
     """So many bytes of a blob, and not one more. Raises RegistryFailure for an answer of other bytes."""
 
-    def __init__(self, answer: BaseHTTPResponse, offset: int, size: int, what: str) -> None:
+    def __init__(self, answer: Answer, offset: int, size: int, what: str) -> None:
         span = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")[0]
         if span != f"{offset}-{offset + size - 1}":
             answer.close()
@@ -141,28 +137,23 @@ class RangeStream(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         """At most `size` bytes; empty at the end. Raises RegistryFailure when the connection breaks."""
-        from urllib3.exceptions import HTTPError
-
         wanted = self._left if size is None or size < 0 else min(size, self._left)
         if not wanted:
             return b""
         try:
             chunk = self._answer.read(wanted)
-        except (HTTPError, OSError) as error:
+        except OSError as error:
             raise RegistryFailure(f"{self._what}: the connection broke", temporary=True) from error
         self._left -= len(chunk)
         return chunk
 
     def close(self) -> None:
         """Give the connection back where all was read, else drop it."""
-        if self._left:
-            self._answer.close()
-        else:
-            self._answer.release_conn()
+        self._answer.close()
         super().close()
 
 
-def open_range(ask: Ask, blob: Descriptor, offset: int, what: str) -> BaseHTTPResponse | None:
+def open_range(ask: Ask, blob: Descriptor, offset: int, what: str) -> Answer | None:
     """The answer with the blob's bytes from `offset` on; None where nothing is left. Raises RegistryFailure."""
     if not offset:
         answer = ask({})
@@ -184,7 +175,7 @@ def open_range(ask: Ask, blob: Descriptor, offset: int, what: str) -> BaseHTTPRe
     raise RegistryFailure(f"{what}: the registry has nothing from byte {offset} on", temporary=False)
 
 
-def _is_right(answer: BaseHTTPResponse, blob: Descriptor, offset: int) -> bool:
+def _is_right(answer: Answer, blob: Descriptor, offset: int) -> bool:
     """CWE-354: a 206 with other bytes than were asked for must not be glued on. The whole is asked for instead."""
     return covers(answer.headers.get("Content-Range", ""), blob.size, offset)
 
@@ -199,10 +190,8 @@ def covers(given: str, size: int, offset: int) -> bool:
     return first == str(offset) and total in (whole, "*") and end_is_right
 
 
-def _skip(answer: BaseHTTPResponse, offset: int, what: str) -> BaseHTTPResponse:
+def _skip(answer: Answer, offset: int, what: str) -> Answer:
     """A registry without ranges sends the whole: pass over what is known."""
-    from urllib3.exceptions import HTTPError
-
     left = offset
     try:
         while left:
@@ -210,7 +199,7 @@ def _skip(answer: BaseHTTPResponse, offset: int, what: str) -> BaseHTTPResponse:
             if not chunk:
                 raise RegistryFailure(f"{what}: the registry sent fewer bytes than before", temporary=False)
             left -= len(chunk)
-    except (HTTPError, OSError) as error:
+    except OSError as error:
         answer.close()
         raise RegistryFailure(f"{what}: the connection broke", temporary=True) from error
     except RegistryFailure:

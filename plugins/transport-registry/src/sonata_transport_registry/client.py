@@ -11,14 +11,13 @@ from sonata_transport_registry.challenge import Challenge
 from sonata_transport_registry.challenge import parse as parse_challenges
 from sonata_transport_registry.failures import explain, read_refusal
 from sonata_transport_registry.patience import Patience
-from sonata_transport_registry.wire import ERROR_LIMIT, Wire, discard, read_all
+from sonata_transport_registry.wire import ERROR_LIMIT, Wire, basic, discard, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from urllib3 import BaseHTTPResponse
-
     from sonata_core.models.image import Endpoint, TransportOptions
+    from sonata_transport_registry.answer import Answer
 
 _HUB_HOST = "registry-1.docker.io"
 _SHORTEST_TOKEN = 60.0
@@ -90,7 +89,7 @@ class Client:
             raise explain(f"pinging container registry {origin.netloc}", read_refusal(status, b""))
         return origin
 
-    def get(self, method: str, target: str, headers: Mapping[str, str], scope: str = "pull") -> BaseHTTPResponse:
+    def get(self, method: str, target: str, headers: Mapping[str, str], scope: str = "pull") -> Answer:
         """A request without a body for an absolute path, authorised for `scope`: `pull`, `pull,push`, or none."""
         origin = self.origin()
         held = scope in self._tokens
@@ -105,7 +104,7 @@ class Client:
             self.forget(scope)
         return self.wire.ask(method, origin, target, {**headers, **self.authorization(scope, more)})
 
-    def read(self, target: str, headers: Mapping[str, str], limit: int, what: str) -> tuple[BaseHTTPResponse, bytes]:
+    def read(self, target: str, headers: Mapping[str, str], limit: int, what: str) -> tuple[Answer, bytes]:
         """A small answer with its body; asked again where the line breaks in its midst. Raises what it means."""
         from time import sleep
 
@@ -127,7 +126,7 @@ class Client:
         with self._lock:
             self._tokens.pop(scope, None)
 
-    def failure(self, what: str, answer: BaseHTTPResponse) -> SonataError:
+    def failure(self, what: str, answer: Answer) -> SonataError:
         """The error that an unwelcome answer means."""
         try:
             body = read_all(answer, ERROR_LIMIT, what)
@@ -199,7 +198,7 @@ class Client:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._read_token(self.wire.once("POST", server, target, headers, urlencode(form).encode()))
 
-    def _read_token(self, answer: BaseHTTPResponse) -> tuple[str, float]:
+    def _read_token(self, answer: Answer) -> tuple[str, float]:
         what = _WITHOUT
         if answer.status in (401, 403):
             discard(answer)
@@ -228,14 +227,7 @@ def token_of(body: bytes) -> tuple[str, float]:
     return token, float(min(max(seconds if isinstance(seconds, int) else 0, _SHORTEST_TOKEN), _LONGEST_LIFE))
 
 
-def basic(username: str, password: str) -> str:
-    """The value of an Authorization header."""
-    import base64
-
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-
-
-def _insufficient(answer: BaseHTTPResponse) -> str:
+def _insufficient(answer: Answer) -> str:
     """The scope that a 401 asks for beyond what was given."""
     for challenge in parse_challenges(answer.headers.getlist("WWW-Authenticate")):
         if challenge.scheme == "bearer" and challenge.parameters.get("error") == "insufficient_scope":

@@ -125,7 +125,7 @@ def _explain_tls(where: str, origin: Origin, error: Exception) -> SonataError:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """An exception and what it came from, urllib3's wrappers included."""
+    """An exception and what it came from."""
     found: list[BaseException] = []
     todo: list[object] = [error]
     while todo and len(found) < 16:

@@ -9,8 +9,7 @@ from sonata_transport_registry.address import follow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from urllib3 import BaseHTTPResponse
-
+    from sonata_transport_registry.answer import Answer
     from sonata_transport_registry.client import Client
 
 MOST_PAGES = 10_000
@@ -44,7 +43,7 @@ class Pages:
         self._target = target
         self._items = 0
 
-    def __iter__(self) -> Iterator[BaseHTTPResponse]:
+    def __iter__(self) -> Iterator[Answer]:
         """The answer for each page, whatever its status. Raises RegistryFailure for a list without end."""
         seen: set[str] = set()
         while self._target and self._target not in seen:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from sonata_transport_registry.answer import Answer
+
 
 class Patience(Record):
     """Seconds that a server may take: for the head of an answer, and for each block of a body (a quarter mebibyte)."""
@@ -108,27 +110,7 @@ class Limit:
             ) from error
 
 
-def watched(base: type[Any], watch: Watch, patience: Patience) -> type[Any]:
-    """urllib3's connection class `base`, with a limit to how long the head of an answer takes."""
-
-    class Watched(base):  # type: ignore[misc]  # a class that is known at run time only
-        def getresponse(self) -> Any:
-            sock, answer = self.sock, None
-            try:
-                with Limit(watch, sock, patience.head, f"waiting for {self.host}:{self.port}"):
-                    answer = super().getresponse()
-            except RegistryFailure:
-                if answer is not None:
-                    answer.close()
-                raise
-            answer.sonata_limit = lambda what: Limit(watch, sock, patience.block, what)
-            return answer
-
-    return Watched
-
-
-def read_some(answer: Any, size: int, what: str) -> bytes:
-    """At most `size` bytes of a body, soon. Raises RegistryFailure, and what urllib3 raises."""
-    with answer.sonata_limit(what):
-        data: bytes = answer.read(size)
-        return data
+def read_some(answer: Answer, size: int, what: str) -> bytes:
+    """At most `size` bytes of a body, soon. Raises RegistryFailure, OSError."""
+    with answer.limit(what):
+        return answer.read(size)

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO, Self
 
-    from urllib3 import BaseHTTPResponse
-
     from sonata_core.models.ids import Digest
     from sonata_core.models.image import Descriptor, ImageReference, TransportOptions
+    from sonata_transport_registry.answer import Answer
 
 
 class RegistrySource:
@@ -86,7 +85,7 @@ class RegistrySource:
         target = f"{client.base}/blobs/{check_digest(blob.digest)}"
         what = f"fetching blob {blob.digest} from {client.name.repository}"
 
-        def ask(headers: dict[str, str]) -> BaseHTTPResponse:
+        def ask(headers: dict[str, str]) -> Answer:
             answer = client.get("GET", target, headers)
             if answer.status not in (200, 206, 416):
                 raise client.failure(what, answer)
@@ -120,7 +119,7 @@ class RegistrySource:
             return None
         what = f"fetching blob {blob.digest} from {origin.netloc}"
 
-        def ask(headers: dict[str, str]) -> BaseHTTPResponse:
+        def ask(headers: dict[str, str]) -> Answer:
             answer = client.wire.ask("GET", origin, target, headers)
             if answer.status not in (200, 206, 416):
                 raise client.failure(what, answer)

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from urllib3 import BaseHTTPResponse
-
     from sonata_core.models.image import Descriptor
     from sonata_transport_registry.address import Origin
+    from sonata_transport_registry.answer import Answer
     from sonata_transport_registry.client import Client
 
 SCOPE = "pull,push"
@@ -35,7 +34,7 @@ def send(
     welcome: tuple[int, ...],
     headers: dict[str, str] | None = None,
     body: object = None,
-) -> BaseHTTPResponse:
+) -> Answer:
     """One request that writes; our credentials only go along to the registry itself.
 
     A token that is no longer taken is fetched anew, once, where the body can be sent again. Raises what an
@@ -56,7 +55,7 @@ def send(
     raise client.failure(what, answer)
 
 
-def location(client: Client, answer: BaseHTTPResponse, place: tuple[Origin, str]) -> tuple[Origin, str]:
+def location(client: Client, answer: Answer, place: tuple[Origin, str]) -> tuple[Origin, str]:
     """Where an upload goes on. Raises RegistryFailure where the registry does not say, or says what is not followed."""
     found = answer.headers.get("Location", "")
     if not found:

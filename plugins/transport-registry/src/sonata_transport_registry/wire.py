@@ -8,22 +8,19 @@ from sonata_core.errors import RegistryFailure, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_transport_registry.address import Origin, follow
 from sonata_transport_registry.failures import explain_network
-from sonata_transport_registry.patience import Patience, Watch, read_some, watched
+from sonata_transport_registry.patience import Patience, Watch, read_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
-
     from sonata_core.models.image import Endpoint, TransportOptions
+    from sonata_transport_registry.answer import Answer
+    from sonata_transport_registry.connection import Pool, Proxy
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
-_CONNECT_SECONDS = 30.0
-_READ_SECONDS = 90.0
 _PATIENCE = 5
 _LONGEST_WAIT = 60.0
-_BLOCK = 1 << 18
 ERROR_LIMIT = 1 << 20
 
 
@@ -34,7 +31,7 @@ class Wire:
         self.insecure = endpoint.insecure if options.tls_verify is None else not options.tls_verify
         self._endpoint = endpoint
         self._options = options
-        self._pools: dict[Origin, HTTPConnectionPool] = {}
+        self._pools: dict[Origin, Pool] = {}
         self._patience = patience or Patience()
         self._watch = Watch()
 
@@ -45,37 +42,20 @@ class Wire:
             pool.close()
         self._watch.close()
 
-    def once(
-        self, method: str, origin: Origin, target: str, headers: Mapping[str, str], body: object = None
-    ) -> BaseHTTPResponse:
+    def once(self, method: str, origin: Origin, target: str, headers: Mapping[str, str], body: object = None) -> Answer:
         """One request, no redirect followed, no retry. Raises RegistryFailure for a broken connection."""
-        from urllib3.exceptions import HTTPError
-
         every = {
             "User-Agent": self._options.user_agent,
             "Docker-Distribution-Api-Version": "registry/2.0",
             "Accept-Encoding": "identity",
             **headers,
         }
-        pool = self._pool(origin)
-        # A proxy is told the whole address; through its tunnel, and without one, the path is enough.
-        address = f"{origin}{target}" if pool.proxy and origin.scheme == "http" else target
         try:
-            return pool.urlopen(
-                method,
-                address,
-                body=body,  # type: ignore[arg-type]  # an iterable of bytes is taken too
-                headers=every,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except (HTTPError, OSError) as error:
+            return self._pool(origin).request(method, target, every, body)
+        except OSError as error:
             raise explain_network(origin, method, target, error) from error
 
-    def ask(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+    def ask(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> Answer:
         """A request without a body: redirects followed, busy and broken servers asked again.
 
         `Authorization` stays with the origin that it was meant for.
@@ -97,7 +77,7 @@ class Wire:
             time.sleep(wait)
         return self._followed(method, origin, target, headers)
 
-    def _wait(self, answer: BaseHTTPResponse, attempt: int) -> float | None:
+    def _wait(self, answer: Answer, attempt: int) -> float | None:
         """Seconds to wait before asking again; None to take the answer as it is."""
         if answer.status == 429 and attempt < _PATIENCE - 1:
             return self._pause(attempt + 1, answer.headers.get("Retry-After", ""))
@@ -110,7 +90,7 @@ class Wire:
         seconds = wanted_pause(wanted, self._options.retry_delay * float(2**attempt))
         return min(max(seconds, 0.0), _LONGEST_WAIT)
 
-    def _followed(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+    def _followed(self, method: str, origin: Origin, target: str, headers: Mapping[str, str]) -> Answer:
         at, given = origin, dict(headers)
         for _ in range(_MOST_REDIRECTS):
             answer = self.once(method, at, target, given)
@@ -124,44 +104,44 @@ class Wire:
             at = to
         raise RegistryFailure(f"registry {origin.netloc} redirects without end", temporary=False)
 
-    def _pool(self, origin: Origin) -> HTTPConnectionPool:
+    def _pool(self, origin: Origin) -> Pool:
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._connect(origin)
-            pool.ConnectionCls = watched(pool.ConnectionCls, self._watch, self._patience)
-            pool = self._pools.setdefault(origin, pool)
+            from sonata_transport_registry.connection import Pool
+
+            tls = self._tls() if origin.scheme == "https" else None
+            made = Pool(origin, tls, self._proxy(origin), self._watch, self._patience)
+            pool = self._pools.setdefault(origin, made)
         return pool
 
-    def _connect(self, origin: Origin) -> HTTPConnectionPool:
-        import urllib3
+    def _proxy(self, origin: Origin) -> Proxy | None:
+        address = proxy_for(origin, self._options.proxies)
+        if not address:
+            return None
+        from urllib.parse import unquote, urlsplit
 
-        common: dict[str, Any] = {
-            "maxsize": 16,
-            "timeout": urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-            "blocksize": _BLOCK,
-        }
-        secure: dict[str, Any] = {"ssl_context": self._tls(origin)} if origin.scheme == "https" else {}
-        proxy = proxy_for(origin, self._options.proxies)
-        if proxy:
-            manager = urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **common, **secure)
-            return manager.connection_from_host(origin.host, origin.port, origin.scheme)
-        if origin.scheme == "https":
-            return urllib3.HTTPSConnectionPool(origin.host, origin.port, **common, **secure)
-        return urllib3.HTTPConnectionPool(origin.host, origin.port, **common)
+        from sonata_transport_registry.connection import Proxy
 
-    def _tls(self, origin: Origin) -> object:
+        parts = urlsplit(address)
+        secure = parts.scheme == "https"
+        login = basic(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else ""
+        tls = self._tls(own=False) if secure else None
+        return Proxy(parts.hostname or "", parts.port or (443 if secure else 80), login, tls)
+
+    def _tls(self, *, own: bool = True) -> Any:
         """A TLS context: the system's authorities and, for the registry itself, those of certs.d."""
         import ssl
 
-        import urllib3
-
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.insecure:
+        if self.insecure and own:
+            # Who checks nothing has no use for authorities, which take longer to read than all else here.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for
-        for folder in self._endpoint.cert_dirs:
+        else:
+            context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        for folder in self._endpoint.cert_dirs if own else ():
             if _load_certificates(context, folder):
                 break
         return context
@@ -237,15 +217,11 @@ def _is_excepted(origin: Origin, entry: str) -> bool:
     return origin.host == host.lstrip(".") or origin.host.endswith("." + host.lstrip("."))
 
 
-def _proxy_headers(proxy: str) -> dict[str, str]:
-    from urllib.parse import unquote, urlsplit
+def basic(username: str, password: str) -> str:
+    """The value of an Authorization header."""
+    import base64
 
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    from urllib3 import make_headers
-
-    return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def wanted_pause(text: str, usual: float) -> float:
@@ -264,10 +240,8 @@ def wanted_pause(text: str, usual: float) -> float:
         return usual
 
 
-def read_all(answer: BaseHTTPResponse, limit: int, what: str) -> bytes:
+def read_all(answer: Answer, limit: int, what: str) -> bytes:
     """The whole body, of at most `limit` bytes. Raises RegistryFailure for more, or for one that broke off."""
-    from urllib3.exceptions import HTTPError
-
     found = bytearray()
     try:
         while True:
@@ -277,17 +251,16 @@ def read_all(answer: BaseHTTPResponse, limit: int, what: str) -> bytes:
             found += chunk
             if len(found) > limit:
                 raise RegistryFailure(f"{what}: the answer has more than the {limit} bytes that are accepted")
-    except (HTTPError, OSError) as error:
+    except OSError as error:
         answer.close()
         raise RegistryFailure(f"{what}: the connection broke", temporary=True) from error
     except RegistryFailure:
         answer.close()
         raise
-    answer.release_conn()
     return bytes(found)
 
 
-def discard(answer: BaseHTTPResponse) -> None:
+def discard(answer: Answer) -> None:
     """Be done with an answer: its connection is used again if the rest of the body is short."""
     try:
         read_all(answer, ERROR_LIMIT, "answer")
