@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from layer_corpus import cases, header, member, pax, tar_bytes
 
 from sonata.image.layers import tarsplit
-from sonata.image.layers.apply import Limits, apply_layer
+from sonata.image.layers.apply import apply_layer
+from sonata.image.limits import Limits
 from sonata_core.errors import Damaged, SonataError
 from sonata_core.models.process import IdMap, IdMapping
 from sonata_core.models.storage import LayerFormat, UnpackTarget

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from sonata.image import config as image_config
 from sonata.image import platform
 from sonata.image.index import parse_list, write_list
-from sonata.image.layers.apply import Limits, apply_layer
+from sonata.image.layers.apply import apply_layer
 from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import TarReader
 from sonata.image.layers.tarsplit import in_folders, reassemble
+from sonata.image.limits import Limits
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse_bytes
 from sonata.image.reference import archive_name, local_candidates, local_name, short_candidates, split_transport
 from sonata_core.errors import Damaged, SonataError, UsageError

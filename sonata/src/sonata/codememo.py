@@ -54,6 +54,8 @@ _GROUPS = (
 )
 _RARE = ("ssl", "tomllib", "subprocess", "logging", "traceback")
 """Where one of these was needed, the command did more than most of its kind."""
+_FAR = ("pull", "push", "login", "search", "image pull", "image push")
+"""Commands that speak to registries, most of them by TLS."""
 _PYC_HEADER = 16
 
 
@@ -242,7 +244,9 @@ def keep(code: int = 0) -> None:
 def _note_order(finder: Finder) -> bool:
     """Note what a command imported, once all of it came from the memo. True: there is something to keep."""
     known = finder.orders.get(finder.command, ())
-    if len(finder.done) == len(known) or len(finder.orders) >= _COMMANDS or any(name in sys.modules for name in _RARE):
+    if len(finder.done) == len(known) or len(finder.orders) >= _COMMANDS:
+        return False
+    if any(name in sys.modules for name in _RARE if name != "ssl" or finder.command not in _FAR):
         return False
     changed = any(name not in finder.index for name in known)
     if known and not changed:

@@ -113,12 +113,13 @@ class Pool:
     def _dial(self) -> _Connection:
         proxy = self._proxy
         host, port = (self._origin.host, self._origin.port) if proxy is None else (proxy.host, proxy.port)
-        wire: Any = socket.create_connection((host, port), _CONNECT_SECONDS)
+        # As bytes: a str would load the tables of internationalised names, which the names of registries are not.
+        wire: Any = socket.create_connection((host.encode(), port), _CONNECT_SECONDS)  # type: ignore[arg-type]
         top: Any = wire
         try:
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if proxy is not None and proxy.tls is not None:
-                top = wire = proxy.tls.wrap_socket(wire, server_hostname=proxy.host)
+                top = wire = proxy.tls.wrap_socket(wire, server_hostname=proxy.host.encode())
             if proxy is not None and self._tls is not None:
                 self._tunnel(wire, proxy)
             if self._tls is not None and proxy is not None and proxy.tls is not None:
@@ -126,7 +127,7 @@ class Pool:
 
                 top = Inner(wire, self._tls, self._origin.host)
             elif self._tls is not None:
-                top = wire = self._tls.wrap_socket(wire, server_hostname=self._origin.host)
+                top = wire = self._tls.wrap_socket(wire, server_hostname=self._origin.host.encode())
             wire.settimeout(_IO_SECONDS)
         except BaseException:
             top.close()

@@ -20,7 +20,7 @@ class Inner:
     def __init__(self, outer: SSLSocket, context: SSLContext, host: str) -> None:
         self._outer = outer
         self._in, self._out = MemoryBIO(), MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host)
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host.encode())
         self._do(self._tls.do_handshake)
 
     def _do(self, act: Callable[..., Any], *given: object) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sonata.image.landing import PulledImage
+from sonata.image.layer_transfer import Layers
 from sonata.image.manifest import Index, LegacyManifest, parse
-from sonata.image.transfer import Layers, Quiet, chain_of
+from sonata.image.transfer import Quiet, chain_of
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest

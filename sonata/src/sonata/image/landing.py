@@ -67,6 +67,9 @@ class Landing(Protocol):
     def has_image(self, image: ImageId, manifest: Digest) -> bool:
         """Whether the store has an image of that id with that manifest, and all its layers."""
 
+    def config_of(self, config: Digest, manifest: Digest) -> bytes | None:
+        """The config of an image that `has_image`, if its bytes have their digest; None: it is to be fetched."""
+
     def stage(self) -> LandingStage:
         """Begin a layer."""
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from sonata.store.names import layer_id
 from sonata.store.pulled import pulled_image
 from sonata.store.records import NewLayer
+from sonata_core.errors import Damaged, NotFound
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.models.ids import ImageId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sonata.image.landing import LandingStage, PulledImage, PulledLayer
+    from sonata.store.records import ImageRecord
     from sonata.store.store import LayerStage, Store
-    from sonata_core.models.ids import Digest, ImageId, LayerId
+    from sonata_core.models.ids import Digest, LayerId
     from sonata_core.models.storage import UnpackTarget
 
 _COMPRESSION = {"uncompressed": 0, "bzip2": 1, "gzip": 2, "xz": 3, "zstd": 4}
@@ -35,16 +38,32 @@ class StoreLanding:
 
     def has_image(self, image: ImageId, manifest: Digest) -> bool:
         """Whether the store has an image of that id with that manifest, and all its layers."""
+        return self._whole(image, manifest) is not None
+
+    def _whole(self, image: ImageId, manifest: Digest) -> ImageRecord | None:
         found = next((one for one in self._store.images() if one.id == image), None)
         if found is None or found.read_only or manifest not in found.digests:
-            return False
+            return None
         layers = self._store.layers()
         top = found.layer
         while top is not None:
             if top not in layers:
-                return False
+                return None
             top = layers[top].parent
-        return True
+        return found
+
+    def config_of(self, config: Digest, manifest: Digest) -> bytes | None:
+        """The config of an image that is here in full, if its bytes have their digest."""
+        import hashlib
+
+        found = self._whole(ImageId(config.removeprefix("sha256:")), manifest)
+        if found is None:
+            return None
+        try:
+            content = self._store.image_data(found, config)
+        except (NotFound, Damaged):
+            return None
+        return content if config == f"sha256:{hashlib.sha256(content).hexdigest()}" else None
 
     def stage(self) -> LayerStage:
         """Begin a layer."""

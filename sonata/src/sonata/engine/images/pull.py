@@ -8,7 +8,7 @@ from sonata.engine.images.blob_places import learn
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.trust import trust_for, with_signature_places
-from sonata.image.layers.apply import Limits
+from sonata.image.limits import Limits
 from sonata.image.platform import host_platform, parse_platform
 from sonata.image.reference import drop_tag_of_digest, local_name, transport_or_name
 from sonata.image.transfer import PullOptions as TransferOptions

@@ -8,6 +8,7 @@ from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import Entry, TarReader, clean
 from sonata.image.layers.tarsplit import SEGMENT_LIMIT, Writer
 from sonata.image.layers.unpack import Unpacker
+from sonata.image.limits import NO_LIMITS, Limits
 from sonata_core.errors import Damaged, Denied, SonataError, Unavailable
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import IdMapping
@@ -21,26 +22,6 @@ if TYPE_CHECKING:
 _HOST_TROUBLE = (ENOSPC, EDQUOT, EROFS, EIO, EMFILE, ENFILE, ENOMEM)
 
 
-EASY = 4 << 30
-"""A layer of so many bytes is no bomb, however small its blob."""
-
-
-class Limits(Record):
-    """What a layer may ask for at most; None for no bound. `size` counts the bytes of the uncompressed tar."""
-
-    size: int | None = None
-    ratio: int = 0
-    """How many times larger than its blob a layer may be, where it is larger than `EASY`; 0 for no bound."""
-    entries: int = 5_000_000
-
-    def of_blob(self, size: int) -> "Limits":
-        """The limits of a layer whose blob has so many bytes; -1 where that is not known."""
-        if not self.ratio or size < 0:
-            return self
-        bound = max(self.ratio * size, EASY)
-        return self.replace(size=bound if self.size is None else min(bound, self.size))
-
-
 class Applied(Record):
     """A layer that was unpacked: what its record says of it (containers/storage, layers.json).
 
@@ -51,9 +32,6 @@ class Applied(Record):
     diff_size: int
     uids: tuple[int, ...] = ()
     gids: tuple[int, ...] = ()
-
-
-NO_LIMITS = Limits()
 
 
 def apply_layer(
