@@ -129,6 +129,10 @@ class NetworkHost(PrivateHost):
         ):
             self.program(self.inside(*words))
 
+    def links_of_host(self) -> set[str]:
+        """The names of this host's own links."""
+        return {one["ifname"] for one in json.loads("".join(self.lines("ip", "-j", "link")))}
+
     def clear(self) -> None:
         """Take away every server, container and network."""
         for number, server in self._started:

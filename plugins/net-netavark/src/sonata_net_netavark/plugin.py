@@ -280,6 +280,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
         swift = teardown.Swift(self._context, self._folder(), lock)
         if request.outer is not None and not is_namespace(request.outer.path):
             done = swift.forget_names(request, attachments)  # links and rules went with it
+        elif is_namespace(netns.path) and program.makes_other_rules(self._context, self._path):
+            done = False
         else:
             done = within(request.outer, lambda: swift.detach(netns, request, attachments))
         self._lingering += swift.lingering

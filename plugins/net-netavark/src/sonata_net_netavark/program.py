@@ -60,6 +60,17 @@ def demand(program: Netavark, features: "Iterator[tuple[str, Version]]") -> None
             )
 
 
+def makes_other_rules(context: "PluginContext", path: str) -> bool:
+    """Whether this netavark's rules are others than those of its first releases, which alone are known here."""
+    helper = probe(context, path)
+    driver = str(context.config.get("firewall_driver") or helper.firewall)
+    return helper.version >= OTHER_RULES or driver != "iptables"
+
+
+OTHER_RULES: Version = (1, 8, 0)
+"""The release that began to make rules for names, in chains of their own."""
+
+
 def network_features(network: "NetworkDefinition") -> "Iterator[tuple[str, Version]]":
     """What a network's definition needs, with the release that brought it."""
     if network.driver not in BUILT_IN:

@@ -26,7 +26,7 @@ def command(parsed: Parsed, call: Call) -> int:
 def shown(parsed: Parsed, networks: list[NetworkDefinition]) -> str:
     """What is printed for the networks."""
     form = parsed.get("format")
-    if parsed["quiet"] and form is None:
+    if parsed["quiet"]:
         return "".join(f"{network.name}\n" for network in networks)
     from sonata.cli.render.report import Report, is_json, render_rows
 

@@ -70,6 +70,9 @@ def _route(route: Any) -> dict[str, Any]:
 
 
 def _conditions(engine: Engine, filters: tuple[str, ...]) -> list[Condition]:
+    for text in filters:
+        if "=" not in text:
+            raise UsageError(f"filter input must be in the form of filter=value: {text} is invalid")
     found = []
     for key, values in grouped(filters).items():
         if key not in _MAKERS:
@@ -100,7 +103,7 @@ def _label(_engine: Engine, values: list[str]) -> Condition:
 def _dangling(engine: Engine, values: list[str]) -> Condition:
     wanted = {"true": True, "1": True, "false": False, "0": False}.get(values[-1].lower())
     if wanted is None:
-        raise UsageError(f'invalid value for dangling filter "{values[-1]}": true or false')
+        raise UsageError(f'invalid dangling filter value "{values[-1]}"')
     default = engine.config.network.default_network
     return lambda one: (one.name != default and not objects.containers_on(engine.database, one.name)) is wanted
 
