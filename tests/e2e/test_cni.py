@@ -112,6 +112,12 @@ def test_containers_have_ports_addresses_and_several_networks_and_leave_nothing(
     assert host.fetch(f"http://{address}/").out == "hello"
     assert host.ok("exec", "web", "cat", "/sys/class/net/eth0/address") == "02:11:22:33:44:55"
     assert f"{address}\t" in host.ok("exec", "web", "cat", "/etc/hosts")
+    for words in (("-F",), ("-X",), ("-t", "nat", "-F"), ("-t", "nat", "-X")):
+        assert host.program(host.inside("iptables", "-w", *words)).code == 0
+    assert not host.fetch("http://127.0.0.1:8000/").out
+    host.ok("network", "reload", "web")
+    assert host.fetch("http://127.0.0.1:8000/").out == "hello"
+    assert host.address("web", "one") == address
     host.ok("network", "connect", "two", "web")
     second = host.address("web", "two")
     assert host.fetch(f"http://{second}/").out == "hello"
@@ -182,6 +188,25 @@ def test_a_command_killed_in_the_middle_of_add_leaves_what_the_next_takes_away(h
     assert host.world() == before
     assert not list(Path(host.base, "notes/networks/slow").glob("10.*"))
     assert not list(Path(host.base, "notes/results").glob("*"))
+
+
+def test_networks_of_others_are_used_as_they_are(host: CniHost) -> None:
+    """A pair of links without a bridge, and addresses that the engine does not lease: no list of Podman's."""
+    ipam = {"type": "static", "addresses": [{"address": "10.81.0.9/24", "gateway": "10.81.0.1"}]}
+    document = json.dumps({"cniVersion": "0.3.1", "name": "fixed", "type": "ptp", "ipam": ipam})
+    path = Path(host.base, "net.d/20-fixed.conf")
+    path.write_text(document)
+    assert host.ok("network", "ls", "--filter", "driver=ptp", "-q") == "fixed"
+    host.serve("f", "--network", "fixed")
+    assert host.fetch("http://10.81.0.9/").out == "hello"
+    assert host.address("f", "fixed") == "10.81.0.9"
+    shown = json.loads(host.ok("network", "inspect", "fixed"))[0]
+    assert [one["name"] for one in shown["containers"].values()] == ["f"]
+    fixed = host("run", "--rm", "--network", "fixed", "--ip", "10.81.0.7", "--rootfs", host.rootfs, "true")
+    assert "requested static ip 10.81.0.7 not in any subnet on network fixed" in fixed.err
+    host.ok("rm", "-f", "-t", "0", "f")
+    host.ok("network", "prune", "-f")
+    assert path.read_text() == document
 
 
 def test_hostile_lists_are_passed_over_and_refused(host: CniHost) -> None:

@@ -99,8 +99,7 @@ class Attaching:
             self._memory.drop(name)  # and the draft of a process that was killed while it wrote
             return
         try:
-            Chain(self._programs, network).delete(spot, result)
-            self._sweep(name)
+            self._take_down(Chain(self._programs, network), spot, result)
         except SonataError as error:
             if not quietly:
                 raise
@@ -108,6 +107,16 @@ class Attaching:
             return
         self._results.drop(name, spot)
         self._memory.drop(name)
+
+    def _take_down(self, chain: Chain, spot: Spot, result: dict[str, Any] | None) -> None:
+        from sonata_net_cni import sweep
+
+        outer = self._request.outer
+        if outer is not None and not is_namespace(outer.path):
+            chain.release(spot)
+            return
+        chain.delete(spot, result)
+        sweep.sweep(self._context, chain.network, self._request.container, outer)
 
     def _recall(self, attachment: Attachment) -> tuple[Spot, ConfigList | None, dict[str, Any] | None]:
         """What an attachment was made with: our own notes, else libcni's."""
@@ -127,12 +136,6 @@ class Attaching:
         refuse_host_namespace(self._netns)
         told = result if isinstance(result, dict) else results.imagined(network.versions[0], _with_length(attachment))
         return spot, network, told
-
-    def _sweep(self, network: str) -> None:
-        from sonata_net_cni import sweep
-
-        outer = None if self._request.outer is None else self._request.outer.path
-        sweep.sweep(self._context, network, self._request.container, outer)
 
 
 def spot_of(netns: NetnsRef, request: AttachRequest, attachment: Attachment, data: str) -> Spot:

@@ -77,6 +77,14 @@ class Chain:
         if trouble is not None:
             raise trouble
 
+    def release(self, spot: Spot) -> None:
+        """DEL of those alone that give addresses: where the namespace of bridges and rules is gone, with them."""
+        for plugin in self._network.plugins:
+            kind = (plugin.get("ipam") or {}).get("type")
+            if kind:
+                call = Call(verb="DEL", container=spot.container, interface=spot.interface, args=spot.args)
+                self._programs.here().call(str(kind), call, self._config(plugin, spot, None))
+
     def check(self, spot: Spot, result: dict[str, Any]) -> dict[str, str]:
         """CHECK; what unhappy plugins say, by their types. Empty also where the list or its version has no CHECK."""
         found: dict[str, str] = {}
@@ -88,6 +96,11 @@ class Chain:
             except SonataError as error:
                 found[str(plugin["type"])] = error.message
         return found
+
+    @property
+    def network(self) -> str:
+        """The network's name."""
+        return self._network.name
 
     @property
     def maker(self) -> str:

@@ -35,7 +35,9 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
         self._context = context
         config = context.config
         self._folder = str(config.get("cni_config_dir") or FOLDER)
-        self._data = str(config.get("cni_data_dir") or cache.DATA)
+        # An ordinary user may not write where libcni does: his notes go with the boot, as his namespaces do.
+        usual = os.path.join(context.run, "cni") if context.facts.rootless else cache.DATA
+        self._data = str(config.get("cni_data_dir") or usual)
         self._dirs = tuple(str(one) for one in config.get("cni_plugin_dirs") or ())
 
     @hookimpl
@@ -63,7 +65,8 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
             protocols=("tcp", "udp", "sctp") if programs.has("portmap") else (),
             dns=programs.has(definition.DNSNAME),
             ipv6=os.path.exists("/proc/sys/net/ipv6"),
-            rootless=False,
+            rootless=True,
+            outer=True,
         )
 
     @hookimpl
@@ -165,12 +168,11 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
     def _raise_loopback(self, netns: NetnsRef, request: AttachRequest) -> None:
         """As Podman does before the first network, by the plugin for it."""
         require_namespace(netns)
-        outer = None if request.outer is None else request.outer.path
         call = program.Call(verb="ADD", container=request.container, netns=netns.path, interface="lo")
-        self._programs(outer).call("loopback", call, {"cniVersion": "0.4.0", "name": "lo", "type": "loopback"})
+        self._programs(request.outer).call("loopback", call, {"cniVersion": "0.4.0", "name": "lo", "type": "loopback"})
 
     def _attaching(self, netns: NetnsRef, request: AttachRequest) -> Attaching:
-        programs = self._programs(None if request.outer is None else request.outer.path)
+        programs = self._programs(request.outer)
         return Attaching(self._context, programs, self._data, (netns, request))
 
     def _find(self, wanted: NetworkDefinition) -> ConfigList:
@@ -187,7 +189,7 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
                 return network
         return None
 
-    def _programs(self, outer: str | None) -> program.Programs:
+    def _programs(self, outer: NetnsRef | None) -> program.Programs:
         return program.Programs(self._context, self._dirs, outer)
 
     def _kept(self, name: str) -> str:

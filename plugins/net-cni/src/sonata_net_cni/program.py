@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sonata_core.context import PluginContext
     from sonata_core.errors import SonataError
+    from sonata_core.models.net import NetnsRef
     from sonata_core.models.process import CommandResult
 
 DIRS = (
@@ -71,10 +72,14 @@ class Call(Record):
 class Programs:
     """The plugins of this host. `outer` is the network namespace that they are run in, where that is not our own."""
 
-    def __init__(self, context: PluginContext, dirs: Iterable[str], outer: str | None = None) -> None:
+    def __init__(self, context: PluginContext, dirs: Iterable[str], outer: NetnsRef | None = None) -> None:
         self._context = context
         self._dirs = tuple(dirs) or DIRS
         self._outer = outer
+
+    def here(self) -> Programs:
+        """The same plugins, run in our own namespace."""
+        return Programs(self._context, self._dirs)
 
     def has(self, name: str) -> bool:
         """Whether there is a plugin of that name."""
@@ -116,7 +121,8 @@ class Programs:
             env=self._environment(call),
             input=json.dumps(config).encode(),
             timeout=_TIMEOUT,
-            netns=self._outer,
+            netns=None if self._outer is None else self._outer.path,
+            binds=() if self._outer is None else self._outer.binds,
         )
         for attempt in range(ATTEMPTS):
             done = self._context.run_command(command)

@@ -13,6 +13,7 @@ from sonata_core.models.process import Command
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
+    from sonata_core.models.net import NetnsRef
 
 _LENGTH = 28
 """Of a chain's name."""
@@ -26,21 +27,24 @@ def chains(network: str, container: str) -> tuple[str, str]:
     return f"CNI-{digest}"[:_LENGTH], f"CNI-DN-{digest}"[:_LENGTH]
 
 
-def sweep(context: PluginContext, network: str, container: str, outer: str | None) -> None:
+def sweep(context: PluginContext, network: str, container: str, outer: NetnsRef | None) -> None:
     """Take away what is left of a container's rules in the nat tables. Raises CommandFailed."""
+    where = None if outer is None else outer.path
+    binds = () if outer is None else outer.binds
     for family in ("iptables", "ip6tables"):
         save, restore = (context.find_program(f"{family}-{verb}") for verb in ("save", "restore"))
         if save is None or restore is None:
             continue
         environment = {"PATH": context.facts.path}
-        said = context.run_command(Command(argv=(save, "-t", "nat"), env=environment, netns=outer))
+        said = context.run_command(Command(argv=(save, "-t", "nat"), env=environment, netns=where, binds=binds))
         if said.code:
             continue  # a kernel without that family's tables
         text = removal(said.stdout.decode(errors="replace"), chains(network, container))
         if not text:
             continue
         argv = (restore, "--noflush", "--wait")
-        done = context.run_command(Command(argv=argv, env=environment, input=text.encode(), netns=outer))
+        command = Command(argv=argv, env=environment, input=text.encode(), netns=where, binds=binds)
+        done = context.run_command(command)
         if done.code:
             complaint = done.stderr.decode(errors="replace").strip()
             raise CommandFailed(f"{family}-restore: {complaint}", argv=argv, code=done.code)

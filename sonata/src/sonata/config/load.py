@@ -270,6 +270,8 @@ def _paths(
         cache_dir=f"{places.cache}/sonata",
         volume_path=engine.volume_path or f"{storage.graph_root}/volumes",
         network_config_dir=network.network_config_dir or networks,
+        cni_config_dir=network.network_config_dir
+        or (f"{os.path.dirname(places.user)}" if places.uid else "/etc") + "/cni/net.d",
         network_run_dir="/run/containers/networks" if usual_networks else f"{storage.run_root}/networks",
         roots_dir="/run/sonata-roots" if places.uid == 0 else f"/var/tmp/sonata-roots-{places.uid}",  # noqa: S108
         netns_dir="/run/netns" if places.uid == 0 else f"{places.runtime_dir}/netns",

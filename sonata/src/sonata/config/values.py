@@ -201,6 +201,8 @@ class EnginePaths(Record):
     """What may vanish at any time: memos, partial blobs' index, compiled filters."""
     volume_path: str
     network_config_dir: str
+    cni_config_dir: str
+    """Where CNI's configuration lists are."""
     network_run_dir: str
     netns_dir: str
     """Where network namespaces are pinned."""

@@ -246,7 +246,7 @@ class Engine:
                 "run_dir": config.paths.network_run_dir,
                 "config_dir": config.paths.network_config_dir,
                 "cni_plugin_dirs": network.cni_plugin_dirs,
-                "cni_config_dir": network.network_config_dir,
+                "cni_config_dir": config.paths.cni_config_dir,
             }
         if group is HOOKS:
             return {"hooks_dirs": config.engine.hooks_dir}
