@@ -51,6 +51,7 @@ PRIVILEGE = {
     "plugins/storage-overlay/src/sonata_storage_overlay/plugin.py": "which overlay attributes the kernel allows",
     "sonata_core/src/sonata_core/sdk/oci_cli.py": "where a runtime keeps its state",
     "plugins/net-pasta/src/sonata_net_pasta/plugin.py": "keeps pasta from becoming nobody, who would not get in",
+    "plugins/net-cni/src/sonata_net_cni/plugin.py": "where an ordinary user's notes lie",
     "plugins/net-netavark/src/sonata_net_netavark/setup.py": "what only the host's root may set up",
     "plugins/net-netavark/src/sonata_net_netavark/plugin.py": "says that it cannot serve, with its reason",
 }
