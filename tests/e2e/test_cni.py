@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -187,6 +189,44 @@ def test_a_command_killed_in_the_middle_of_add_leaves_what_the_next_takes_away(h
     host.ok("rm", "-f", "-t", "0", "k")
     assert host.world() == before
     assert not list(Path(host.base, "notes/networks/slow").glob("10.*"))
+    assert not list(Path(host.base, "notes/results").glob("*"))
+
+
+def reboot(host: CniHost) -> None:
+    """As if the machine had gone down: no process, mount, link, rule or file of /run is left; CNI's notes are."""
+    for _ in range(3):
+        for pid in host.proc():
+            host.program(host.inside("kill", "-9", str(pid)))
+    for place in sorted((place for number, place in host.mounts() if number not in host._inherited), reverse=True):
+        host.program(host.inside("umount", "-l", place))
+    for name in host.listed("/run/netns"):
+        host.program(host.inside("umount", "-l", f"/run/netns/{name}"))
+    host.program(host.inside("mount", "--bind", f"{host.base}/notes", "/var/lib/cni"))
+    for link in host.lines("ip", "-br", "link", "show", "type", "bridge"):
+        host.program(host.inside("ip", "link", "delete", link.split()[0]))
+    for words in (("-F",), ("-X",), ("-t", "nat", "-F"), ("-t", "nat", "-X")):
+        host.program(host.inside("iptables", "-w", *words))
+    host.program(host.inside("rm", "-rf", host.run_root))
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with contextlib.closing(sqlite3.connect(f"{host.graph}/sonata/state.db")) as database, database:
+        for table in ("container_state", "lease", "port", "intent"):
+            database.execute(f"UPDATE {table} SET boot = 'an-earlier-boot'")
+        database.execute("UPDATE container_state SET state = replace(state, ?, 'an-earlier-boot')", (boot,))
+
+
+def test_addresses_of_before_a_reboot_are_given_back(host: CniHost) -> None:
+    host.ok("network", "create", "--subnet", "10.77.0.0/29", "n")
+    for name in ("a", "b", "c"):
+        host.serve(name, "--network", "n", "--ip", f"10.77.0.{'abc'.index(name) + 2}")
+    reboot(host)
+    noted = Path(host.base, "notes/networks/n")
+    assert len(list(noted.glob("10.*"))) == 3
+    host.ok("start", "a")
+    assert host.fetch(f"http://{host.address('a', 'n')}/").out == "hello"
+    host.ok("rm", "b")
+    assert sorted(path.name for path in noted.glob("10.*")) == ["10.77.0.2", "10.77.0.4"]
+    host.ok("rm", "-f", "-t", "0", "a", "c")
+    assert not list(noted.glob("10.*"))
     assert not list(Path(host.base, "notes/results").glob("*"))
 
 

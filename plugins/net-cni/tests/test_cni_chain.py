@@ -12,7 +12,7 @@ import pytest
 
 from sonata_core.context import PluginContext
 from sonata_core.errors import CommandFailed, HostLacks, NotFound, SonataError, Unavailable, Unsupported, UsageError
-from sonata_core.models.net import AttachRequest, NetworkDefinition, PortMapping, Subnet
+from sonata_core.models.net import AttachRequest, NetworkDefinition, NetworkWish, PortMapping, Subnet
 from sonata_net_cni.plugin import CniNet
 from sonata_testkit.containers import eventually
 from sonata_testkit.fixtures import make_context
@@ -317,6 +317,23 @@ def test_ipv6_ports_and_two_networks(site: Site) -> None:
     site.backend.net_detach(where.ref, request, result)
     assert "fd00:217::5" not in tool("ip6tables-save")
     assert site.left() == []
+
+
+def test_macvlan_on_a_link_of_the_host(site: Site) -> None:
+    wish = NetworkWish(name="mac", id="6" * 64, created="", driver="macvlan", options={"parent": "lan0"})
+    subnets = (Subnet(subnet="198.51.100.0/24", gateway=HOST),)
+    planned = site.backend.net_plan(wish.replace(subnets=subnets, taken_interfaces=("lan0",)), ())
+    kept = site.backend.net_keep(planned)
+    where = site.namespace()
+    request = where.request(attachment(kept, 5))
+    site.backend.net_attach(where.ref, request)
+    assert where.addresses() == {"eth0": {"198.51.100.5/24"}}
+    assert '"macvlan"' in where.run("ip", "-d", "-j", "link", "show", "eth0")
+    site.backend.net_detach(where.ref, request, None)
+    site.backend.net_forget(kept)
+    assert where.addresses() == {}
+    assert "lan0" in tool("ip", "-br", "link"), "a parent is the host's"
+    assert list(site.lists.glob("*.conflist")) == []
 
 
 def test_lists_of_others_are_never_written(site: Site) -> None:
