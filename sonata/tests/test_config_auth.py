@@ -60,7 +60,7 @@ AUTHS = {
 
 
 @pytest.mark.parametrize(
-    ("repository", "who"),
+    ("repository", "whose"),
     [
         ("r.io/x", "host:1"),
         ("r.io/team/other", "team:2"),
@@ -76,8 +76,8 @@ AUTHS = {
         ("other.io/x", None),
     ],
 )
-def test_most_special_entry_wins(tmp_path: Path, repository: str, who: str | None) -> None:
-    assert found(files_with(tmp_path, AUTHS), repository) == who
+def test_most_special_entry_wins(tmp_path: Path, repository: str, whose: str | None) -> None:
+    assert found(files_with(tmp_path, AUTHS), repository) == whose
 
 
 def test_identity_token_and_repr(tmp_path: Path) -> None:
