@@ -14,11 +14,12 @@ import pytest
 
 from sonata.assemble import open_engine
 from sonata.engine.engine import Engine
-from sonata.engine.networks import files, host
+from sonata.engine.networks import cni, files, host
 from sonata.engine.networks.create import create
 from sonata.engine.networks.inspect import inspect
 from sonata.engine.networks.list import document, exists, listed
 from sonata.engine.networks.remove import remove
+from sonata.engine.networks.update import update
 from sonata.model.object_request import NetworkCreateRequest as Wish
 from sonata_core.errors import AlreadyExists, Conflict, Denied, InUse, NotFound, SonataError, UsageError
 
@@ -112,6 +113,57 @@ def test_what_podman_made_is_seen_used_and_never_collided_with(engine: Engine, t
     assert path.exists()
 
 
+def test_a_file_that_makes_no_sense_is_named_and_left_alone(
+    engine: Engine, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bad = {
+        "broken": "{",
+        "other": json.dumps(PODMANS),
+        "noid": json.dumps({"name": "noid"}),
+        "shortid": json.dumps({**PODMANS, "name": "shortid", "id": "12"}),
+        "subnet": json.dumps({**PODMANS, "name": "subnet", "subnets": [{"subnet": "zz"}]}),
+        "list": "[]",
+        "b d": json.dumps({**PODMANS, "name": "b d"}),
+    }
+    for name, text in bad.items():
+        (tmp_path / f"networks/{name}.json").write_text(text)
+    assert [one.name for one in listed(engine)] == ["podman"]
+    said = capfd.readouterr().err
+    for name, text in bad.items():
+        assert f"{name}.json" in said
+        assert (tmp_path / f"networks/{name}.json").read_text() == text
+    assert create(engine, Wish()).subnets
+
+
+def test_update_keeps_what_it_does_not_know_of_in_another_tools_file(engine: Engine, tmp_path: Path) -> None:
+    strange = {**PODMANS, "foo": {"a": [1]}, "subnets": [{**PODMANS["subnets"][0], "bar": 2}]}
+    path = tmp_path / "networks/theirs.json"
+    path.write_text(json.dumps(strange))
+    path.chmod(0o640)
+    assert update(engine, "theirs", add=("9.9.9.9", "8.8.8.8")) == "theirs"
+    assert json.loads(path.read_text()) == {**strange, "network_dns_servers": ["9.9.9.9", "8.8.8.8"]}
+    assert path.stat().st_mode & 0o777 == 0o640
+    update(engine, "theirs", add=("1.1.1.1",), drop=("9.9.9.9", "8.8.8.8"))
+    assert json.loads(path.read_text())["network_dns_servers"] == ["1.1.1.1"]
+    assert os.listdir(tmp_path / "networks") == ["theirs.json"]
+    assert path.read_text().startswith('{\n     "name": "theirs",\n')
+
+
+def test_what_cni_has_taken_is_read(tmp_path: Path) -> None:
+    ranges = {"type": "host-local", "ranges": [[{"subnet": "10.88.5.0/24", "gateway": "10.88.5.1"}]]}
+    plugins = [{"type": "bridge", "bridge": "cni-podman9", "ipam": ranges}, {"type": "portmap"}]
+    (tmp_path / "a.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": "a", "plugins": plugins}))
+    (tmp_path / "b.conf").write_text(
+        json.dumps({"bridge": "b0", "ipam": {"subnet": "10.77.0.0/16"}, "x": {"subnet": 5}})
+    )
+    (tmp_path / "c.conf").write_text("{")
+    (tmp_path / "d.conf").write_text("[" * 100_000)
+    assert cni.taken(str(tmp_path)) == cni.Taken(
+        subnets=("10.88.5.0/24", "10.77.0.0/16"), bridges=("cni-podman9", "b0")
+    )
+    assert cni.taken(str(tmp_path / "none")) == cni.Taken()
+
+
 def test_the_default_network_is_there_and_stays(engine: Engine) -> None:
     (found,) = listed(engine)
     assert (found.name, found.dns_enabled) == ("podman", False)
@@ -191,7 +243,8 @@ def test_many_at_once_never_share_a_subnet(engine: Engine) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures
+    for failure in failures:
+        raise failure
     assert len(set(found)) == 6
 
 

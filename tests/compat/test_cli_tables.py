@@ -44,6 +44,7 @@ def rows(path):
 OWN = {
     "container cleanup": {"unless-gone"},
     "container create": {"explain"},
+    "network create": {"from"},
     "container inspect": {"effective"},
     "container run": {"explain"},
     "create": {"explain"},

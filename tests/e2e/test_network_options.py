@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from network_host import NetworkHost
+from network_host import CONFIG, NetworkHost
 from private_host import host_needs
 
 pytestmark = host_needs()
@@ -208,3 +208,49 @@ def test_a_port_that_is_taken_is_found_before_anything_is_made(host: NetworkHost
         one for one in rules if one.startswith("-A")
     ]
     assert len(host.listed("/run/netns")) == 1
+
+
+def podman(host: NetworkHost, *words: str) -> str:
+    """What Podman says, on this host, with the same folder of networks."""
+    where = ("--root", f"{host.base}/podman", "--runroot", "/run/podman", "--network-config-dir", CONFIG)
+    done = host.program(host.inside("podman", *where, *words))
+    assert done.code == 0, (words, done)
+    return done.out
+
+
+@pytest.mark.needs_peer("podman")
+def test_podman_and_sonata_see_each_others_networks(host: NetworkHost) -> None:
+    podman(host, "network", "create", "--subnet", "10.71.0.0/24", "--label", "a=b", "--opt", "mtu=1400", "theirs")
+    assert host.definition("theirs") | {"containers": 0} == json.loads(podman(host, "network", "inspect", "theirs"))[
+        0
+    ] | {"containers": 0}
+    host.sleeper("c", "--network", "theirs")
+    assert host.links("c")["eth0"]["mtu"] == 1400
+    taken = host("network", "create", "--subnet", "10.71.0.128/25", "mine")
+    assert taken.err == "Error: subnet 10.71.0.128/25 is already used on the host or by another config"
+    assert host("network", "create", "theirs").code == 125
+    host.ok("network", "update", "--dns-add", "198.51.100.1", "theirs")
+    theirs = Path(f"/proc/{host.pid}/root{CONFIG}/theirs.json").read_text()
+    assert json.loads(theirs)["network_dns_servers"] == ["198.51.100.1"]
+    podman(host, "network", "inspect", "theirs")
+    assert "another tool's" in host("network", "rm", "-f", "theirs").err
+    host.ok("rm", "-f", "-t0", "c")
+    podman(host, "network", "rm", "theirs")
+    words = ("--subnet", "10.73.0.0/24", "--ip-range", "10.73.0.8-10.73.0.9", "--label", "c=d", "--opt", "isolate=true")
+    host.ok("network", "create", *words, "ours")
+    text = host.ok("network", "inspect", "--format", "netavark", "ours")
+    Path(f"/proc/{host.pid}/root{CONFIG}/ours.json").write_text(text + "\n")
+    host.ok("network", "rm", "ours")
+    try:
+        assert json.loads(podman(host, "network", "inspect", "ours"))[0] == json.loads(text)
+        assert host.definition("ours")["id"] == json.loads(text)["id"]  # as another tool's, by now
+        Path(f"/proc/{host.pid}/root{CONFIG}/ours.json").rename(f"/proc/{host.pid}/root/run/kept.json")
+        assert host.ok("network", "create", "--from", "/run/kept.json") == "ours"
+        assert host.ok("network", "inspect", "--format", "netavark", "ours") == text
+        assert host("network", "create", "--from", "/run/kept.json", "other").err.startswith(
+            "Error: subnet 10.73.0.0/24"
+        )
+        assert host("network", "create", "--from", "/run/kept.json", "--internal", "other").code == 125
+        assert "does not define a network" in host("network", "create", "--from", "/etc/passwd").err
+    finally:
+        Path(f"/proc/{host.pid}/root/run/kept.json").unlink(missing_ok=True)

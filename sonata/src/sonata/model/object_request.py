@@ -5,7 +5,10 @@ from sonata_core.record import Record
 
 
 class NetworkCreateRequest(Record):
-    """`network create`. Empty `name`: one is made up. Subnets, gateways and ranges pair by position."""
+    """`network create`. Empty `name`: one is made up. Subnets, gateways and ranges pair by position.
+
+    `source` is a file of another engine's, which says everything else.
+    """
 
     name: str = ""
     disable_dns: bool = False
@@ -21,6 +24,7 @@ class NetworkCreateRequest(Record):
     label: tuple[str, ...] = ()
     opt: tuple[str, ...] = ()
     route: tuple[str, ...] = ()
+    source: str = ""
     subnet: tuple[str, ...] = ()
 
 

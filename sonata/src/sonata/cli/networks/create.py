@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.cli.request import fill
 from sonata.model.object_request import NetworkCreateRequest
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 def to_request(parsed: Parsed) -> NetworkCreateRequest:
     """The request that the command line makes."""
-    return fill(NetworkCreateRequest, parsed, name=parsed.args[0] if parsed.args else "")
+    source = parsed["from"]
+    if source and any(parsed.changed(name) for name in parsed.values if name not in ("from", "ignore")):
+        raise UsageError("--from takes everything from the file: no other options can be given with it")
+    return fill(NetworkCreateRequest, parsed, name=parsed.args[0] if parsed.args else "", source=source)
 
 
 def command(parsed: Parsed, call: Call) -> int:

@@ -20,4 +20,17 @@ def find(engine: Engine, name: str) -> dict[str, Any]:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Print networks as JSON, or through a template."""
+    if parsed["format"] == "netavark":
+        return _files(parsed, call.engine)
     return inspect_all(parsed, parsed.args, lambda name: find(call.engine, name))
+
+
+def _files(parsed: Parsed, engine: Engine) -> int:
+    """Networks as Podman keeps them in files: what comes out is such a file."""
+    from sonata.cli.render.json import dumps
+    from sonata.engine.networks.list import document
+    from sonata.engine.networks.lookup import definition_of
+
+    for name in parsed.args:
+        print(dumps(document(definition_of(engine, name)), indent=5))
+    return 0

@@ -6,7 +6,7 @@ import os
 import time
 
 from sonata.engine import events
-from sonata.engine.networks import host, kept, lookup
+from sonata.engine.networks import cni, files, host, kept, lookup
 from sonata.model.times import rfc3339
 from sonata.state import objects
 from sonata_core.errors import AlreadyExists, UsageError
@@ -32,6 +32,8 @@ def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
     Raises AlreadyExists (not with `ignore`), Conflict for a subnet or bridge that is in use,
     UsageError, Unsupported.
     """
+    if request.source:
+        request = request.replace(name=request.name or files.read(request.source).name)
     if request.name in MODES:
         raise UsageError(
             f'cannot create network with name "{request.name}" because it conflicts with a valid network mode'
@@ -56,6 +58,37 @@ def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
 
 def wish_of(engine: Engine, request: NetworkCreateRequest) -> NetworkWish:
     """The request in the contract's words, with what this host has taken. Raises UsageError."""
+    theirs = cni.taken() if kept.keeper(engine) is None else cni.Taken()
+    wish = _of_file(request) if request.source else _of_options(request)
+    return wish.replace(
+        subnet_pools=engine.config.network.default_subnet_pools,
+        taken_subnets=(*host.live_subnets(), *theirs.subnets),
+        taken_interfaces=(*host.live_interfaces(), *(theirs.bridges if wish.driver == "bridge" else ())),
+    )
+
+
+def _of_file(request: NetworkCreateRequest) -> NetworkWish:
+    """What a file of Podman's says, to be looked through as if it had been asked for."""
+    found = files.read(request.source)
+    return NetworkWish(
+        name=request.name,
+        id=found.id,
+        created=found.created or rfc3339(time.time_ns()),
+        driver=found.driver,
+        interface=found.interface,
+        subnets=found.subnets,
+        routes=found.routes,
+        ipv6=found.ipv6_enabled,
+        internal=found.internal,
+        disable_dns=not found.dns_enabled,
+        dns_servers=found.dns_servers,
+        labels=found.labels,
+        options=found.options,
+        ipam_driver=found.ipam_driver,
+    )
+
+
+def _of_options(request: NetworkCreateRequest) -> NetworkWish:
     return NetworkWish(
         name=request.name,
         id=os.urandom(32).hex(),
@@ -71,9 +104,6 @@ def wish_of(engine: Engine, request: NetworkCreateRequest) -> NetworkWish:
         labels=pairs(request.label, "failed to parse labels"),
         options=pairs(request.opt, "unable to parse options"),
         ipam_driver=request.ipam_driver,
-        subnet_pools=engine.config.network.default_subnet_pools,
-        taken_subnets=host.live_subnets(),
-        taken_interfaces=host.live_interfaces(),
     )
 
 

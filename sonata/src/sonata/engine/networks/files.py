@@ -9,7 +9,7 @@ import os
 
 from sonata.plan import addresses
 from sonata_core import json_text as json
-from sonata_core.errors import ExternalFailure
+from sonata_core.errors import ExternalFailure, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.net import NetworkDefinition, Route, Subnet
 
@@ -39,6 +39,16 @@ def definitions(engine: Engine) -> list[NetworkDefinition]:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             engine.log.warning("network_file_passed_over", file=path, reason=reason)
     return found
+
+
+def read(path: str) -> NetworkDefinition:
+    """The network of one file, wherever it lies. Raises UsageError for what is none."""
+    try:
+        found = from_netavark(_document(path))
+        return _checked(found, f"{found.name}.json")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"{path} does not define a network: {reason}") from error
 
 
 def from_netavark(data: dict[str, Any]) -> NetworkDefinition:
