@@ -74,9 +74,15 @@ def _forward(folder: str, path: str, servers: tuple[str, ...]) -> None:
 
 
 def _rewrite(path: str, content: str) -> None:
-    # In place as netavark does: the server reads only when told, and a draft beside it would be a network to it.
-    with open(path, "w", encoding="utf-8") as file:
+    """Replace a file at once: the server reads when it is told, and maybe only then was told of the change before.
+
+    The draft is outside of the server's folder, where it would be a network to it.
+    """
+    place, name = os.path.split(path)
+    draft = os.path.join(os.path.dirname(place), f".{name}.new")
+    with open(draft, "w", encoding="utf-8") as file:
         file.write(content)
+    os.rename(draft, path)
 
 
 def _tell(pid_file: str) -> bool:
