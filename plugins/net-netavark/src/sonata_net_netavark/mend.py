@@ -52,10 +52,19 @@ class Mending:
         for fact in missing:
             if fact.container in self._by_id and fact.kind == picture.ROUTE:
                 self._add(self._by_id[fact.container].netns.path, "route", fact.text)
+        self._forget_neighbours({fact.network for fact in host if fact.text.endswith(" is a bridge")})
         for fact in host:
             if fact.kind == picture.SETTING:
                 path, _, value = fact.text.partition(" = ")
                 _set(self._outside.path, path, value)
+
+    def _forget_neighbours(self, networks: set[str]) -> None:
+        """A new bridge has another hardware address; containers would remember the old one for half a minute."""
+        for one in self._members:
+            place = self._state.inside.get(str(one.request.container))
+            for each in one.request.attachments:
+                if each.network.name in networks and place is not None and each.interface in place.links:
+                    self._ip(one.netns.path, "neighbour", "flush", "dev", each.interface)
 
     def rules(self, made: laboratory.Made, missing: tuple[NetFact, ...], extra: tuple[NetFact, ...]) -> None:
         """Rules and chains, each tool's in one go. Raises HostLacks, CommandFailed."""

@@ -41,7 +41,7 @@ def remove(folder: str, network: str, container: str) -> bool:
             _rewrite(path, "".join([lines[0], *kept]))
         else:
             os.unlink(path)
-        return _tell(os.path.join(folder, "aardvark-dns", "aardvark.pid"))
+        return _tell(folder)
     except (OSError, ValueError, IndexError):
         return False
     finally:
@@ -85,16 +85,13 @@ def _rewrite(path: str, content: str) -> None:
     os.rename(draft, path)
 
 
-def _tell(pid_file: str) -> bool:
-    try:
-        with open(pid_file, encoding="ascii") as file:
-            pid = int(file.read(32).strip())
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-            if file.read().strip() != "aardvark-dns":
-                return True
-        os.kill(pid, signal.SIGHUP)
-    except (FileNotFoundError, ProcessLookupError):
-        return True  # the server is gone: it will read the files when it starts
+def _tell(folder: str) -> bool:
+    pid = server(folder)
+    if pid:
+        try:
+            os.kill(pid, signal.SIGHUP)
+        except ProcessLookupError:
+            return True  # the server is gone: it will read the files when it starts
     return True
 
 
@@ -134,15 +131,15 @@ def entry(request: AttachRequest, attachment: Attachment) -> str:
 
 def server(folder: str) -> int:
     """The pid of the name server that serves this folder; 0 where none runs."""
-    path = os.path.join(folder, "aardvark-dns")
     try:
-        with open(os.path.join(path, "aardvark.pid"), encoding="ascii") as file:
+        with open(os.path.join(folder, "aardvark-dns", "aardvark.pid"), encoding="ascii") as file:
             pid = int(file.read(32).strip())
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read(1 << 16).split(b"\0")
     except (OSError, ValueError):
         return 0
-    return pid if path.encode() in words and any(b"aardvark-dns" in word for word in words[:4]) else 0
+    # Not by its name alone: it may have been started through another loader.
+    return pid if any(os.path.basename(word) == b"aardvark-dns" for word in words[:4]) else 0
 
 
 def write(folder: str, network: NetworkDefinition, wanted: tuple[str, ...], *, modern: bool) -> None:
@@ -168,7 +165,4 @@ def write(folder: str, network: NetworkDefinition, wanted: tuple[str, ...], *, m
 
 def reload(folder: str) -> bool:
     """Have the server read its files. False where none runs."""
-    pid = server(folder)
-    if pid:
-        os.kill(pid, signal.SIGHUP)
-    return pid > 0
+    return server(folder) > 0 and _tell(folder)
