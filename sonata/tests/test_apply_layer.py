@@ -41,7 +41,8 @@ def unpack(data, where, kind=LayerFormat.OVERLAY_TRUSTED, split=True, **options)
 def again(record, *folders):
     fds = tuple(os.open(folder, os.O_RDONLY) for folder in folders)
     try:
-        return b"".join(tarsplit.reassemble(io.BytesIO(record), tarsplit.in_folders(fds)))
+        with tarsplit.InFolders(fds) as find:
+            return b"".join(tarsplit.reassemble(io.BytesIO(record), find))
     finally:
         for fd in fds:
             os.close(fd)

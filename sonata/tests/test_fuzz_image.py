@@ -20,7 +20,7 @@ from sonata.image.index import parse_list, write_list
 from sonata.image.layers.apply import apply_layer
 from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import TarReader
-from sonata.image.layers.tarsplit import in_folders, reassemble
+from sonata.image.layers.tarsplit import InFolders, reassemble
 from sonata.image.limits import Limits
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse_bytes
 from sonata.image.reference import archive_name, local_candidates, local_name, short_candidates, split_transport
@@ -301,7 +301,8 @@ def test_any_layer_is_unpacked_or_refused(data: bytes, form: LayerFormat) -> Non
             if form is not LayerFormat.PLAIN:
                 fd = os.open(root, os.O_RDONLY)
                 try:
-                    assert b"".join(reassemble(io.BytesIO(record.getvalue()), in_folders((fd,)))) == data
+                    with InFolders((fd,)) as find:
+                        assert b"".join(reassemble(io.BytesIO(record.getvalue()), find)) == data
                 finally:
                     os.close(fd)
         except SonataError:

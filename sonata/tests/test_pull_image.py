@@ -144,8 +144,8 @@ def exported(store, layer_id):
     folders = store._driver().storage_contents(layer=store.layer(layer_id).ref)
     fds = tuple(os.open(folder.path, os.O_RDONLY) for folder in folders)
     try:
-        with open(store.tar_split(layer_id), "rb") as record:
-            return b"".join(tarsplit.reassemble(record, tarsplit.in_folders(fds)))
+        with open(store.tar_split(layer_id), "rb") as record, tarsplit.InFolders(fds) as find:
+            return b"".join(tarsplit.reassemble(record, find))
     finally:
         for fd in fds:
             os.close(fd)

@@ -54,13 +54,14 @@ class LocalFiles:
         return local
 
     def _open(self, layer: LayerRecord, name: bytes, size: int) -> int | None:
-        from sonata.image.layers.tarsplit import in_folders
+        from sonata.image.layers.tarsplit import InFolders
 
         folders: list[int] = []
         try:
             for target in self._engine.storage.hook.storage_contents(layer=layer.ref):
                 folders.append(os.open(target.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-            fd = in_folders(tuple(folders))(name)
+            with InFolders(tuple(folders)) as find:
+                fd = find(name)
         except (Damaged, NotFound, FileNotFoundError):
             return None
         finally:

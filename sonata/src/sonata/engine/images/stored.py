@@ -86,14 +86,14 @@ def open_layer(store: Store, contents: Contents, layer: LayerRecord) -> BinaryIO
 
 
 def _pieces(path: str, targets: tuple[UnpackTarget, ...]) -> Iterator[bytes]:
-    from sonata.image.layers.tarsplit import in_folders, reassemble
+    from sonata.image.layers.tarsplit import InFolders, reassemble
 
     folders: list[int] = []
     try:
         for target in targets:
             folders.append(os.open(target.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        with open(path, "rb") as record:
-            yield from reassemble(record, in_folders(tuple(folders)))
+        with open(path, "rb") as record, InFolders(tuple(folders)) as find:
+            yield from reassemble(record, find)
     finally:
         for folder in folders:
             os.close(folder)

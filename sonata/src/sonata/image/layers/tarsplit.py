@@ -22,13 +22,17 @@ from sonata_core.sdk.safepath import open_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import BinaryIO
+    from re import Match
+    from typing import BinaryIO, Self
 
 SEGMENT_LIMIT = 1 << 20
 _LINE_LIMIT = 64 << 20
 _BATCH = 1 << 16
 _PIECE = 1 << 20
 _GZIP_WINDOW = 31
+_SMALL = 1 << 16
+_GATHERED = 1 << 19
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Writer:
@@ -100,28 +104,65 @@ def _name_field(name: bytes) -> bytes:
 
 
 def reassemble(tarsplit: BinaryIO, open_file: Callable[[bytes], int]) -> Iterator[bytes]:
-    """The exact tar again, in pieces.
+    """The exact tar again, in pieces of about half a mebibyte.
 
     `open_file` opens a file of the layer by its name in the tar and returns a descriptor, which is
-    closed here; `in_folders` makes one. Raises Damaged where a file differs from what was unpacked.
+    closed here; `InFolders` makes them. Raises Damaged where a file differs from what was unpacked.
     """
+    waiting: list[bytes] = []
+    size_waiting = 0
     for kind, name, size, payload in entries(tarsplit):
         if kind == 2:
-            if payload:
-                yield payload
+            waiting.append(payload)
+            size_waiting += len(payload)
+        elif size > _SMALL:
+            yield b"".join(waiting)
+            waiting, size_waiting = [], 0
+            yield from _content(open_file(name), name, size, payload)
         elif size:
-            fd = open_file(name)
-            try:
-                yield from _content(fd, name, size, payload)
-            finally:
-                os.close(fd)
+            waiting.append(_small_content(open_file(name), name, size, payload))
+            size_waiting += size
+        if size_waiting >= _GATHERED:
+            yield b"".join(waiting)
+            waiting, size_waiting = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def entries(tarsplit: BinaryIO, *, files_only: bool = False) -> Iterator[tuple[int, bytes, int, bytes]]:
     """Kind, name, size and decoded payload of every line. Raises Damaged."""
+    usual = _usual_lines()
     for position, line in enumerate(_lines(tarsplit)):
-        if not files_only or not line.startswith(b'{"type":2'):
+        if files_only and line.startswith(b'{"type":2'):
+            continue
+        found = usual(line)
+        if found is None:
             yield parse_line(line, position)
+            continue
+        raw, name, size, crc, at = found.groups()
+        if int(at) != position:
+            raise _malformed(position)
+        try:
+            yield (
+                (2, b"", 0, a2b_base64(raw, strict_mode=True))
+                if name is None
+                else (1, name, int(size), a2b_base64(crc))
+            )
+        except Base64Error as error:
+            raise _malformed(position) from error
+
+
+def _usual_lines() -> Callable[[bytes], Match[bytes] | None]:
+    """What takes the lines apart that nearly all are, several times as fast as reading them as JSON."""
+    import re
+
+    segment = rb'"type":2,"payload":"([A-Za-z0-9+/=]*)"'
+    file = rb'"type":1,"name":"([ !#-\[\]-~]+)","size":([1-9][0-9]{0,17}),"payload":"([A-Za-z0-9+/]{11}=)"'
+    return re.compile(rb'\{(?:%s|%s),"position":([0-9]{1,18})\}' % (segment, file)).fullmatch
+
+
+def _malformed(position: int) -> Damaged:
+    return Damaged(f"line {position} of a layer's tar-split data is malformed")
 
 
 def parse_line(line: bytes, position: int) -> tuple[int, bytes, int, bytes]:
@@ -139,18 +180,38 @@ def parse_line(line: bytes, position: int) -> tuple[int, bytes, int, bytes]:
     except (ValueError, KeyError, TypeError, AttributeError, Base64Error):
         sane = False
     if not sane:
-        raise Damaged(f"line {position} of a layer's tar-split data is malformed")
+        raise _malformed(position)
     return kind, name, size, payload
+
+
+def _small_content(fd: int, name: bytes, size: int, payload: bytes) -> bytes:
+    """A file's content in one piece; the descriptor is closed."""
+    try:
+        content = os.read(fd, size + 1)
+        while 0 < len(content) < size and (more := os.read(fd, size + 1 - len(content))):
+            content += more
+    finally:
+        os.close(fd)
+    if len(content) != size or crc64(content).to_bytes(8, "big") != payload:
+        raise _changed(name)
+    return content
 
 
 def _content(fd: int, name: bytes, size: int, payload: bytes) -> Iterator[bytes]:
     left, crc = size, 0
-    while left and (piece := os.read(fd, min(left, _PIECE))):
-        crc = crc64(piece, crc)
-        left -= len(piece)
-        yield piece
-    if left or crc.to_bytes(8, "big") != payload or os.read(fd, 1):
-        raise Damaged(f"{os.fsdecode(name)!r} was changed since its layer was unpacked", hint="pull the image again")
+    try:
+        while left and (piece := os.read(fd, min(left, _PIECE))):
+            crc = crc64(piece, crc)
+            left -= len(piece)
+            yield piece
+        if left or crc.to_bytes(8, "big") != payload or os.read(fd, 1):
+            raise _changed(name)
+    finally:
+        os.close(fd)
+
+
+def _changed(name: bytes) -> Damaged:
+    return Damaged(f"{os.fsdecode(name)!r} was changed since its layer was unpacked", hint="pull the image again")
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -172,18 +233,26 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         raise Damaged("a layer's tar-split data is cut short")
 
 
-def in_folders(folders: tuple[int, ...]) -> Callable[[bytes], int]:
+class InFolders:
     """Opens a file in the first of some folders (descriptors) that has it: a layer's `diff`, `diff1` and so on.
 
-    Every folder is a root of its own: no link leads out of it. Raises Damaged where none has the file.
+    Every folder is a root of its own: no link leads out of it. The folder of the last file stays open until the end of
+    the `with` block, since the next file mostly lies there too. Raises Damaged where none has the file.
     """
 
-    def open_file(name: bytes) -> int:
-        path = clean(name)
-        for folder in folders:
+    def __init__(self, folders: tuple[int, ...]) -> None:
+        self._folders = folders
+        self._above = b""
+        self._parents: tuple[int, ...] = ()
+
+    def __call__(self, name: bytes) -> int:
+        above, _, last = clean(name).rpartition(b"/")
+        if above != self._above or not self._parents:
+            self._enter(above)
+        for parent in self._parents:
             try:
                 # no waiting for a fifo that took the file's place
-                fd = open_in_root(folder, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+                fd = os.open(last or b".", _READ, dir_fd=parent)
             except OSError:
                 continue
             if stat.S_ISREG(os.fstat(fd).st_mode):
@@ -191,4 +260,23 @@ def in_folders(folders: tuple[int, ...]) -> Callable[[bytes], int]:
             os.close(fd)
         raise Damaged(f"{os.fsdecode(name)!r} is missing from its layer", hint="pull the image again")
 
-    return open_file
+    def _enter(self, above: bytes) -> None:
+        self._leave()
+        found = []
+        for folder in self._folders:
+            try:
+                found.append(open_in_root(folder, above, os.O_PATH | os.O_DIRECTORY))
+            except OSError:
+                continue
+        self._above, self._parents = above, tuple(found)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        parents, self._parents = self._parents, ()
+        for parent in parents:
+            os.close(parent)
