@@ -178,3 +178,34 @@ def test_a_lost_way_out_is_mended_by_the_next_container(host: OrdinaryHost, worl
     assert done.code == 0
     assert "rootless netns program no longer running, trying to start it again" in done.err
     assert eventually(lambda: reached(host, "web") == "the world")
+
+
+def test_a_program_visits_the_namespace_of_bridges(host: OrdinaryHost) -> None:
+    host.ok("run", "-d", "--name", "web", "--network", "podman", host.image, "sleep", "600")
+    assert "podman0:" in host.ok("unshare", "--rootless-netns", "ip", "-o", "link")
+    host.ok("rm", "-f", "-t", "0", "web")
+    assert gone(host)
+    shown = host.ok("unshare", "--rootless-netns", "sh", "-c", "head -1 /etc/resolv.conf; ip route; pwd; ls /run")
+    assert shown.startswith("nameserver 169.254.1.1\ndefault via ")
+    assert shown.endswith("/home/ordinary\nuser")
+    assert gone(host)
+    assert host("unshare", "--rootless-netns", "sh", "-c", "exit 7").code == 7
+    missing = host("unshare", "--rootless-netns", "no-such-program")
+    assert (missing.code, missing.err) == (127, 'Error: exec: "no-such-program": executable file not found in $PATH')
+
+
+def end(host: OrdinaryHost, words: str) -> None:
+    """Kill the process with these words."""
+    (number,) = (str(pid) for pid, found in host.proc().items() if found.endswith(words) or f"{words} " in found)
+    host.as_root("kill", "-9", number)
+
+
+def test_a_visitor_who_was_killed_is_not_counted_for_ever(host: OrdinaryHost) -> None:
+    visitor = host.begin("unshare", "--rootless-netns", "sleep", "777")
+    assert eventually(lambda: any(words.endswith("/sleep 777") for words in host.proc().values()))
+    end(host, "launch.py unshare")
+    assert host.listed(f"{PLACE}/rootless-netns")
+    end(host, "/sleep 777")
+    visitor.communicate(timeout=60)
+    host.ok("run", "--rm", "--network", "podman", host.image, "true")
+    assert gone(host)

@@ -68,15 +68,25 @@ def entered(environ: Mapping[str, str]) -> bool:
 
 def become(engine: Engine, words: tuple[str, ...]) -> NoReturn:
     """Replace this process by a program, with the store in its environment. Raises NotFound, Denied."""
+    try:
+        os.execvpe(words[0], list(words), program_environment(engine))  # noqa: S606
+    except OSError as error:
+        raise not_run(words[0], error) from error
+
+
+def program_environment(engine: Engine) -> dict[str, str]:
+    """What a program in the namespace gets of variables: ours, and the store."""
     storage = engine.config.storage
     more = {"CONTAINERS_GRAPHROOT": storage.graph_root, "CONTAINERS_RUNROOT": storage.run_root}
-    try:
-        os.execvpe(words[0], list(words), {**os.environ, **more})  # noqa: S606
-    except FileNotFoundError as error:
-        where = "executable file not found in $PATH" if "/" not in words[0] else "no such file or directory"
-        raise NotFound(f'exec: "{words[0]}": {where}') from error
-    except OSError as error:
-        raise Denied(f"fork/exec {words[0]}: {(error.strerror or '').lower()}") from error
+    return {**os.environ, **more}
+
+
+def not_run(program: str, error: OSError) -> NotFound | Denied:
+    """Podman's words for a program that cannot be run."""
+    if isinstance(error, FileNotFoundError):
+        where = "executable file not found in $PATH" if "/" not in program else "no such file or directory"
+        return NotFound(f'exec: "{program}": {where}')
+    return Denied(f"fork/exec {program}: {(error.strerror or '').lower()}")
 
 
 def leave(engine: Engine) -> None:

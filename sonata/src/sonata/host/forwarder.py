@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import fcntl
 import os
 import select
 import struct
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     Address = tuple[str, int]
 
 _CHUNK = 1 << 18
+_MUCH = 1 << 16
+_SPLICE, _F_SETPIPE_SZ = 3, 1031
+"""SPLICE_F_MOVE and SPLICE_F_NONBLOCK; Linux `include/linux/splice.h`, `include/uapi/linux/fcntl.h`."""
 _BACKLOG = 512
 _SESSIONS = 4096
 _IDLE = 90.0
@@ -41,6 +45,8 @@ class Loop:
         self._poll = select.epoll()
         self._known: dict[int, tuple[int, Callable[[int], None]]] = {}
         self.chores: list[Callable[[float], None]] = []
+        # One for all: memory that is asked for anew each time costs more than the copying.
+        self.buffer = memoryview(bytearray(_CHUNK))
 
     def watch(self, descriptor: int, events: int, do: Callable[[int], None]) -> None:
         """Have it watched for these events and no others; none at all: not even for its end."""
@@ -131,15 +137,80 @@ def _show(made: _socket.socket, family: int, client: Address) -> None:
         return
 
 
+class Way:
+    """One direction of a connection: what came from one end and is to go to the other."""
+
+    def __init__(self, source: _socket.socket, target: _socket.socket, buffer: memoryview) -> None:
+        self.source, self.target = source, target
+        self._buffer = buffer
+        self._rest: bytes | memoryview = b""
+        self._pipe: tuple[int, int] | None = None
+        self._held = 0
+        self.ended = self._shut = False
+
+    def waits(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._rest) or self._held > 0
+
+    def done(self) -> bool:
+        """Whether everything was sent, and no more will come."""
+        return self.ended and not self.waits()
+
+    def read(self) -> None:
+        """Take what is there and send what can be sent. Raises OSError."""
+        if self._pipe is not None:
+            self._held = os.splice(self.source.fileno(), self._pipe[1], _CHUNK, flags=_SPLICE)
+            self.ended = not self._held
+            self.flush()
+            return
+        size = self.source.recv_into(self._buffer)
+        self.ended = not size
+        if size:
+            try:
+                sent = self.target.send(self._buffer[:size])
+            except BlockingIOError:
+                sent = 0
+            if sent < size:
+                self._rest = bytes(self._buffer[sent:size])
+            if size >= _MUCH:
+                self._spare_copies()
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as it is taken. Raises OSError."""
+        try:
+            if self._rest:
+                self._rest = memoryview(self._rest)[self.target.send(self._rest) :]
+            elif self._held and self._pipe is not None:
+                self._held -= os.splice(self._pipe[0], self.target.fileno(), self._held, flags=_SPLICE)
+        except BlockingIOError:
+            return
+        if self.done() and not self._shut:
+            self._shut = True
+            self.target.shutdown(_socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        for end in self._pipe or ():
+            os.close(end)
+        self._pipe = None
+
+    def _spare_copies(self) -> None:
+        """Much is coming: from now on it goes from socket to socket by a pipe, and not through our memory."""
+        try:
+            self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            fcntl.fcntl(self._pipe[1], _F_SETPIPE_SZ, _CHUNK)
+        except OSError:  # no more of either: it goes on as it did, or in smaller pieces
+            return
+
+
 class Connection:
     """One TCP connection: the client's end is 0, the container's is 1."""
 
     def __init__(self, loop: Loop, client: _socket.socket, server: _socket.socket) -> None:
         self._loop = loop
         self._ends = (client, server)
-        self._waiting = [b"", b""]
-        self._ended = [False, False]
-        self._shut = [False, False]
+        self._from = (Way(client, server, loop.buffer), Way(server, client, loop.buffer))
         self._connected = False
         for end in self._ends:
             end.setblocking(False)
@@ -147,6 +218,7 @@ class Connection:
         self._arm()
 
     def _on(self, side: int, events: int) -> None:
+        coming, going = self._from[side], self._from[1 - side]
         try:
             if not self._connected:
                 trouble = self._ends[1].getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
@@ -154,41 +226,25 @@ class Connection:
                     raise OSError(trouble, os.strerror(trouble))
                 self._connected = True
             elif events & _OUT:
-                self._flush(side)
-            if events & ~_OUT and not self._waiting[1 - side] and not self._ended[side]:
-                self._read(side)
+                going.flush()
+            if events & ~_OUT and not coming.waits() and not coming.ended:
+                coming.read()
         except BlockingIOError:
             pass
         except OSError:
             self._close(reset=True)
             return
-        if all(self._ended) and not any(self._waiting):
+        if coming.done() and going.done():
             self._close(reset=False)
         else:
             self._arm()
 
-    def _read(self, side: int) -> None:
-        data = self._ends[side].recv(_CHUNK)
-        if data:
-            self._waiting[1 - side] = data
-        else:
-            self._ended[side] = True
-        self._flush(1 - side)
-
-    def _flush(self, side: int) -> None:
-        if self._waiting[side]:
-            sent = self._ends[side].send(self._waiting[side])
-            self._waiting[side] = self._waiting[side][sent:]
-        if self._ended[1 - side] and not self._waiting[side] and not self._shut[side]:
-            self._shut[side] = True
-            self._ends[side].shutdown(_socket.SHUT_WR)
-
     def _arm(self) -> None:
         for side, end in enumerate(self._ends):
-            events = _OUT if self._waiting[side] else 0
+            events = _OUT if self._from[1 - side].waits() else 0
             if not self._connected:
                 events = _OUT if side == 1 else 0
-            elif not self._waiting[1 - side] and not self._ended[side]:
+            elif not self._from[side].waits() and not self._from[side].ended:
                 events |= _IN
             self._loop.watch(end.fileno(), events, self._first if side == 0 else self._second)
 
@@ -199,12 +255,13 @@ class Connection:
         self._on(1, events)
 
     def _close(self, *, reset: bool) -> None:
-        for end in self._ends:
+        for end, way in zip(self._ends, self._from, strict=True):
             self._loop.watch(end.fileno(), 0, self._first)
             if reset:
                 # The one end hears what happened at the other.
                 end.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.close()
+            way.close()
 
 
 class Listener:

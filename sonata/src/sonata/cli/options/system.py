@@ -72,7 +72,6 @@ UNSHARE = (
         False,
         "",
         "Join the rootless network namespace used for bridge networks",
-        {"later": True},
     ),
 )
 

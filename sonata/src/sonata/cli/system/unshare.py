@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 def command(parsed: Parsed, call: Call) -> int:
-    """Become a program in the user's namespace. Raises NotFound, Denied."""
+    """Become a program in the user's namespace, or run one in his bridges'. Raises NotFound, Denied."""
     from sonata.engine.rootless import become, entered
 
     if not entered(os.environ):
         raise UsageError("please use unshare with rootless")
     sys.stdout.flush()
-    become(call.engine, tuple(parsed.args) or (os.environ.get("SHELL") or "/bin/sh",))
+    words = tuple(parsed.args) or (os.environ.get("SHELL") or "/bin/sh",)
+    if not parsed["rootless-netns"]:
+        become(call.engine, words)
+    from sonata.engine.networks.visit import visit
+
+    return visit(call.engine, words)
