@@ -58,12 +58,13 @@ def create(engine: Engine, request: NetworkCreateRequest) -> NetworkDefinition:
 
 def wish_of(engine: Engine, request: NetworkCreateRequest) -> NetworkWish:
     """The request in the contract's words, with what this host has taken. Raises UsageError."""
+    interfaces, subnets = host.taken(engine)
     theirs = cni.taken() if kept.keeper(engine) is None else cni.Taken()
     wish = _of_file(request) if request.source else _of_options(request)
     return wish.replace(
         subnet_pools=engine.config.network.default_subnet_pools,
-        taken_subnets=(*host.live_subnets(), *theirs.subnets),
-        taken_interfaces=(*host.live_interfaces(), *(theirs.bridges if wish.driver == "bridge" else ())),
+        taken_subnets=(*subnets, *theirs.subnets),
+        taken_interfaces=(*interfaces, *(theirs.bridges if wish.driver == "bridge" else ())),
     )
 
 

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from sonata_core.lite import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sonata.engine.engine import Engine
+
 IPV6_LOOPBACK = "00000000000000000000000000000001"
 _GATEWAY = 0x2
 _LINK_LOCAL = "fe80"
 
 
+def taken(engine: Engine) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of interfaces, and subnets, of the host and of where an ordinary user's bridges are."""
+    from sonata.engine.networks.shared import reference
+
+    interfaces, subnets = live_interfaces(), live_subnets()
+    shared = reference(engine)
+    if shared is None:
+        return interfaces, subnets
+    from sonata_core.sdk.spawn import enter_netns
+    from sonata_core.sdk.syscalls import in_thread
+
+    def there() -> tuple[tuple[str, ...], tuple[str, ...]]:
+        enter_netns(shared.path)
+        return live_interfaces(), live_subnets()
+
+    try:
+        more = in_thread(there)
+    except OSError:  # there are no bridges now
+        return interfaces, subnets
+    return tuple(dict.fromkeys((*interfaces, *more[0]))), tuple(dict.fromkeys((*subnets, *more[1])))
+
+
 def live_interfaces() -> tuple[str, ...]:
     """Names of the host's interfaces."""
-    return tuple(line.partition(":")[0].strip() for line in _lines("/proc/net/dev")[2:])
+    return tuple(line.partition(":")[0].strip() for line in _lines("/proc/thread-self/net/dev")[2:])
 
 
 def live_subnets() -> tuple[str, ...]:
     """Networks that the host's interfaces are on, in CIDR form: routes without a gateway, and IPv6 addresses."""
-    return (*_ipv4(_lines("/proc/net/route")[1:]), *_ipv6(_lines("/proc/net/if_inet6")))
+    return (*_ipv4(_lines("/proc/thread-self/net/route")[1:]), *_ipv6(_lines("/proc/thread-self/net/if_inet6")))
 
 
 def _ipv4(lines: list[str]) -> list[str]:

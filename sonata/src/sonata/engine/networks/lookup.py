@@ -55,7 +55,7 @@ def default_definition(engine: Engine) -> NetworkDefinition:
 
     Another engine's bridge is never shared, because no two engines know of each other's leases.
     """
-    from sonata.engine.networks.host import live_interfaces, live_subnets
+    from sonata.engine.networks import host
     from sonata.plan import addresses
 
     network = engine.config.network
@@ -63,8 +63,9 @@ def default_definition(engine: Engine) -> NetworkDefinition:
     if kept.keeper(engine) is not None:
         return _kept_default(engine, others)
     interface = f"{network.default_network}0"
-    used = {*live_interfaces(), *(one.interface for one in others)}
-    taken = [*live_subnets(), *(subnet.subnet for one in others for subnet in one.subnets)]
+    interfaces, subnets = host.taken(engine)
+    used = {*interfaces, *(one.interface for one in others)}
+    taken = [*subnets, *(subnet.subnet for one in others for subnet in one.subnets)]
     if interface in used:
         stem = network.default_network
         interface = next(f"{stem}{number}" for number in range(1, 1000) if f"{stem}{number}" not in used)
