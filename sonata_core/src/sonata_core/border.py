@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from errno import EDQUOT, ENOSPC
 
 from sonata_core import trace
-from sonata_core.errors import PluginCrashed, SonataError
+from sonata_core.errors import PluginCrashed, SonataError, Unavailable
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Border:
         self.guard = guard
 
     def cross(self, backend: str, hook: str, function: Callable[..., Any], given: dict[str, Any]) -> Any:
-        """Call a plugin's function. Raises SonataError only: anything else becomes PluginCrashed."""
+        """Call a plugin's function. Raises SonataError only: anything else becomes PluginCrashed, or Unavailable."""
         if self.guard is not None:
             self.guard()
         start = time.monotonic_ns()
@@ -46,8 +47,12 @@ class Border:
         self.log.debug("hook_called", group=self.group, backend=backend, hook=hook, seconds=(end - start) / 10**9)
         trace.add(f"{hook} ({backend})", "hook", start, end)
 
-    def crashed(self, backend: str, hook: str, error: BaseException) -> PluginCrashed:
-        """The error for a plugin that raised what it may not raise."""
+    def crashed(self, backend: str, hook: str, error: BaseException) -> SonataError:
+        """The error for a plugin that raised what it may not raise. A full disk is no fault of the plugin's."""
+        if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+            told = "no space left on device" if error.errno == ENOSPC else "disk quota exceeded"
+            where = f"{error.filename}: " if error.filename else ""
+            return Unavailable(f"{where}{told}", hint="free some space: `sonata system df` shows what takes it")
         return PluginCrashed(
             f"{self.group} backend {backend!r}: {hook} raised {type(error).__name__}: {error}",
             hint=f"report this to the author of the {self.group} plugin {backend!r}",

@@ -30,6 +30,9 @@ INSTALL = "install pasta (Debian: apt-get install passt)"
 TUN = "/dev/net/tun"
 _TIMEOUT = 30.0
 
+_SETTING = "net.ipv4.ip_unprivileged_port_start"
+_PORT_START = "/proc/sys/" + _SETTING.replace(".", "/")
+
 
 class PastaNet(NetHooks, NetReconcile):
     """One pasta per container, found again by the namespace's path alone."""
@@ -143,7 +146,11 @@ class PastaNet(NetHooks, NetReconcile):
             files.remove()
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise CommandFailed(
-                f"pasta failed with exit code {done.code}:\n{said}", argv=plain, code=done.code, stderr=said
+                f"pasta failed with exit code {done.code}:\n{said}",
+                hint=_closed_port(said),
+                argv=plain,
+                code=done.code,
+                stderr=said,
             )
 
     def _maps_host(self) -> bool:
@@ -194,3 +201,19 @@ def _helper(path: str) -> HelperProcess:
         pid, name = 0, ""
     started = helper_process.start_time(pid) if name.startswith("pa") else 0
     return HelperProcess(name="pasta", pid=pid, start_time=started)
+
+
+def _closed_port(said: str) -> str | None:
+    """What to do where pasta could bind no port that the user may not have; None for other reasons."""
+    if "Failed to bind" not in said:
+        return None
+    try:
+        with open(_PORT_START, encoding="ascii") as file:
+            first = int(file.read())
+    except (OSError, ValueError):
+        return None
+    words = said.partition("Failed to bind")[2].replace("'", " ").replace(":", " ").replace("/", " ").split()
+    port = next((int(word) for word in words if word.isdigit()), first)
+    if port >= first:
+        return None
+    return f"ordinary users may publish ports from {first} on: choose one, or sysctl -w {_SETTING}={port}"

@@ -125,7 +125,7 @@ TABLE: dict[str, Row] = {
     "doctor": (
         f"{IN_SYSTEM}doctor:command",
         "Check what this host lacks to run containers",
-        "userns",
+        "host",
         "system",
         "system:DOCTOR",
         "none",

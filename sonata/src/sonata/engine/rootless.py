@@ -25,11 +25,11 @@ _SINGLE = (
 )
 
 
-def enter(environ: MutableMapping[str, str]) -> None:
+def enter(environ: MutableMapping[str, str], *, quiet: bool = False) -> None:
     """Bring this process, which has one thread, into the user's namespaces; make them if there are none.
 
-    Does nothing for root, and in a process that is there already. Raises HostLacks, Denied, UsageError,
-    ExternalFailure.
+    `quiet`: say nothing where the user has no subordinate ids. Does nothing for root, and in a process that is there
+    already. Raises HostLacks, Denied, UsageError, ExternalFailure.
     """
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0 or environ.get("_CONTAINERS_USERNS_CONFIGURED"):
@@ -49,7 +49,10 @@ def enter(environ: MutableMapping[str, str]) -> None:
                 rootless.keep(path, _program())
                 environ.update(rootless.marks(uid, gid))
                 return
-            pid = rootless.create(path, _maps(uid, gid, environ), _program())
+            wanted = maps(uid, gid, environ)
+            if len(wanted.uids) == 1 and not quiet:
+                print(f"Warning: {_SINGLE}", file=sys.stderr)
+            pid = rootless.create(path, wanted, _program())
         if rootless.join(pid):
             environ.update(rootless.marks(uid, gid))
             return
@@ -135,12 +138,15 @@ def _program() -> tuple[str, ...]:
     return sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"
 
 
-def _maps(uid: int, gid: int, environ: MutableMapping[str, str]) -> IdMapping:
-    """The user is root there, and has the subordinate ids from 1 on."""
-    owners = (_name(uid, environ), str(uid))
-    uids, gids = (_ranges(path, owners) for path in ("/etc/subuid", "/etc/subgid"))
+def owners(uid: int, environ: MutableMapping[str, str]) -> tuple[str, str]:
+    """By which words /etc/subuid and /etc/subgid may know a user."""
+    return _name(uid, environ), str(uid)
+
+
+def maps(uid: int, gid: int, environ: MutableMapping[str, str]) -> IdMapping:
+    """The user is root there, and has the subordinate ids from 1 on: none, unless of both kinds. Raises UsageError."""
+    uids, gids = (_ranges(path, owners(uid, environ)) for path in ("/etc/subuid", "/etc/subgid"))
     if not uids or not gids:
-        print(f"Warning: {_SINGLE}", file=sys.stderr)
         uids = gids = ()
     for path, own, parts in (("/etc/subuid", uid, uids), ("/etc/subgid", gid, gids)):
         for part in parts:

@@ -222,7 +222,19 @@ def _run_helper(name: str, pid: int, parts: tuple[IdMap, ...]) -> None:
             f"exit status {result.code}",
             hint=f"chmod u+s {program}, or install the package uidmap anew",
         )
-    raise ExternalFailure(f'cannot set up namespace using "{program}": {said or f"exit status {result.code}"}')
+    raise ExternalFailure(
+        f'cannot set up namespace using "{program}": {said or f"exit status {result.code}"}', hint=_why_plain(program)
+    )
+
+
+def _why_plain(program: str) -> str:
+    """Why a program that should has no privilege; empty where nothing is known."""
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        return f"{program} is on a file system that is mounted nosuid"
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        if "\nNoNewPrivs:\t1" in file.read():
+            return "this process may gain no privileges: run Sonata without no_new_privs (NoNewPrivileges=)"
+    return ""
 
 
 def _has_capabilities(program: str) -> bool:

@@ -7,18 +7,27 @@ from sonata_core.lite import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sonata.cli.call import Call
+    from sonata.cli import call as calls
     from sonata.cli.pflag import Parsed
     from sonata.engine.system.doctor.finding import Finding
 
 COLUMNS = (("Severity", "SEVERITY"), ("ID", "ID"), ("What", "WHAT"), ("Evidence", "EVIDENCE"), ("Mend", "MEND"))
 
 
-def command(parsed: Parsed, call: Call) -> int:
+def command(parsed: Parsed, call: calls.Call) -> int:
     """Print each finding: what, evidence, and the command that mends it. 1 where containers cannot run at all."""
+    import os
+
+    from sonata.cli.call import Call
+    from sonata.engine.system.doctor import ordinary
     from sonata.engine.system.doctor.examine import can_run, examine
 
-    findings = examine(lambda: call.engine)
+    outside = Call(call.path, call.words, call.globals)
+    try:
+        before, inside = ordinary.examine(os.environ, lambda: outside.engine.config)
+    finally:
+        outside.close()
+    findings = examine(lambda: call.engine, before, inside=inside)
     form = parsed.get("format")
     if form:
         _formatted(findings, form)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _PERMISSIVE = """'{"default": [{"type": "insecureAcceptAnything"}]}'"""
 
+_OVERFLOW = 65534
+"""Whom the kernel shows for ids that a user namespace has not."""
+
 
 def unreadable(failure: SonataError) -> Finding:
     """containers.conf or storage.conf cannot be read: nothing else can be said."""
@@ -117,13 +120,20 @@ def check_folders(engine: Engine) -> Iterator[Finding]:
             )
 
 
+def _nobody() -> tuple[int, ...]:
+    """In a user namespace root's files, among others, seem to belong to this user."""
+    from sonata.host.facts import id_mapping
+
+    return () if id_mapping() is None else (_OVERFLOW,)
+
+
 def open_to_others(path: str) -> str:
     """Who else may write to a folder; empty where nobody may, or there is none."""
     try:
         seen = os.stat(path)
     except OSError:
         return ""
-    if seen.st_uid not in (0, os.geteuid()):
+    if seen.st_uid not in (0, os.geteuid(), *_nobody()):
         return f"{path} belongs to user {seen.st_uid}"
     if seen.st_mode & stat.S_IWOTH or (seen.st_mode & stat.S_IWGRP and seen.st_gid != 0):
         return f"{path} has mode {stat.S_IMODE(seen.st_mode):o}"

@@ -30,17 +30,18 @@ if TYPE_CHECKING:
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
-def examine(open_engine: Callable[[], Engine]) -> list[Finding]:
+def examine(open_engine: Callable[[], Engine], before: list[Finding], *, inside: bool) -> list[Finding]:
     """Everything that is found, errors first. The host is left as it was.
 
-    `open_engine` reads the configuration: where that fails, the host itself is still looked at.
+    `open_engine` reads the configuration: where that fails, the host itself is still looked at. `before` is what
+    was found of an ordinary user already; not `inside`: he has no namespaces to look from.
     """
     try:
         engine = open_engine()
     except SonataError as failure:
-        found = [configuration.unreadable(failure), *_host(probe())]
+        found = [*before, configuration.unreadable(failure), *_host(probe())]
     else:
-        found = [*_host(engine.facts), *_engine(engine)]
+        found = [*before, *_host(engine.facts), *_engine(engine, inside=inside)]
     return sorted(_once(found), key=lambda one: _ORDER[one.severity])
 
 
@@ -67,8 +68,9 @@ def _host(facts: HostFacts) -> Iterator[Finding]:
     yield from privileges.check_working_directory()
 
 
-def _engine(engine: Engine) -> Iterator[Finding]:
+def _engine(engine: Engine, *, inside: bool) -> Iterator[Finding]:
     """What the configuration names."""
+    outside: tuple[Callable[[Engine], Iterator[Finding]], ...] = (_places, _programs, _network, _configuration)
     steps: tuple[Callable[[Engine], Iterator[Finding]], ...] = (
         _kernel,
         _places,
@@ -80,11 +82,14 @@ def _engine(engine: Engine) -> Iterator[Finding]:
         backends.check,
         kept.check,
     )
-    for step in steps:
+    for step in steps if inside else outside:
         try:
             yield from step(engine)
         except SonataError as failure:
             yield error("examination", "an examination was cut short", failure.message, failure.hint or "sonata info")
+        except OSError as failure:  # a full disk, for one: what is wrong with it is found by another step
+            told = f"{failure.filename}: {failure.strerror}"
+            yield error("examination", "an examination was cut short", told, "mend what else is found")
 
 
 def _kernel(engine: Engine) -> Iterator[Finding]:
@@ -102,16 +107,14 @@ def _places(engine: Engine) -> Iterator[Finding]:
     yield from places.check_run(places.probe(storage.run_root))
     variable = engine.config.environment.get("TMPDIR")
     yield from places.check_temporary(places.probe(engine.config.paths.tmp_dir), variable)
-    if not graph.refusal and not engine.facts.rootless:
+    if not graph.refusal and (not engine.facts.rootless or engine.facts.id_mapping is not None):
         wanted = storage.driver == "overlay" or os.path.isdir(f"{storage.graph_root}/overlay-layers")
         trouble = kernel.overlay_trouble(engine.kernel, graph.existing)
         yield from kernel.check_overlay(graph.existing, trouble, wanted)
 
 
 def _identity(engine: Engine) -> Iterator[Finding]:
-    helpers = all(engine.find_program(name) for name in ("newuidmap", "newgidmap"))
-    subuid, subgid = kernel.read("/etc/subuid"), kernel.read("/etc/subgid")
-    yield from privileges.check_identifiers(engine.facts, subuid, subgid, helpers)
+    yield from privileges.check_identifiers(kernel.read("/etc/subuid"), kernel.read("/etc/subgid"))
     yield from privileges.check_modules(engine.facts, engine.find_program("apparmor_parser"))
 
 
@@ -144,6 +147,8 @@ def _network(engine: Engine) -> Iterator[Finding]:
     start = kernel.read("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     yield from network.check_port_start(start, engine.facts.rootless)
     settings = engine.config.network
+    if engine.facts.rootless:  # whose bridges are in a network namespace of their own
+        return
     routes = kernel.read("/proc/net/route") or ""
     yield from network.check_subnet(settings.default_subnet, f"{settings.default_network}0", routes)
 

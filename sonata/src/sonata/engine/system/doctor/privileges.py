@@ -83,8 +83,8 @@ def check_limits(facts: HostFacts) -> Iterator[Finding]:
         )
 
 
-def check_identifiers(facts: HostFacts, subuid: str | None, subgid: str | None, helpers: bool) -> Iterator[Finding]:
-    """The maps for user namespaces. `helpers`: newuidmap and newgidmap are installed."""
+def check_identifiers(subuid: str | None, subgid: str | None) -> Iterator[Finding]:
+    """The files with maps for user namespaces."""
     for path, text in (("/etc/subuid", subuid), ("/etc/subgid", subgid)):
         for number, line in enumerate((text or "").splitlines(), 1):
             fields = line.split("#")[0].strip().split(":")
@@ -97,19 +97,6 @@ def check_identifiers(facts: HostFacts, subuid: str | None, subgid: str | None, 
                     f"{path}:{number}: {line}",
                     f"sed -i {number}d {path}",
                 )
-    if not facts.rootless:
-        return
-    if not subuid or not subgid:
-        yield warning(
-            "subid-absent",
-            "no range of ids: a container has one user only",
-            "/etc/subuid or /etc/subgid is empty",
-            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER",
-        )
-    if not helpers:
-        yield warning(
-            "newuidmap", "newuidmap is missing: a container has one user only", "not in PATH", "apt-get install uidmap"
-        )
 
 
 def check_modules(facts: HostFacts, parser: str | None) -> Iterator[Finding]:

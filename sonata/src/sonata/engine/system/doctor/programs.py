@@ -38,7 +38,7 @@ PROGRAMS = (
     Program(name="slirp4netns", package="slirp4netns", feature="--network slirp4netns cannot be used", severity="note"),
     Program(name="catatonit", package="catatonit", feature="--init and pods cannot be used", severity="note"),
     Program(name="gpg", package="gpg", feature="signatures of images cannot be made or checked", severity="note"),
-    Program(name="newuidmap", package="uidmap", feature="ids cannot be mapped", option="", rootless=True),
+    Program(name="pasta", package="passt", feature="--network pasta cannot be used", rootless=True),
 )
 
 
