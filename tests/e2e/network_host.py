@@ -54,6 +54,7 @@ class NetworkHost(PrivateHost):
 
     helpers = ""
     conf = "/dev/null"
+    firewall = ""
 
     def __init__(self, base: str) -> None:
         super().__init__(base)
@@ -63,6 +64,8 @@ class NetworkHost(PrivateHost):
         found = super().argv("--network-config-dir", CONFIG, *words)
         at = found.index("--") + 1
         settings = [f"CONTAINERS_CONF={self.conf}"]
+        if self.firewall:
+            settings.append(f"NETAVARK_FW={self.firewall}")
         if self.helpers:
             settings.append(f"CONTAINERS_HELPER_BINARY_DIR={self.helpers}")
         return [*found[:at], "env", *settings, *found[at:]]

@@ -127,3 +127,16 @@ def test_what_the_kernel_lacks_is_the_helpers_word(host: NetworkHost) -> None:
     assert (done.code, done.err.startswith("Error: netavark: ")) == (126, True)
     done = host("run", "--rm", "--network", "ip", "--rootfs", host.rootfs, "true")
     assert done.code == 0 or done.err.startswith("Error: netavark: ")
+
+
+def test_the_environment_chooses_the_firewall(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    conf = host.conf
+    try:
+        for driver, found in (("nftables", True), ("none", False)):
+            host.conf, host.firewall = "/dev/null", driver
+            host.sleeper("c", "--network", "one")
+            assert ("10.71.0.0" in "\n".join(host.lines("nft", "list", "table", "inet", "netavark"))) is found
+            host.ok("rm", "-f", "-t0", "c")
+    finally:
+        host.conf, host.firewall = conf, ""

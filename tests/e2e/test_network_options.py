@@ -254,3 +254,22 @@ def test_podman_and_sonata_see_each_others_networks(host: NetworkHost) -> None:
         assert "does not define a network" in host("network", "create", "--from", "/etc/passwd").err
     finally:
         Path(f"/proc/{host.pid}/root/run/kept.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("driver", ["nftables", "magic"])
+def test_a_firewall_that_the_helper_does_not_have_is_refused(host: NetworkHost, driver: str) -> None:
+    version = json.loads("".join(host.lines("/usr/lib/podman/netavark", "version")))["version"]
+    if driver == "nftables" and version != "1.4.0":
+        pytest.skip("netavark here is not the release 1.4")
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    try:
+        host.firewall = driver
+        done = host("run", "--rm", "--network", "one", "--rootfs", host.rootfs, "true")
+    finally:
+        host.firewall = ""
+    assert done.code == 126, done
+    if driver == "nftables":
+        assert "firewall driver nftables: netavark 1.4.0 (/usr/lib/podman/netavark) does not have it" in done.err
+        assert "1.10 and later do" in done.err
+    assert driver in done.err
+    assert not any("10.71.0.0" in line for line in host.lines("iptables-save"))

@@ -17,6 +17,7 @@ PAGES = [
     "docs/copying.md",
     "docs/trust.md",
     "docs/cni.md",
+    "docs/networks.md",
 ]
 
 

@@ -170,6 +170,8 @@ def _apply_environment(tables: dict[str, dict[str, Any]], environ: Mapping[str, 
     engine, storage = tables["engine"], tables["storage"]
     if folder := environ.get("CONTAINERS_HELPER_BINARY_DIR"):
         engine["helper_binaries_dir"] = (folder, *engine["helper_binaries_dir"])
+    if (firewall := environ.get("NETAVARK_FW")) and not tables["network"]["firewall_driver"]:
+        tables["network"]["firewall_driver"] = firewall
     if folder := environ.get("TMPDIR"):
         engine["image_copy_tmp_dir"] = folder
     if driver := environ.get("STORAGE_DRIVER"):

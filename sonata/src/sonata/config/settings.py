@@ -475,6 +475,7 @@ ENVIRONMENT = (
     ("CONTAINERS_STORAGE_CONF", "Path of storage.conf; drop-in files are then not read."),
     ("CONTAINERS_STORAGE_CONF_OVERRIDE", "A storage.conf that is read last."),
     ("DOCKER_CONFIG", "Folder of Docker's config.json, where credentials are looked for."),
+    ("NETAVARK_FW", "Firewall driver, where containers.conf names none."),
     ("PODMAN_USERNS", "User namespace mode, as containers.userns."),
     ("REGISTRY_AUTH_FILE", "File of credentials; no other is then read."),
     ("STORAGE_DRIVER", "Storage driver, as storage.driver."),

@@ -17,7 +17,10 @@ def make_private(path: str) -> None:
         return
     except FileNotFoundError:
         above = os.path.dirname(path.rstrip("/"))
-        if not above or os.path.isdir(above):
+        if not above:
             raise
-        make_private(above)
-        make_private(path)
+        make_private(above)  # somebody else may have made it by now, and the one below it too
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            return

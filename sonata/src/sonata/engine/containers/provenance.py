@@ -44,6 +44,7 @@ _VARIABLES = {
     "containers.userns": "PODMAN_USERNS",
     "engine.helper_binaries_dir": "CONTAINERS_HELPER_BINARY_DIR",
     "engine.image_copy_tmp_dir": "TMPDIR",
+    "network.firewall_driver": "NETAVARK_FW",
     "storage.driver": "STORAGE_DRIVER",
     "storage.options": "STORAGE_OPTS",
 }
