@@ -1,6 +1,6 @@
 """Drivers in netavark's own plugin protocol: a small one, with the installed netavark and a newer.
 
-`SONATA_NETAVARK_NEWER` is the command of a netavark of 1.6 or later, such as `/usr/lib/podman/netavark`.
+`SONATA_NEWER_HELPERS` is a folder with a program netavark of 1.6 or later.
 """
 
 import json
@@ -18,10 +18,10 @@ from netlab import Container, Recorder, eventually, host_links, on, own_host, pl
 
 from sonata_core.errors import AlreadyExists, CommandFailed, Unsupported, UsageError
 from sonata_core.models.net import NetworkDefinition, NetworkWish, Subnet
-from sonata_net_netavark import third_party
+from sonata_net_netavark import program, third_party
 from sonata_net_netavark.plugin import NetavarkNet
 
-NEWER = os.environ.get("SONATA_NETAVARK_NEWER", "")
+NEWER = os.environ.get("SONATA_NEWER_HELPERS", "")
 DRIVER = Path(__file__).with_name("pair_driver.py")
 WISH = NetworkWish(name="mine", id="7" * 64, created="2026-01-01T00:00:00Z", driver="pair")
 
@@ -31,7 +31,7 @@ class Newer(Recorder):
 
     def run(self, command):  # type: ignore[no-untyped-def]
         if command.argv[0].endswith("/netavark"):
-            command = command.replace(argv=(*NEWER.split(), *command.argv[1:]))
+            command = command.replace(argv=(f"{NEWER}/netavark", *command.argv[1:]))
         return super().run(command)
 
 
@@ -39,9 +39,9 @@ class Newer(Recorder):
 def folder(tmp_path: Path) -> str:
     made = tmp_path / "drivers"
     made.mkdir()
-    program = made / "pair"
-    program.write_text(f"#!{sys.executable}\n{DRIVER.read_text()}")
-    program.chmod(0o755)
+    driver = made / "pair"
+    driver.write_text(f"#!{sys.executable}\n{DRIVER.read_text()}")
+    driver.chmod(0o755)
     (made / "notes.txt").write_text("no program")
     return str(made)
 
@@ -52,7 +52,7 @@ def definition(folder: str, tmp_path: Path, wish: NetworkWish = WISH) -> Network
 
 
 def test_drivers_are_programs_in_the_folders(folder: str) -> None:
-    assert third_party.drivers(("/nowhere", folder)) == ("pair",)
+    assert program.drivers(("/nowhere", folder)) == ("pair",)
     assert third_party.find(("/nowhere", folder), "pair") == f"{folder}/pair"
 
 
@@ -133,8 +133,9 @@ def newer(tmp_path: Path, folder: str) -> Iterator[NetavarkNet]:
 
 
 @pytest.mark.needs_root
-@pytest.mark.skipif(not NEWER, reason="SONATA_NETAVARK_NEWER names no newer netavark")
+@pytest.mark.skipif(not NEWER, reason="needs SONATA_NEWER_HELPERS")
 def test_a_container_on_a_third_partys_network(newer: NetavarkNet, folder: str) -> None:
+    assert newer.net_facts().drivers == ("bridge", "macvlan", "ipvlan", "pair")
     net = newer.net_plan(WISH, ())
     assert net.subnets == (Subnet(subnet="10.214.0.0/24", gateway="10.214.0.1"),)
     container = Container("a")

@@ -87,7 +87,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
             modes=("bridge",),
             version=helper.text,
             program=self._path,
-            drivers=("bridge", "macvlan", "ipvlan") if helper.version >= (1, 5, 0) else ("bridge", "macvlan"),
+            drivers=self._drivers(helper),
             protocols=("tcp", "udp", "sctp"),
             dns=self._context.find_program("aardvark-dns") is not None,
             ipv6=os.path.exists("/proc/sys/net/ipv6"),
@@ -253,6 +253,10 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
         path = third_party.find(self._plugin_dirs(), wish.driver)
         program.demand(helper, iter(((f"network driver {wish.driver}, which is a plugin", program.PLUGINS_SINCE),)))
         return third_party.plan(self._context, wish, existing, path)
+
+    def _drivers(self, helper: program.Netavark) -> tuple[str, ...]:
+        own = program.BUILT_IN if helper.version >= (1, 5, 0) else ("bridge", "macvlan")
+        return (*own, *program.drivers(self._plugin_dirs())) if helper.version >= program.PLUGINS_SINCE else own
 
     def _plugin_dirs(self) -> tuple[str, ...]:
         return tuple(str(one) for one in self._context.config.get("plugin_dirs") or ())

@@ -1,6 +1,7 @@
 """The netavark program: which one, what it can do, and how it is called."""
 
 import os
+import stat
 
 from sonata_core.errors import CommandFailed, HostLacks, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from sonata_core.sdk.json_command import ask_json, tail
 from sonata_core.sdk.program_facts import program_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sonata_core.context import PluginContext
     from sonata_core.models.net import NetnsRef, NetworkDefinition
@@ -89,6 +90,27 @@ def network_features(network: "NetworkDefinition") -> "Iterator[tuple[str, Versi
         yield "network option isolate=strict", (1, 7, 0)
     if network.options.get("mode") == "unmanaged" and network.driver == "bridge":
         yield "network option mode=unmanaged", (1, 14, 0)
+
+
+def drivers(dirs: "Iterable[str]") -> "tuple[str, ...]":
+    """Third parties' drivers: the programs of the folders, in their order, each once."""
+    found: "dict[str, None]" = {}
+    for folder in dirs:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        found.update((name, None) for name in names if name not in BUILT_IN and is_program(f"{folder}/{name}"))
+    return tuple(found)
+
+
+def is_program(path: str) -> bool:
+    """Whether there is a program that not everybody may write."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o111) and not status.st_mode & stat.S_IWOTH
 
 
 _OPTIONS: "tuple[tuple[str, Version], ...]" = (

@@ -7,9 +7,6 @@ Source: netavark's `plugin-API.md`; containers/common `libnetwork/netavark/confi
 
 from __future__ import annotations
 
-import os
-import stat
-
 from sonata_core.errors import CommandFailed, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.net import NetworkDefinition, Route, Subnet
@@ -18,7 +15,7 @@ from sonata_core.sdk.json_command import ask_json
 from sonata_core.sdk.subnets import Subnets, to_address, to_network, with_gateway
 from sonata_net_netavark.document import network_entry
 from sonata_net_netavark.planning import settled_name
-from sonata_net_netavark.program import BUILT_IN
+from sonata_net_netavark.program import BUILT_IN, drivers, is_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,23 +27,11 @@ _NEVER = "0001-01-01T00:00:00Z"
 _TIMEOUT = 60.0
 
 
-def drivers(dirs: Iterable[str]) -> tuple[str, ...]:
-    """The drivers that the folders have, in their order, each once."""
-    found: dict[str, None] = {}
-    for folder in dirs:
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
-            continue
-        found.update((name, None) for name in names if name not in BUILT_IN and _is_program(f"{folder}/{name}"))
-    return tuple(found)
-
-
 def find(dirs: Iterable[str], driver: str) -> str:
     """The program of a driver. Raises UsageError; a name with a path in it is none."""
     if driver and "/" not in driver and driver not in (".", ".."):
         for folder in dirs:
-            if _is_program(f"{folder}/{driver}"):
+            if is_program(f"{folder}/{driver}"):
                 return f"{folder}/{driver}"
     known = (*BUILT_IN, *drivers(dirs))
     raise UsageError(f'failed to find driver or plugin "{driver}"', f"drivers are {', '.join(known)}")
@@ -171,11 +156,3 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
-
-
-def _is_program(path: str) -> bool:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o111) and not status.st_mode & stat.S_IWOTH
