@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from layer_corpus import cases, header, member, pax, tar_bytes
 
+from sonata.image import limits
 from sonata.image.layers import tarsplit
 from sonata.image.layers.apply import apply_layer
 from sonata.image.limits import Limits
@@ -316,6 +317,18 @@ def test_limits(tmp_path):
         unpack(data, tmp_path / "r", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(size=4000))
     with pytest.raises(Damaged, match="more than 1 files"):
         unpack(data, tmp_path / "r2", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(entries=1))
+
+
+def test_the_bound_of_the_ratio(tmp_path, monkeypatch):
+    assert Limits(ratio=10).of_blob(1000).size == limits.EASY
+    assert Limits(ratio=10).of_blob(1 << 30).size == 10 << 30
+    assert Limits(ratio=10, size=5).of_blob(1 << 30).size == 5
+    assert Limits(ratio=10).of_blob(-1).size is Limits().of_blob(1000).size is None
+    monkeypatch.setattr(limits, "EASY", 20_000)
+    data = tar_bytes(member("a", data=b"x" * 50_000))
+    unpack(data, tmp_path / "r", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(ratio=30).of_blob(2_000))
+    with pytest.raises(Damaged, match="more than the 40000 bytes"):
+        unpack(data, tmp_path / "r2", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(ratio=20).of_blob(2_000))
 
 
 def test_a_failing_stream_is_passed_on(tmp_path):

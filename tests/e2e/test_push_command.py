@@ -162,3 +162,27 @@ def test_a_registry_with_tls_and_a_password(store: PlainStore, tmp_path: Path) -
         store.out("login", f"--authfile={tmp_path}/auth.json", known, "-u", "user", "-p", "secret", registry.host)
         store.out(*at, known, f"--authfile={tmp_path}/auth.json")
         store.out(*at, PLAIN, f"--authfile={tmp_path}/auth.json")
+
+
+@pytest.mark.parametrize("status", [400, 415])
+def test_a_registry_that_takes_one_form_only(
+    store: PlainStore, registry: FakeRegistry, tmp_path: Path, status: int
+) -> None:
+    registry.trouble.manifest_refusal = status
+    store.out("push", "-q", IMAGE, f"oci:{tmp_path}/layout:x")
+    ours = store.out("pull", "-q", f"oci:{tmp_path}/layout:x")
+    at = f"{registry.host}/old"
+    for taken, image, place in (
+        (DOCKER, ours, f"oci:{tmp_path}/layout:x"),
+        (OCI, IMAGE, f"containers-storage:{IMAGE}"),
+    ):
+        registry.trouble.manifest_kinds = (taken,)
+        store.out("push", "-q", PLAIN, image, f"{at}:1")
+        store.out("image", "copy", "-q", "--dest-tls-verify=false", place, f"docker://{at}:2")
+        for tag in ("1", "2"):
+            kind, content = registry.manifests["old"].pop(tag)
+            assert kind == json.loads(content)["mediaType"] == taken
+    registry.trouble.manifest_kinds = (DOCKER,)
+    for words in (("--format=oci",), ("--compression-format=zstd",)):
+        assert "manifest invalid" in store.refused("push", "-q", PLAIN, "--retry=0", *words, ours, f"{at}:1")
+    assert "1" not in registry.manifests["old"]

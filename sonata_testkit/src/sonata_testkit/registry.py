@@ -85,6 +85,10 @@ class Trouble:
         """The Content-Type of manifests, in place of the true one."""
         self.manifest_bytes = b""
         """The bytes of every manifest, in place of the true ones."""
+        self.manifest_kinds: tuple[str, ...] = ()
+        """Manifests of other types than these are refused; empty for none."""
+        self.manifest_refusal = 400
+        """The status that such a refusal has."""
         self.tag_loop = False
         """The list of tags has a next page, always."""
         self.slow = 0.0
@@ -396,6 +400,9 @@ class _Handler(BaseHTTPRequestHandler):
         registry = self.registry
         if self.command == "PUT":
             content = self._body()
+            known = registry.trouble.manifest_kinds
+            if known and self.headers["Content-Type"] not in known:
+                return self._refuse(registry.trouble.manifest_refusal, "MANIFEST_INVALID", "manifest invalid")
             registry.add_manifest(
                 repository, "" if ":" in reference else reference, self.headers["Content-Type"], content
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import Denied, Unsupported
+from sonata_core.errors import Denied, RegistryFailure, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.media import ACCEPTED, OCI_MANIFEST
 from sonata_core.naming import check_digest
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sonata_transport_registry.client import Client
 
 _MOUNT_FROM = "containerd.io/distribution.source."
+_REJECTIONS = frozenset(("MANIFEST_INVALID", "TAG_INVALID", "UNSUPPORTED"))
 
 
 class RegistrySink:
@@ -84,7 +85,14 @@ class RegistrySink:
         what = f"writing manifest {under} to {client.name.repository}"
         target = f"{client.base}/manifests/{under}"
         place = (client.origin(), target)
-        answer = send(client, "PUT", place, what, welcome=(201, 202), headers=headers, body=manifest.content)
+        try:
+            answer = send(client, "PUT", place, what, welcome=(201, 202), headers=headers, body=manifest.content)
+        except RegistryFailure as error:
+            # As containers/image has it: a registry that knows one form of manifests says so of the other in many ways.
+            codes = error.details.get("codes")
+            known = isinstance(codes, tuple) and bool(_REJECTIONS.intersection(codes))
+            error.details["manifest_rejected"] = known or error.details.get("status") == 415
+            raise
         if b'"subject"' in manifest.content and not answer.headers.get("OCI-Subject"):
             from sonata_transport_registry.referrers import note_subject
 

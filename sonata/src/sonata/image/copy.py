@@ -1,6 +1,6 @@
 """An image from one place to another without the store: bits are kept wherever nothing must change."""
 
-from sonata.image.convert import write_index
+from sonata.image.convert import is_rejection, write_index
 from sonata.image.copy_one import One
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
@@ -105,6 +105,7 @@ class _Copy:
         self._source = source
         self._sink = sink
         self._options = options
+        self._progress = progress
         self._one = One(source, sink, options, progress)
 
     def run(self) -> ManifestBytes:
@@ -120,8 +121,30 @@ class _Copy:
             manifest = self._one.copy(image)
             if isinstance(parse(image), LegacyManifest) and manifest is image:
                 return self._commit_legacy(manifest)
+            return self._commit(image, manifest)
         self._sink.commit(manifest)
         return manifest
+
+    def _commit(self, image: ManifestBytes, made: ManifestBytes) -> ManifestBytes:
+        """Where the destination does not take this form of manifest, the other one, unless this was asked for."""
+        from sonata_core.errors import RegistryFailure
+
+        try:
+            self._sink.commit(made)
+        except RegistryFailure as error:
+            options = self._options
+            if not is_rejection(error) or options.manifest_type or options.preserve_digests:
+                raise
+            other = DOCKER_MANIFEST if made.media_type == OCI_MANIFEST else OCI_MANIFEST
+            carrier = self._one.carrier
+            carrier.written.pop(made.digest, None)
+            again = options.replace(manifest_type=other, carrier=carrier)
+            try:
+                made = One(self._source, self._sink, again, self._progress).copy(image)
+            except Unsupported:
+                raise error from None
+            self._sink.commit(made)
+        return made
 
     def _commit_legacy(self, manifest: ManifestBytes) -> ManifestBytes:
         """Most registries take schema 1 no more: then what it converts to."""

@@ -1,15 +1,15 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
-from sonata.image.convert import convert, digest_of_blob, layer_type, wanted_type
+from sonata.image.convert import convert, digest_of_blob, is_rejection, layer_type, wanted_type
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Told, pack
 from sonata.image.transfer import Progress, Quiet
-from sonata_core.errors import Damaged, Unsupported
+from sonata_core.errors import Damaged, RegistryFailure, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ManifestBytes, TransportFacts
-from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from sonata.image.packing import Packed
+    from sonata.image.signatures.carrying import Carrier
 
 
 class StoredLayer(Record):
@@ -89,6 +90,46 @@ def put_image(
             f"the image's digest {image.manifest.digest} cannot be kept here: its layers are stored otherwise"
         )
     return manifest
+
+
+def push_signed(
+    image: StoredImage, sink: ImageSink, options: PushOptions, carrier: "Carrier", progress: Progress | None
+) -> ManifestBytes:
+    """As `push_image`, with signatures; where a registry refuses this form of manifest, in the other one.
+
+    A form that was asked for is not changed, as in containers/image. Raises what `put_image` and `carry` raise.
+    """
+    manifest = put_image(image, sink, options, progress)
+    carrier.carry(image.manifest, manifest)
+    try:
+        sink.commit(manifest)
+    except RegistryFailure as error:
+        other = _in_other_form(image, sink, options, manifest, progress) if is_rejection(error) else None
+        if other is None:
+            raise
+        carrier.written.pop(manifest.digest, None)
+        carrier.carry(image.manifest, other)
+        sink.commit(other)
+        return other
+    return manifest
+
+
+def _in_other_form(
+    image: StoredImage, sink: ImageSink, options: PushOptions, refused: ManifestBytes, progress: Progress | None = None
+) -> ManifestBytes | None:
+    """The manifest in the other form, Docker's or OCI's; None where it may not be, or knows no such layers."""
+    other = DOCKER_MANIFEST if refused.media_type == OCI_MANIFEST else OCI_MANIFEST
+    taken = options.facts.manifest_types
+    if options.manifest_type or options.preserve_digests or (taken and other not in taken):
+        return None
+    work = _Push(image, _as_manifest(image), sink, options, progress or Quiet(), other, options.compression)
+    document = parse(refused)
+    assert isinstance(document, Manifest)
+    try:
+        layers = [one.replace(media_type=layer_type(one.media_type, other)) for one in document.layers]
+        return work.manifest(layers)
+    except Unsupported:
+        return None
 
 
 def _as_manifest(image: StoredImage) -> Manifest:

@@ -11,7 +11,7 @@ from sonata.engine.images.push import PushChoices, settings_for, stored
 from sonata.engine.images.signing import carrier_of_stored, put_written
 from sonata.engine.images.trust import trust_for
 from sonata.image.platform import parse_platform
-from sonata.image.push import put_image
+from sonata.image.push import push_signed, put_image
 from sonata.image.transfer import PullOptions as TransferOptions
 from sonata.image.transfer import partial_folder, pull_image
 from sonata_core.errors import NotFound, Unsupported, UsageError
@@ -62,9 +62,7 @@ def _out_of(engine: Engine, source: str, destination: str, choices: CopyChoices,
             batch.commit()
         return manifest.digest
     with goal.slot.require(TransportWrite).transport_open_sink(reference=goal.reference, options=goal.options) as sink:
-        manifest = put_image(image, sink, options, progress)
-        carrier.carry(image.manifest, manifest)
-        sink.commit(manifest)
+        manifest = push_signed(image, sink, options, carrier, progress)
     put_written(engine, carrier, goal.reference, goal.options)
     return manifest.digest
 

@@ -9,7 +9,7 @@ from sonata.engine.images.pull import credentials_for, transport_options
 from sonata.engine.images.stored import stored_image
 from sonata.engine.images.trust import with_signature_places
 from sonata.image.layers.compress import Compression
-from sonata.image.push import PushOptions, put_image
+from sonata.image.push import PushOptions, push_signed
 from sonata.image.reference import transport_or_name
 from sonata.model.signing import Signing
 from sonata_core.errors import UsageError
@@ -157,9 +157,7 @@ def send(
     with mounting(
         engine, slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened), opened
     ) as sink:
-        manifest = put_image(source, sink, settings, progress)
-        carrier.carry(source.manifest, manifest)
-        sink.commit(manifest)
+        manifest = push_signed(source, sink, settings, carrier, progress)
     put_written(engine, carrier, reference, opened)
     return manifest.digest
 
