@@ -326,7 +326,7 @@ def test_the_bound_of_the_ratio(tmp_path, monkeypatch):
     assert Limits(ratio=10).of_blob(-1).size is Limits().of_blob(1000).size is None
     monkeypatch.setattr(limits, "EASY", 20_000)
     data = tar_bytes(member("a", data=b"x" * 50_000))
-    unpack(data, tmp_path / "r", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(ratio=30).of_blob(2_000))
+    unpack(data, tmp_path / "r", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(ratio=50).of_blob(2_000))
     with pytest.raises(Damaged, match="more than the 40000 bytes"):
         unpack(data, tmp_path / "r2", LayerFormat.OVERLAY_USER, rootless=True, limits=Limits(ratio=20).of_blob(2_000))
 
