@@ -361,6 +361,26 @@ def test_a_refused_list_of_that_name_is_not_replaced_by_a_guess(site: Site) -> N
         site.backend.net_attach(where.ref, where.request(attachment(network, 5)))
 
 
+def test_a_network_whose_list_is_spoilt_by_now_is_forgotten_all_the_same(site: Site) -> None:
+    network = NetworkDefinition(
+        name="kept", id="7" * 64, interface="cnit5", subnets=(SUBNET,), ipam_driver="host-local"
+    )
+    site.backend.net_keep(network)
+    (site.lists / "kept.conflist").write_text("{")
+    site.backend.net_forget(network)
+    assert list(site.lists.glob("kept*")) == []
+
+
+@pytest.mark.parametrize("interface", ["../../x", "", "..", "a b", "a" * 16])
+def test_an_interface_is_no_path(site: Site, interface: str) -> None:
+    network = site.put("told", site.say())
+    where = site.namespace()
+    with pytest.raises(UsageError, match="invalid: at most 15 characters"):
+        site.backend.net_attach(where.ref, where.request(attachment(network, 5, interface)))
+    assert site.verbs() == []
+    assert site.left() == []
+
+
 def test_plugins_that_are_missing_or_open_to_everybody(site: Site) -> None:
     network = site.put("none", {"type": "nosuch"})
     where = site.namespace()

@@ -88,7 +88,7 @@ class Attaching:
                 self._undo_one(each, quietly=quietly)
             except SonataError as error:
                 trouble = trouble or error
-        if trouble is not None:
+        if trouble is not None and not quietly:
             raise trouble
 
     def _undo_one(self, attachment: Attachment, *, quietly: bool) -> None:
@@ -159,6 +159,10 @@ def spot_of(netns: NetnsRef, request: AttachRequest, attachment: Attachment, dat
     ranges = [[{"subnet": one.subnet, "gateway": one.gateway}] for one in attachment.network.subnets if one.gateway]
     if ranges:
         capabilities["ipRanges"] = ranges
+    if not is_interface(attachment.interface):
+        raise UsageError(
+            f"network interface {attachment.interface!r} invalid: at most 15 characters, no '/' among them"
+        )
     for key, value in args:
         if set(";=") & set(value):
             raise UsageError(f"{key} {value!r} cannot be told to a CNI plugin: it has ';' or '='")
@@ -171,6 +175,11 @@ def spot_of(netns: NetnsRef, request: AttachRequest, attachment: Attachment, dat
         addresses=attachment.addresses,
         data=data,
     )
+
+
+def is_interface(name: str) -> bool:
+    """Whether a link, and a file of notes, can have that name."""
+    return 0 < len(name) <= 15 and name.isprintable() and name not in (".", "..") and not set(name) & set("/: ")
 
 
 def is_namespace(path: str) -> bool:

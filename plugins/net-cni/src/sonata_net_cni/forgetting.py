@@ -12,6 +12,8 @@ from sonata_net_cni.cache import unlink
 from sonata_net_cni.chain import Chain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sonata_core.context import PluginContext
     from sonata_core.models.net import NetworkDefinition
     from sonata_net_cni.conflist import ConfigList
@@ -54,12 +56,15 @@ def forget(context: PluginContext, note: str, what: tuple[NetworkDefinition, str
         _remove_bridge(context, network.interface)
 
 
-def collect(programs: Programs, network: ConfigList) -> bool:
-    """GC with nothing that is valid, for plugins that know it. False where they do not."""
+def collect(programs: Programs, find: Callable[[], ConfigList]) -> bool:
+    """GC with nothing that is valid, for plugins that know it. False where they do not.
+
+    A network is forgotten all the same where its list is refused by now, or its plugins are gone.
+    """
     try:
-        return Chain(programs, network).collect([])
+        return Chain(programs, find()).collect([])
     except SonataError:
-        return False  # a network whose plugins are gone is forgotten all the same
+        return False
 
 
 def _forget_addresses(folder: str) -> None:

@@ -123,8 +123,7 @@ class CniNet(NetHooks, NetManaged, NetLive, NetReload, NetKeeper):
         from sonata_net_cni import forgetting
 
         with self._lock():
-            network = self._find(definition)
-            if forgetting.collect(self._programs(None), network):
+            if forgetting.collect(self._programs(None), lambda: self._find(definition)):
                 self._context.log.debug("cni_gc", network=definition.name)
             forgetting.forget(self._context, self._kept(definition.name), (definition, self._data))
 
