@@ -217,6 +217,12 @@ def test_the_unit_starts_after_a_boot_what_is_to_run(world: LiveWorld) -> None:
     program, *words = shlex.split(the_unit()["Service"]["ExecStop"])
     world.ok(words[0], "-t0", *words[1:])
     assert running(world) == set()
+    # A shutdown is nobody's wish that a container stays stopped, and starts none either.
+    assert eventually(lambda: not waiting(world))
+    assert running(world) == set()
+    boot_again(world)
+    world.ok(*shlex.split(the_unit()["Service"]["ExecStart"])[1:])
+    assert running(world) == {"a", "u", "w"}
 
 
 def test_always_can_be_started_alone_after_a_boot(world: LiveWorld) -> None:

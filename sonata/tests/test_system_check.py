@@ -18,7 +18,7 @@ from sonata.engine.system.check import CheckRequest, check
 from sonata.host import cgroups, netns, process
 from sonata.host.linux import LinuxKernel
 from sonata.state import containers as rows
-from sonata.state import intents, leases, objects
+from sonata.state import intents, leases, objects, pods
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 GONE = "ab" * 32
@@ -213,3 +213,18 @@ def test_a_monitor_of_nothing_is_ended(store: Store) -> None:
     assert not cgroups.exists(f"/libpod_parent/libpod-{ident}")
     assert check(engine, CheckRequest(repair=True)).left == ()
     assert check(engine, CheckRequest()).left == ()
+
+
+def test_a_pod_without_its_infra_container_goes_by_force(store: Store) -> None:
+    made = store.run("pod", "create", "--name", "band", "--network", "none")
+    assert made.returncode == 0, made.stderr
+    engine = store.engine()
+    pod = pods.get(engine.database, made.stdout.strip())
+    assert "pod" not in kinds(check(engine, CheckRequest()).left)
+    rows.remove(engine.database, pod.infra, None)
+    found = check(engine, CheckRequest(repair=True))
+    (left,) = [one for one in found.left if one.kind == "pod"]
+    assert (left.subject, left.repair) == (pod.id, "")
+    forced = check(engine, CheckRequest(force=True))
+    assert "pod" in kinds(forced.mended), forced
+    assert pods.listed(engine.database) == []

@@ -18,9 +18,13 @@ def to_request(parsed: Parsed) -> StopRequest:
 
 
 def command(parsed: Parsed, call: Call) -> int:
-    """Stop containers; print them as they were named."""
+    """Stop containers; print them as they were named.
+
+    Who asks for those that are to start after a boot shuts the host down: they start again then.
+    """
     from sonata.engine.containers.select import each
-    from sonata.engine.containers.stop import stop
+    from sonata.engine.containers.stop import stop, stop_until_boot
 
     request, engine = to_request(parsed), call.engine
-    return outcome(*each(engine, request.select, lambda one: stop(engine, one, request.time), ignore=request.ignore))
+    act = stop_until_boot if any(one.startswith("should-start-on-boot=") for one in parsed["filter"]) else stop
+    return outcome(*each(engine, request.select, lambda one: act(engine, one, request.time), ignore=request.ignore))

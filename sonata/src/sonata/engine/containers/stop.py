@@ -40,6 +40,19 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
         settle(engine, row.config.id, "stop")
 
 
+def stop_until_boot(engine: Engine, container: str, timeout: int | None = None) -> None:
+    """As `stop`, for a shutdown: what the container's policy says of the next boot is as if nobody had stopped it."""
+    row = present.load(engine, container)
+    stop(engine, row.config.id, timeout)
+    with engine.locks.hold(row.config.id):
+        try:
+            state = rows.get(engine.database, row.config.id).state
+        except NotFound:
+            return
+        if state.phase == Phase.EXITED and not state.restart_at:
+            rows.put_state(engine.database, row.config.id, state.replace(stopped_by_user=row.state.stopped_by_user))
+
+
 def begin(engine: Engine, ident: str) -> ContainerRow | None:
     """Write down that the container is being stopped; its row, None where nothing of it runs any more.
 

@@ -14,7 +14,7 @@ from sonata.engine.system.contents import read_layers
 from sonata.engine.system.database import check_database
 from sonata.engine.system.recover import recover_one
 from sonata.state import containers as rows
-from sonata.state import intents
+from sonata.state import intents, pods
 from sonata.store.check import Finding
 from sonata_core.errors import Damaged, SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sonata.engine.engine import Engine
+    from sonata.model.pod import PodConfig
 
     Mend = Callable[[], object]
 
@@ -85,7 +86,8 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
     notes += store.notes
     if any(one.kind == "records" for one in left):
         return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
-    for finding, mend in (*_lost_containers(engine, force=request.force), *leftovers.find(engine)):
+    lost = (*_lost_containers(engine, force=request.force), *_lost_pods(engine, force=request.force))
+    for finding, mend in (*lost, *leftovers.find(engine)):
         settle(finding, mend)
     return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
 
@@ -98,6 +100,7 @@ def half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
         "init": "container that was being started",
         "remove": "container that was being removed",
         "volume": "volume that was being made or removed",
+        "pod": "pod that was being made or removed",
     }
     for intent in intents.pending(engine.database):
         held = engine.locks.try_hold(intent.id)
@@ -144,6 +147,33 @@ def _lost_containers(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend
         )
         found.append((finding, (partial(_remove, engine, ident)) if force else None))
     return found
+
+
+def _lost_pods(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend | None]]:
+    """Pods whose infra container is gone: nothing holds what their containers share, so none of them can start."""
+    found: list[tuple[Finding, Mend | None]] = []
+    there = set(rows.ids(engine.database))
+    for pod in pods.listed(engine.database):
+        if not pod.infra or pod.infra in there or intents.of(engine.database, pod.id):
+            continue
+        members = rows.of_pod(engine.database, pod.id)
+        finding = Finding(
+            kind="pod",
+            what="pod whose infra container is gone",
+            subject=pod.id,
+            evidence=f"its name is {pod.name}, it has {len(members)} containers, and none is {pod.infra}",
+            repair="remove it with its containers" if force else "",
+        )
+        found.append((finding, partial(_remove_pod, engine, pod) if force else None))
+    return found
+
+
+def _remove_pod(engine: Engine, pod: PodConfig) -> None:
+    from sonata.engine.pods.remove import remove
+
+    troubles = remove(engine, pod, force=True, timeout=0)
+    if troubles:
+        raise troubles[0]
 
 
 def _remove(engine: Engine, ident: str) -> None:
