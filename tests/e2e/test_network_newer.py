@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from network_host import NetworkHost
 from private_host import host_needs
+
+from sonata_testkit.containers import eventually
 
 HELPERS = os.environ.get("SONATA_NEWER_HELPERS", "")
 pytestmark = [*host_needs(), pytest.mark.skipif(not HELPERS, reason="needs SONATA_NEWER_HELPERS")]
@@ -140,3 +143,61 @@ def test_the_environment_chooses_the_firewall(host: NetworkHost) -> None:
             host.ok("rm", "-f", "-t0", "c")
     finally:
         host.conf, host.firewall = conf, ""
+
+
+UDHCPD = """start 198.51.100.100
+end 198.51.100.110
+interface served
+option subnet 255.255.255.0
+option router 198.51.100.2
+lease_file /run/leases
+pidfile /run/udhcpd.pid
+"""
+
+
+@pytest.fixture
+def dhcp(host: NetworkHost) -> Iterator[NetworkHost]:
+    """A server of addresses on the host's link, and netavark's proxy of its clients."""
+    Path(f"/proc/{host.pid}/root/run/udhcpd.conf").write_text(UDHCPD)
+    for words in (
+        "touch /run/leases",
+        "mkdir -p /run/podman",
+        "ip netns add server",
+        "ip link add served netns server type veth peer name serving",
+        "ip link set serving master lan0 up",
+        "ip -n server addr add 198.51.100.2/24 dev served",
+        "ip -n server link set served up",
+    ):
+        host.lines(*words.split())
+    for words in (
+        "ip netns exec server busybox udhcpd -f /run/udhcpd.conf",
+        f"{HELPERS}/netavark dhcp-proxy --dir /run/podman --uds /run/podman/nv-proxy.sock",
+    ):
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.Popen(host.inside("setsid", "--fork", *words.split()), **quiet).wait(30)
+    assert eventually(lambda: "nv-proxy.sock" in host.listed("/run/podman"))
+    assert eventually(lambda: "udhcpd.pid" in host.listed("/run"))
+    yield host
+    host("rm", "-fa", "-t0")
+    for number, line in host.proc().items():
+        if "udhcpd" in line or "dhcp-proxy" in line:
+            host.lines("kill", "-9", str(number))
+    host.lines("ip", "netns", "del", "server")
+    host.lines("ip", "link", "del", "serving")
+    host.lines("rm", "-rf", "/run/podman/nv-proxy.sock", "/run/udhcpd.pid")
+
+
+def test_addresses_by_dhcp(dhcp: NetworkHost) -> None:
+    dhcp.ok("network", "create", "-d", "macvlan", "-o", "parent=lan0", "mac")
+    dhcp.sleeper("c", "--network", "mac")
+    (address,) = dhcp.addresses("c")
+    assert address.startswith("198.51.100.1")
+    assert address.endswith("/24")
+    (default,) = json.loads(dhcp.within("c", "ip", "-j", "route", "show", "default"))
+    assert default["gateway"] == "198.51.100.2"
+    shown = json.loads(dhcp.ok("inspect", "-f", "{{json .NetworkSettings.Networks}}", "c"))["mac"]
+    assert f"{shown['IPAddress']}/{shown['IPPrefixLen']}" == address
+    words = ("-o", "mode=unmanaged", "--ipam-driver", "dhcp", "--interface-name", "lan0")
+    dhcp.ok("network", "create", *words, "lan")
+    dhcp.sleeper("d", "--network", "lan")
+    assert dhcp.addresses("d")[0].startswith("198.51.100.1")
