@@ -91,6 +91,12 @@ def test_static_routes_and_no_default_route(host: NetworkHost) -> None:
     assert (found["10.21.0.0/24"]["gateway"], found["10.21.0.0/24"]["metric"]) == ("10.71.0.9", 100)
 
 
+def test_the_outer_end_has_a_name(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.sleeper("c", "--network", "one:host_interface_name=outer0")
+    assert "outer0" in host.links_of_host()
+
+
 def test_strict_isolation(host: NetworkHost) -> None:
     host.ok("network", "create", "--subnet", "10.71.0.0/24", "-o", "isolate=strict", "strict")
     host.ok("network", "create", "--subnet", "10.72.0.0/24", "open")

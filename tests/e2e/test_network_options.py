@@ -179,6 +179,8 @@ LACKING = (
     (("-o", "isolate=strict"), "network option isolate=strict", "1.7"),
     (("-d", "macvlan", "-o", "bclim=5", "--subnet", "198.51.100.0/24"), "network option bclim", "1.7"),
     (("-o", "vrf=blue"), "network option vrf", "1.8"),
+    (("-o", "vlan=5"), "network option vlan", "1.14"),
+    (("--ipam-driver", "dhcp"), "addresses by DHCP on a bridge", "1.14"),
     (("-o", "mode=unmanaged", "--interface-name", "lan0"), "network option mode=unmanaged", "1.14"),
 )
 
@@ -254,6 +256,21 @@ def test_podman_and_sonata_see_each_others_networks(host: NetworkHost) -> None:
         assert "does not define a network" in host("network", "create", "--from", "/etc/passwd").err
     finally:
         Path(f"/proc/{host.pid}/root/run/kept.json").unlink(missing_ok=True)
+
+
+def test_options_of_an_interface(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.sleeper("c", "--network", "one:ip=10.71.0.9,interface_name=data0,mac=02:11:22:33:44:77,alias=db")
+    assert host.addresses("c", "data0") == ["10.71.0.9/24"]
+    assert host.resolve("c", "db", "10.71.0.1") == ["10.71.0.9"]
+    odd = host("run", "--rm", "--network", "one:colour=red", "--rootfs", host.rootfs, "true")
+    assert (odd.code, odd.err.splitlines()[0]) == (
+        126,
+        "Error: unsupported option colour for an interface on network one",
+    )
+    late = host("run", "--rm", "--network", "one:host_interface_name=outer0", "--rootfs", host.rootfs, "true")
+    assert late.code == 126
+    assert "network option host_interface_name: netavark 1.4.0" in late.err
 
 
 @pytest.mark.parametrize("driver", ["nftables", "magic"])

@@ -51,6 +51,8 @@ def attachment_entry(request: AttachRequest, attachment: Attachment) -> "dict[st
     }
     if attachment.mac:
         entry["static_mac"] = attachment.mac
+    if attachment.options:
+        entry["options"] = dict(attachment.options)
     return entry
 
 

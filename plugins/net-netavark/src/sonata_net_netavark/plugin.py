@@ -224,6 +224,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
         helper = program.probe(self._context, self._path)
         for each in attachments:
             program.demand(helper, program.network_features(each.network))
+            program.demand(helper, program.interface_features(each))
         asked = document.options_document(request, attachments)
         caller = program.Caller(self._context, helper, self._folder())
         record = Memory(self._context.run, request.container, netns.path)

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from sonata_core.errors import CommandFailed, HostLacks, Unsupported
+from sonata_core.errors import CommandFailed, HostLacks, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import Command
 from sonata_core.record import Record
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import NetnsRef, NetworkDefinition
+    from sonata_core.models.net import Attachment, NetnsRef, NetworkDefinition
 
 Version = tuple[int, int, int]
 
@@ -79,7 +79,9 @@ def network_features(network: "NetworkDefinition") -> "Iterator[tuple[str, Versi
         return
     if network.driver == "ipvlan":
         yield "network driver ipvlan", (1, 5, 0)
-    if network.ipam_driver == "dhcp":
+    if network.ipam_driver == "dhcp" and network.driver == "bridge":
+        yield "addresses by DHCP on a bridge", (1, 14, 0)
+    elif network.ipam_driver == "dhcp":
         yield "addresses by DHCP", (1, 6, 0)
     if network.routes:
         yield "static routes", (1, 7, 0)
@@ -113,10 +115,24 @@ def is_program(path: str) -> bool:
     return stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o111) and not status.st_mode & stat.S_IWOTH
 
 
+def interface_features(attachment: "Attachment") -> "Iterator[tuple[str, Version]]":
+    """What an interface's own options need, with the release that brought it. Raises UsageError for others."""
+    if attachment.network.driver not in BUILT_IN:
+        return  # drivers of third parties know their own
+    for option in attachment.options:
+        if option != "host_interface_name" or attachment.network.driver != "bridge":
+            raise UsageError(
+                f"unsupported option {option} for an interface on network {attachment.network.name}",
+                "alias, host_interface_name, interface_name, ip, ip6 and mac are options of interfaces",
+            )
+        yield "network option host_interface_name", (1, 14, 0)
+
+
 _OPTIONS: "tuple[tuple[str, Version], ...]" = (
     ("no_default_route", (1, 7, 0)),
     ("bclim", (1, 7, 0)),
     ("vrf", (1, 8, 0)),
+    ("vlan", (1, 14, 0)),
 )
 
 

@@ -99,6 +99,7 @@ def _is_plain_bridge(attachment: Attachment) -> bool:
         and network.ipam_driver == "host-local"
         and not special
         and not attachment.mac
+        and not attachment.options
         and len(network.subnets) == len(attachment.addresses) == 1
         and ":" not in network.subnets[0].subnet
         and bool(network.subnets[0].gateway)

@@ -80,7 +80,8 @@ class NetworkWish(Record):
 class Attachment(Record):
     """One interface of a container: on which network, with which name and addresses.
 
-    `addresses` has one per subnet, in the subnets' order: the engine does the leasing.
+    `addresses` has one per subnet, in the subnets' order: the engine does the leasing. `options` are the driver's, for
+    this interface (`--network NAME:KEY=VALUE`): those that the backend does not know are refused.
     """
 
     network: NetworkDefinition
@@ -88,6 +89,7 @@ class Attachment(Record):
     addresses: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     mac: str = ""
+    options: Mapping[str, str] = {}
 
 
 class PortMapping(Record):

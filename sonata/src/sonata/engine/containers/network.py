@@ -107,6 +107,7 @@ def attachment(use: NetworkUse, number: int, definition: NetworkDefinition, addr
         addresses=addresses,
         aliases=use.aliases,
         mac=use.mac,
+        options=use.options,
     )
 
 

@@ -109,7 +109,12 @@ def _connect_now(
     with engine.database.transaction():
         addresses = network.lease_addresses(engine, config.id, definition, use.static_ips, others)
     attachment = Attachment(
-        network=definition, interface=use.interface, addresses=addresses, aliases=use.aliases, mac=use.mac
+        network=definition,
+        interface=use.interface,
+        addresses=addresses,
+        aliases=use.aliases,
+        mac=use.mac,
+        options=use.options,
     )
     try:
         added = hook.net_connect(netns=NetnsRef(path=row.state.netns), request=request, attachment=attachment)
