@@ -82,6 +82,9 @@ def test_names_are_served_between_containers_and_the_world_is_reached(host: Ordi
     host.ok("run", "-d", "--name", "peer", "--network", "blue", host.image, "sleep", "600")
     assert all(finds(host, "peer", name, "10.89.0.2") for name in ("web", "site"))
     assert reached(host, "web") == "the world"
+    host.ok("network", "reload", "web")
+    assert finds(host, "peer", "web", "10.89.0.2")
+    assert reached(host, "web") == "the world"
 
 
 def test_the_default_bridge_asks_the_hosts_servers(host: OrdinaryHost, world: None) -> None:

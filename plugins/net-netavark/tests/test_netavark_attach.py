@@ -489,3 +489,19 @@ def test_a_forgotten_network_leaves_no_bridge_and_no_chains(lab: Lab) -> None:
     lab.backend.net_forget(definition=net)
     assert not lab.own_rules()
     assert eventually(lambda: host_links() == {"lo"})
+
+
+def test_a_bridge_keeps_its_hardware_address(lab: Lab) -> None:
+    """Else containers that stay would send to an address that left, for half a minute."""
+    definition = network("kept", 1)
+    made = lab.container("a")
+    lab.backend.net_attach(netns=made.netns, request=made.request(on(definition, 2)))
+
+    def address() -> str:
+        return str(json.loads(tool("ip", "-j", "link", "show", definition.interface))[0]["address"])
+
+    before = address()
+    tool("ip", "link", "add", "low", "address", "02:00:00:00:00:00", "type", "veth", "peer", "name", "low2")
+    tool("ip", "link", "set", "low", "master", definition.interface)
+    assert address() == before
+    tool("ip", "link", "delete", "low")

@@ -12,7 +12,8 @@ from sonata_net_netavark import netlink
 if TYPE_CHECKING:
     from sonata_net_netavark.netlink import Channel
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_GETNSID = 16, 17, 18, 90
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, RTM_GETNSID = 16, 17, 18, 19, 90
+IFLA_ADDRESS = 1
 IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 3, 5, 10, 18
 IFLA_GROUP, IFLA_LINK_NETNSID, IFLA_TARGET_NETNSID = 27, 37, 46
 LOOPBACK = 1
@@ -42,6 +43,30 @@ def all_links(channel: Channel) -> tuple[Link, ...]:
     return tuple(
         _link(body) for kind, body in channel.dump(RTM_GETLINK, INFO.pack(0, 0, 0, 0, 0)) if kind == RTM_NEWLINK
     )
+
+
+def keep_addresses(names: list[str]) -> None:
+    """Have bridges keep their hardware address, whoever leaves them. One that is not there is none to keep.
+
+    Left alone a bridge has the lowest of its ports: when that one leaves, those who stay send to an address that
+    nobody has, until they ask again, half a minute later.
+    """
+    for name in names:
+        _keep_address(name)
+
+
+def _keep_address(name: str) -> None:
+    channel = netlink.Channel(netlink.NETLINK_ROUTE)
+    try:
+        answer = channel.ask(RTM_GETLINK, INFO.pack(0, 0, 0, 0, 0) + netlink.text(IFLA_IFNAME, name))
+        if answer is not None:
+            address = netlink.attributes(answer[1][INFO.size :])[IFLA_ADDRESS]
+            index = INFO.unpack_from(answer[1])[2]
+            channel.ask(RTM_SETLINK, INFO.pack(0, 0, index, 0, 0) + netlink.attribute(IFLA_ADDRESS, address))
+    except OSError:
+        return
+    finally:
+        channel.close()
 
 
 def namespace_id(channel: Channel, path: str) -> int:

@@ -13,7 +13,7 @@ from sonata_core.models.plugin import PluginInfo
 from sonata_core.sdk.locks import lock_file
 from sonata_core.sdk.spawn import enter_netns
 from sonata_core.sdk.syscalls import in_thread
-from sonata_net_netavark import document, program
+from sonata_net_netavark import document, links, program
 from sonata_net_netavark.memory import Memory
 
 if TYPE_CHECKING:
@@ -244,6 +244,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
                 self._netavark_teardown(netns, request, attachments)
             raise
         record.keep(asked, answer)
+        bridges = [each.network.interface for each in attachments if _is_own_bridge(each.network)]
+        within(request.outer, lambda: links.keep_addresses(bridges))
         return document.attach_result(answer, attachments)
 
     def _plan_third_party(
@@ -328,6 +330,10 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
             except ChildProcessError:
                 continue
         self._lingering = left
+
+
+def _is_own_bridge(network: NetworkDefinition) -> bool:
+    return network.driver == "bridge" and network.options.get("mode") != "unmanaged"
 
 
 def within(outer: NetnsRef | None, work: Callable[[], T]) -> T:
