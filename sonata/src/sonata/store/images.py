@@ -135,7 +135,7 @@ class Images:
                 if name in other.names:
                     raise AlreadyExists(
                         f'image name "{name}" is already associated with image "{other.id}": '
-                        "that name is already in use",
+                        "that name is already in use, or use --replace to instruct Sonata to do so.",
                         hint=f"`sonata image inspect {name}` shows what has it",
                     )
 
