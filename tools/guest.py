@@ -19,6 +19,7 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = (
     *("conmon", "crun", "runc", "netavark", "aardvark-dns", "slirp4netns", "catatonit", "iptables", "busybox-static"),
     *("python3.11-minimal", "libpython3.11-stdlib", "dash", "coreutils", "iproute2", "util-linux", "mount"),
+    "uidmap",
     "golang-github-containers-common",
 )
 """What the guest's root file system is made of, with all that these depend on."""
@@ -41,6 +42,10 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mkdir -p /dev/pts /dev/shm /dev/mqueue
+for n in 0:stdin 1:stdout 2:stderr; do /bin/busybox ln -s /proc/self/fd/${{n%:*}} /dev/${{n#*:}}; done
+/bin/busybox ln -s /proc/self/fd /dev/fd
+/bin/busybox chmod 1777 /tmp /dev/shm
+/bin/busybox chmod 755 /
 /bin/busybox mount -t devpts devpts /dev/pts
 /bin/busybox mount -t tmpfs tmpfs /dev/shm
 /bin/busybox mount -t tmpfs tmpfs /run
