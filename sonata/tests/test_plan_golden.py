@@ -40,7 +40,9 @@ IMAGE = ImageFacts(id="f" * 64, name="localhost/i:1", env=("PATH=/bin", "I=1"), 
 
 
 def spec_of(options: dict, facts: HostFacts) -> dict:
-    materials = Materials(id="0123456789ab" + "c" * 52, name="x", created="t", devices={"/dev/null": (NULL,)})
+    materials = Materials(
+        id="0123456789ab" + "c" * 52, name="x", created="t", devices={"/dev/null": (NULL,)}, cgroup_delegated="/mine"
+    )
     config = plan_container(RunRequest(image="i", **options), IMAGE, materials, facts, Defaults())
     user = users.resolve(config.process.user, b"root:x:0:0::/root:\n", b"root:x:0:\n", config.process.groups)
     files = RuntimeFiles(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).parent))
+from guest_answers import Answers, ask
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_root]
 
@@ -43,27 +41,9 @@ say doctor $sonata doctor
 
 
 @pytest.fixture(scope="session")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """What the guest said: exit code and text by name."""
-    missing = [name for name in ("qemu-system-x86_64", "cpio", "mke2fs") if not shutil.which(name, path=_PATH)]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}: apt-get install qemu-system-x86 cpio e2fsprogs")
-    import guest
-
-    image = tmp_path_factory.mktemp("guest") / "image.tar"
-    tool = Path(guest.__file__).with_name("make_image.py")
-    subprocess.run([sys.executable, str(tool), str(image), "localhost/web:guest"], check=True)
-    shutil.copy(image, guest.root_tree() / "image.tar")
-    _, told = guest.run(SCRIPT, timeout=420)
-    found: dict[str, tuple[int, str]] = {}
-    for part in told.split("@ ")[1:]:
-        name, _, rest = part.partition("\n")
-        text, _, code = rest.rpartition("= ")
-        found[name] = (int(code.split()[0]), text)
-    return found
-
-
-_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    return ask(SCRIPT, tmp_path_factory.mktemp("guest"))
 
 
 @pytest.mark.parametrize(
@@ -80,40 +60,40 @@ _PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
         ("exec", "0::/\n"),
     ],
 )
-def test_limits_are_what_the_kernel_enforces(answers, name: str, text: str) -> None:
+def test_limits_are_what_the_kernel_enforces(answers: Answers, name: str, text: str) -> None:
     assert answers[name] == (0, text)
 
 
-def test_shares_become_a_weight(answers) -> None:
+def test_shares_become_a_weight(answers: Answers) -> None:
     code, text = answers["shares"]
     assert code == 0
     assert 1 < int(text) < 100
 
 
-def test_the_hosts_groups_are_seen_only_when_asked_for(answers) -> None:
+def test_the_hosts_groups_are_seen_only_when_asked_for(answers: Answers) -> None:
     assert "libpod_parent/libpod-" in answers["shared"][1]
 
 
-def test_what_version_2_lacks_is_refused(answers) -> None:
+def test_what_version_2_lacks_is_refused(answers: Answers) -> None:
     code, text = answers["swappiness"]
     assert code != 0
     assert "swappiness" in text
 
 
-def test_a_web_server_is_reached_through_its_port(answers) -> None:
+def test_a_web_server_is_reached_through_its_port(answers: Answers) -> None:
     assert answers["runtime"][0] == 0
     assert "A page from a container." in answers["fetch"][1]
 
 
-def test_a_container_beyond_its_memory_is_killed(answers) -> None:
+def test_a_container_beyond_its_memory_is_killed(answers: Answers) -> None:
     assert answers["oom"][0] == 137
     assert answers["oom-killed"][1] == "137\n"
 
 
-def test_nothing_is_left(answers) -> None:
+def test_nothing_is_left(answers: Answers) -> None:
     assert answers["stop"][0] == 0
     assert answers["left"][1].split() == ["libpod-*", "0"]
 
 
-def test_doctor_finds_that_the_main_job_runs(answers) -> None:
+def test_doctor_finds_that_the_main_job_runs(answers: Answers) -> None:
     assert answers["doctor"][0] == 0, answers["doctor"][1]

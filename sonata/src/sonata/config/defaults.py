@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.config.values import EngineConfig
 from sonata.model.defaults import Defaults
 from sonata_core.record import fields_of
@@ -17,7 +19,7 @@ def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:
     values["init_path"] = config.paths.init_path
     values["seccomp_profile"] = config.paths.seccomp_profile
     values["netns"] = "" if config.containers.netns == "private" else config.containers.netns
-    values["cgroup_manager"] = config.engine.cgroup_manager or ("systemd" if systemd else "cgroupfs")
+    values["cgroup_manager"] = config.engine.cgroup_manager or ("systemd" if _manages(config, systemd) else "cgroupfs")
     values["default_network"] = config.network.default_network
     values["rootless_network"] = config.network.default_rootless_network_cmd
     chosen = (
@@ -27,3 +29,9 @@ def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:
     )
     values.update({name: value for name, value in chosen if value})
     return Defaults(**values)
+
+
+def _manages(config: EngineConfig, systemd: bool) -> bool:
+    """Whether systemd makes control groups for whoever asks: for an ordinary user the one of a session does."""
+    places = config.places
+    return systemd and (places.uid == 0 or os.path.exists(f"{places.runtime_dir}/systemd/private"))

@@ -64,6 +64,15 @@ def pause_file(places: Places) -> str:
     return f"{places.runtime_dir}/libpod/tmp/pause.pid"
 
 
+def delegated_group(engine: Engine) -> str:
+    """The control group that is the user's to divide; empty for root, and where there is none."""
+    if not engine.config.rootless or engine.facts.cgroup_version != 2:
+        return ""
+    from sonata.host import cgroups
+
+    return cgroups.delegated()
+
+
 def entered(environ: Mapping[str, str]) -> bool:
     """Whether this process is in an ordinary user's namespace."""
     return bool(environ.get("_CONTAINERS_USERNS_CONFIGURED"))

@@ -125,6 +125,23 @@ def of_process(pid: int | str = "self") -> dict[str, str]:
     return found
 
 
+def delegated(root: str = ROOT) -> str:
+    """Version 2: the uppermost group of this process that it may divide, handed over to its user; or "".
+
+    Its own processes lie in groups below it, or its controllers could not be handed on (cgroups(7), "no internal
+    processes"). systemd hands over user@UID.service, whoever writes a unit with Delegate=, and root by chown.
+    """
+    found, group = "", of_process().get("", "")
+    while group not in ("", "/"):
+        names = ("", "/cgroup.procs", "/cgroup.subtree_control")
+        if not all(os.access(f"{root}{group}{name}", os.W_OK) for name in names):
+            break
+        if _read(f"{root}{group}/cgroup.subtree_control") or not _read(f"{root}{group}/cgroup.procs"):
+            found = group
+        group = os.path.dirname(group)
+    return found
+
+
 def exists(group: str, root: str = ROOT) -> bool:
     """Is there such a group in any tree?"""
     return any(os.path.isdir(f"{tree}{group}") for tree in trees(root))

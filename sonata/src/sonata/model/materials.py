@@ -48,6 +48,8 @@ class Materials(Record):
     """For each name of such an option: how its lines in these files may begin."""
     user_namespace: IdMapping | None = None
     """The maps of the namespace of `--userns ns:PATH`."""
+    cgroup_delegated: str = ""
+    """The control group that an ordinary user may divide."""
     oom_score_adj: int = -1000
     """The engine's own, where an option names one."""
     log_path: str = ""

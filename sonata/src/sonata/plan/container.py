@@ -98,7 +98,7 @@ def plan_container(
         rlimits_host=rlimits_host,
         rdt_class=request.rdt_class,
         cgroups=_cgroups(request, defaults),
-        cgroup_parent=request.cgroup_parent,
+        cgroup_parent=resources.group_parent(request, materials, facts, defaults),
         secrets=tuple(_secret(text) for text in request.secret),
         log=log_config(request, materials, defaults),
         restart=restart.parse(request.restart),

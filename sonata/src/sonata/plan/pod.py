@@ -113,6 +113,9 @@ def plan_pod(
             "limits hold for the pod's control group, and --share-parent=false leaves the containers out of it",
             hint="give the limits to each container of the pod",
         )
+    parent = resources.group_parent(request, materials, facts, defaults)
+    # On version 1 nothing is made for an ordinary user either; there the runtime is not told.
+    grouped = facts.cgroup_version != 2 or resources.groups_are_made(parent, defaults, facts)
     pod = PodConfig(
         id=materials.id,
         name=materials.name,
@@ -120,8 +123,8 @@ def plan_pod(
         labels=_labels(request, materials),
         hostname=request.hostname,
         share=share,
-        share_parent=request.share_parent,
-        cgroup_parent=request.cgroup_parent,
+        share_parent=request.share_parent and grouped,
+        cgroup_parent=parent,
         cgroup_manager=defaults.cgroup_manager,
         resources=limits,
         exit_policy=policy,

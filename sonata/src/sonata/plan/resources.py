@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sonata_core.models.host import HostFacts
 
 CPU_PERIOD = 100_000
+_IGNORED = "Resource limits are not supported and ignored on cgroups V1 rootless systems"
+_NOT_DELEGATED = "Resource limits are ignored: no control group is delegated to this user"
 
 
 def decide(
@@ -33,12 +35,28 @@ def decide(
     resources = {key: value for key, value in parts.items() if value}
     if given.kernel_memory:
         notices.append("The --kernel-memory flag is no longer supported. This flag is a noop.")
-    if facts.rootless and facts.cgroup_version == 1 and resources:
+    parent = group_parent(given, materials, facts, defaults)
+    if resources and not groups_are_made(parent, defaults, facts):
         asked = {key for key in resources if key != "pids" or (given.pids_limit or 0) > 0}
         if asked:
-            notices.append("Resource limits are not supported and ignored on cgroups V1 rootless systems")
+            notices.append(_IGNORED if facts.cgroup_version == 1 else _NOT_DELEGATED)
         return {}, notices
     return resources, notices
+
+
+def group_parent(given: ResourceOptions, materials: Materials, facts: HostFacts, defaults: Defaults) -> str:
+    """The control group to be below, as asked; where nobody asks, an ordinary user's is one that he may divide."""
+    ours = facts.rootless and facts.cgroup_version == 2 and defaults.cgroup_manager == "cgroupfs"
+    if given.cgroup_parent or not ours or not materials.cgroup_delegated:
+        return given.cgroup_parent
+    return f"{materials.cgroup_delegated}/libpod_parent"
+
+
+def groups_are_made(parent: str, defaults: Defaults, facts: HostFacts) -> bool:
+    """Whether containers below this parent get a control group of their own."""
+    if not facts.rootless:
+        return True
+    return facts.cgroup_version == 2 and bool(parent or defaults.cgroup_manager == "systemd")
 
 
 def _bytes(text: str) -> int:

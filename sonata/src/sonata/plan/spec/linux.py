@@ -64,7 +64,7 @@ def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> dict
 
 def cgroups_path(config: ContainerConfig, facts: HostFacts) -> str:
     """Where the container's cgroup is, in the manager's words; empty: none is made."""
-    if config.cgroups == "disabled" or (facts.rootless and facts.cgroup_version != 2):
+    if not _has_group(config, facts):
         return ""
     if config.backends.cgroup_manager == "systemd":
         parent = config.cgroup_parent or ("user.slice" if facts.rootless else "machine.slice")
@@ -73,8 +73,17 @@ def cgroups_path(config: ContainerConfig, facts: HostFacts) -> str:
     return f"{parent.rstrip('/')}/libpod-{config.id}"
 
 
+def _has_group(config: ContainerConfig, facts: HostFacts) -> bool:
+    """An ordinary user has one from systemd, or below one that he may divide."""
+    if config.cgroups == "disabled":
+        return False
+    if not facts.rootless:
+        return True
+    return facts.cgroup_version == 2 and (config.backends.cgroup_manager == "systemd" or bool(config.cgroup_parent))
+
+
 def _resources(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> dict[str, Any]:
-    if config.cgroups == "disabled" or (facts.rootless and facts.cgroup_version != 2):
+    if not _has_group(config, facts):
         return {}
     rules: list[dict[str, Any]] = []
     if config.security.privileged:
