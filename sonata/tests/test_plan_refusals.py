@@ -86,6 +86,10 @@ TABLE = [
         "cannot set multiple networks without bridge network mode, selected mode host: invalid argument",
     ),
     ({"network": ("bridge:ip=1.2.3",)}, 'invalid ip address "1.2.3"'),
+    ({"network": ("n1:ip=foo",)}, 'invalid option for network n1: invalid ip address "foo"'),
+    ({"network": ("n1:mac=foo",)}, "invalid option for network n1: address foo: invalid MAC address"),
+    ({"network": ("n1:alias=",)}, "invalid option for network n1: alias cannot be empty"),
+    ({"network": ("n1:interface_name=",)}, "invalid option for network n1: interface_name cannot be empty"),
     ({"ip": "1.2.3"}, '"1.2.3" is not an ip address'),
     (
         {"ip": "10.88.0.9", "network": ("none",)},

@@ -79,8 +79,16 @@ def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults)
             raise UsageError("invalid config provided: namespace mode path requires a value")
         return Choice(NetworkMode.PATH, rest)
     choice = Choice(NetworkMode.BRIDGE)
-    choice.networks = (_use("" if name == "bridge" else name, rest),)
+    choice.networks = (_use("", rest) if name == "bridge" else _named(name, rest),)
     return choice
+
+
+def _named(name: str, rest: str) -> NetworkUse:
+    try:
+        return _use(name, rest)
+    except UsageError as error:
+        reason = error.message.removesuffix(": invalid argument")
+        raise UsageError(f"invalid option for network {name}: {reason}", error.hint) from error
 
 
 def _default(facts: HostFacts, defaults: Defaults) -> Choice:
@@ -104,12 +112,8 @@ def joined(name: str, materials: Materials) -> str:
 
 
 def _distinct(uses: list[NetworkUse]) -> tuple[NetworkUse, ...]:
-    seen: dict[str, NetworkUse] = {}
-    for use in uses:
-        if use.network in seen:
-            raise UsageError(f"network name {go_quote(use.network)} was given more than once: invalid argument")
-        seen[use.network] = use
-    return tuple(uses)
+    """One that was given twice is taken as it was given last, as Podman takes it."""
+    return tuple({use.network: use for use in uses}.values())
 
 
 def _use(name: str, rest: str) -> NetworkUse:
@@ -140,7 +144,7 @@ def _use(name: str, rest: str) -> NetworkUse:
 
 def _require_interface(name: str) -> str:
     if not name:
-        raise UsageError("interface name cannot be empty: invalid argument")
+        raise UsageError("interface_name cannot be empty: invalid argument")
     if len(name) > 15 or any(char in "/: \t\n" for char in name) or name in (".", ".."):
         raise UsageError(f"invalid interface name {go_quote(name)}: at most 15 characters without / : or blanks")
     return name
