@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ordinary import UID, OrdinaryHost, user_needs
 from private_host import LONG, PrivateHost, difference, host_needs
 
 pytestmark = host_needs()
 ALL = 500
 SAMPLE = 36
 SEED = int(os.environ.get("SONATA_LEAK_SEED", time.time() // 86400))
+
+ORDINARY_SAMPLE = 9
 
 NETWORKS = (["-p", "18091:80"], ["--network=none"], ["--network=none"], ["--network=leaks"], ["--network=host"])
 EXTRAS = (
@@ -31,12 +34,14 @@ EXTRAS = (
     ["--health-cmd=true", "--health-interval=1s"],
     ["--secret=quiet", "--privileged"],
 )
+ORDINARY = (["-p", "18091:80"], ["--network=none"], ["--network=slirp4netns"], ["--userns=keep-id"], ["--network=host"])
+ORDINARY_ENDS = ("rm -f", "stop", "kill", "by itself", "rm -f", "never ran")  # nothing of his is paused on version 1
 ENDS = ("rm -f", "stop", "kill", "by itself", "paused", "never ran")
 
 
-def numbers() -> list[int]:
+def numbers(sample: int = SAMPLE) -> list[int]:
     """Which of the cycles are run."""
-    return list(range(ALL)) if LONG else random.Random(SEED).sample(range(ALL), SAMPLE)
+    return list(range(ALL)) if LONG else random.Random(SEED).sample(range(ALL), sample)
 
 
 @pytest.fixture
@@ -44,6 +49,15 @@ def host(tmp_path: Path) -> Iterator[PrivateHost]:
     with PrivateHost(str(tmp_path)) as made:
         made.ok("pull", "-q", "--tls-verify=false", made.image)
         made.ok("network", "create", "leaks")
+        made.ok("volume", "create", "kept")
+        made.ok("secret", "create", "quiet", "-", stdin=b"word")
+        yield made
+
+
+@pytest.fixture
+def ordinary(tmp_path: Path) -> Iterator[OrdinaryHost]:
+    with OrdinaryHost(str(tmp_path)) as made:
+        made.pull()
         made.ok("volume", "create", "kept")
         made.ok("secret", "create", "quiet", "-", stdin=b"word")
         yield made
@@ -78,16 +92,64 @@ def test_cycles_leave_nothing(host: PrivateHost) -> None:
     assert checked.code == 0 or damage == [], checked
 
 
+def with_user(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in user_needs():
+        test = mark(test)
+    return test
+
+
+@with_user
+def test_cycles_of_an_ordinary_user_leave_nothing(ordinary: OrdinaryHost) -> None:
+    for network in range(len(ORDINARY)):
+        cycle(ordinary, network, ORDINARY, ORDINARY_ENDS)
+    top = f"/proc/{ordinary.pid}/root"
+    places = (f"{top}{ordinary.graph}", f"{top}/run", f"{top}/var/tmp")
+    before, had, held = his_world(ordinary), files(*places), descriptors(ordinary)
+    for number in numbers(ORDINARY_SAMPLE):
+        cycle(ordinary, number, ORDINARY, ORDINARY_ENDS)
+        if not LONG:
+            assert difference(before, his_world(ordinary)) == {}, f"after cycle {number} of seed {SEED}"
+    assert difference(before, his_world(ordinary)) == {}
+    assert {name for name in files(*places) ^ had if not is_log(name)} == set()
+    assert descriptors(ordinary) == held
+
+
+def his_world(host: OrdinaryHost) -> dict[str, list[str]]:
+    """What commands of an ordinary user may leave behind: all on his host but the process that keeps his namespaces."""
+    kept = Path(f"/proc/{host.pid}/root/run/user/{UID}/libpod/tmp/pause.pid").read_text()
+    deadline = time.monotonic() + 20
+    while (left := sorted(words for pid, words in host.proc().items() if str(pid) != kept)) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    inside = host.lines("nsenter", "-t", kept, "-U", "-m", "--preserve-credentials", "cat", "/proc/self/mountinfo")
+    found = {
+        "processes": left,
+        "keeper": [kept],
+        "mounts": sorted(line.split()[4] for line in inside),
+        "namespaces": host.listed("/run/netns"),
+        "links": sorted(line.split(":")[1] for line in host.lines("ip", "-o", "link")),
+    }
+    for name, place in (("layers", "overlay"), ("links of layers", "overlay/l"), ("folders", "overlay-containers")):
+        found[name] = host.listed(f"{host.graph}/{place}")
+    return found
+
+
 def is_log(name: str) -> bool:
     """The file of events is turned over when it has grown, and the database has a journal while it is open."""
     return "events.log" in name or name.endswith((".db-wal", ".db-shm"))
 
 
-def cycle(host: PrivateHost, number: int) -> None:
+def cycle(
+    host: PrivateHost,
+    number: int,
+    networks: tuple[list[str], ...] = NETWORKS,
+    ends: tuple[str, ...] = ENDS,
+) -> None:
     """The life of one container, of the kind that its number draws."""
     draw = random.Random(number)
-    network = NETWORKS[number % len(NETWORKS)]
-    extra, end = draw.choice(EXTRAS), draw.choice(ENDS)
+    network = networks[number % len(networks)]
+    extra, end = draw.choice(EXTRAS), draw.choice(ends)
     words = ["sleep", "1000"] if end != "never ran" else ["/nosuch/program"]
     host.ok("create", "--name", "c", "--cgroup-parent", host.group, *network, *extra, host.image, *words)
     if end == "never ran":
