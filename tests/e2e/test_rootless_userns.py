@@ -81,3 +81,34 @@ def test_a_folder_of_somebody_elses_is_not_used(host: OrdinaryHost) -> None:
     assert refused.code in (125, 126)
     assert f"{place} is not this user's own folder" in refused.err
     host.as_root("rmdir", place)
+
+
+@pytest.mark.parametrize(
+    ("options", "passwd", "group", "groups"),
+    [
+        ((), ["ordinary:*:1777:1777::/:/bin/sh"], ["ordinary:x:1777:ordinary"], {"1777"}),
+        (
+            ("--user=5:6",),
+            ["5:*:5:6:container user:/:/bin/sh", "ordinary:*:1777:1777::/:/bin/sh"],
+            ["ordinary:x:1777:ordinary", "6:x:6:5"],
+            {"1777", "6"},
+        ),
+        (
+            ("--passwd-entry=x:*:$UID:$GID:me:$HOME:/bin/zsh", "--group-entry=$GROUPNAME:x:$GID:"),
+            ["x:*:1777:1777:me:/:/bin/zsh"],
+            ["ordinary:x:1777:"],
+            {"1777"},
+        ),
+        (("--passwd=false",), [], [], {"1777"}),
+    ],
+)
+def test_keep_id_makes_the_files_that_an_image_lacks(
+    host: OrdinaryHost, options: tuple[str, ...], passwd: list[str], group: list[str], groups: set[str]
+) -> None:
+    """As Podman 5.8; but its files are of mode 0600, and closed to whom `--user` names."""
+    show = "for f in /etc/passwd /etc/group; do [ ! -e $f ] || cat $f; echo =; done; cat /proc/self/status"
+    said = host.ok("run", "--rm", "--network", "none", "--userns=keep-id", *options, host.image, "sh", "-c", show)
+    accounts, members, status = said.split("=\n")
+    assert accounts.splitlines() == passwd
+    assert members.splitlines() == group
+    assert set(next(line for line in status.splitlines() if line.startswith("Groups:")).split()[1:]) == groups

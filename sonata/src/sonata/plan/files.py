@@ -115,20 +115,29 @@ def passwd_line(config: ContainerConfig, user: Identity) -> str:
     if not process.passwd or user.known or not process.user:
         return ""
     if process.passwd_entry:
-        values = {"USERNAME": str(user.uid), "UID": str(user.uid), "GID": str(user.gid), "NAME": "container user"}
-        return _filled(process.passwd_entry, {**values, "HOME": process.cwd})
+        return filled_account(config, str(user.uid), (user.uid, user.gid), "container user", process.cwd) + "\n"
     return f"{user.uid}:*:{user.uid}:{user.gid}:container user:{process.cwd}:/bin/sh\n"
+
+
+def filled_account(config: ContainerConfig, name: str, ids: tuple[int, int], told: str, home: str) -> str:
+    """The line of passwd(5) that `--passwd-entry` gives."""
+    values = {"USERNAME": name, "UID": str(ids[0]), "GID": str(ids[1]), "NAME": told, "HOME": home}
+    return _filled(config.process.passwd_entry, values).rstrip("\n")
 
 
 def group_line(config: ContainerConfig, user: Identity) -> str:
     """What is added to group for a group that only has a number; empty where nothing is."""
-    process = config.process
-    if not process.passwd or user.group_known:
+    if not config.process.passwd or user.group_known:
         return ""
-    if process.group_entry:
-        values = {"GROUPNAME": str(user.gid), "GID": str(user.gid), "USERLIST": str(user.uid)}
-        return _filled(process.group_entry, values)
-    return f"{user.gid}:x:{user.gid}:{user.uid}\n"
+    return filled_group(config, str(user.gid), user.gid, str(user.uid))
+
+
+def filled_group(config: ContainerConfig, name: str, number: int, member: str) -> str:
+    """A line of group(5), by `--group-entry` where it is given."""
+    if config.process.group_entry:
+        values = {"GROUPNAME": name, "GID": str(number), "USERLIST": member}
+        return _filled(config.process.group_entry, values)
+    return f"{name}:x:{number}:{member}\n"
 
 
 def home_of(line: str) -> str:

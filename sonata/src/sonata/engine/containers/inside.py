@@ -34,8 +34,16 @@ def identity_in(config: ContainerConfig, read: Callable[[str], bytes], user: str
 
         passwd = b"\n".join((passwd, *(line.encode() for line in entries(config, passwd))))
     who = users.resolve(config.process.user if user is None else user, passwd, group, config.process.groups)
+    if user is None and _is_kept(config):
+        from sonata.engine.containers.host_users import kept_group
+
+        who = who.replace(groups=kept_group(config, who))
     added = texts.passwd_line(config, who) if user is None and _may_add(config) else ""
     return who.replace(home=texts.home_of(added)) if added else who
+
+
+def _is_kept(config: ContainerConfig) -> bool:
+    return config.namespaces.user.kind == "keep-id" and config.id_mapping is not None
 
 
 def _read(root: int, path: str) -> bytes:
@@ -95,14 +103,18 @@ def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
     """Give a user or group that the image does not know a line in its passwd and group, as Podman does."""
     if not _may_add(config):
         return
-    for path, line in (("etc/passwd", texts.passwd_line(config, who)), ("etc/group", texts.group_line(config, who))):
-        if line:
-            _append(root, path, line)
+    lines = [("etc/passwd", texts.passwd_line(config, who)), ("etc/group", texts.group_line(config, who))]
     if config.process.host_users:
         from sonata.engine.containers.host_users import entries
 
-        for line in entries(config, _read(root, "etc/passwd")):
-            _append(root, "etc/passwd", f"{line}\n")
+        lines += [("etc/passwd", f"{line}\n") for line in entries(config, _read(root, "etc/passwd"))]
+    if _is_kept(config):
+        from sonata.engine.containers.host_users import with_group
+
+        lines = with_group(config, lines, _read(root, "etc/group"))
+    for path, line in lines:
+        if line:
+            _append(root, path, line, make=_is_kept(config))
 
 
 def _may_add(config: ContainerConfig) -> bool:
@@ -133,9 +145,10 @@ def link_mtab(config: ContainerConfig, root: int) -> None:
         os.close(etc)
 
 
-def _append(root: int, path: str, line: str) -> None:
+def _append(root: int, path: str, line: str, *, make: bool) -> None:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        handle = open_in_root(root, path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = open_in_root(root, path, flags | os.O_CREAT if make else flags, 0o644)
     except OSError:
         return
     try:
