@@ -66,7 +66,7 @@ def _forward(folder: str, path: str, servers: tuple[str, ...]) -> None:
             return
         addresses = lines[0].split()[0]
         _rewrite(path, "".join([" ".join([addresses, *([",".join(servers)] if servers else [])]) + "\n", *lines[1:]]))
-        _tell(os.path.join(folder, "aardvark-dns", "aardvark.pid"))
+        _tell(folder)
     except (OSError, ValueError, IndexError) as error:
         raise ExternalFailure(f"{path}: cannot change the servers that names are forwarded to: {error}") from error
     finally:
