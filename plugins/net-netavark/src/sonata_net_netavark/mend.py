@@ -88,7 +88,10 @@ class Mending:
         for name in sorted(touched):
             should = [fact.text for fact in wanted if fact.kind == picture.NAME and fact.network == name]
             head = next((text[7:] for text in should if text.startswith("listen ")), "")
-            rows = [text for text in should if not text.startswith("listen ")]
+            # What was wanted when it was looked may be gone by now: only what is missed is put in.
+            asked = {fact.text for fact in changed if fact.network == name and fact in wanted}
+            kept = asked.union(there.get(name, ()))
+            rows = [text for text in should if not text.startswith("listen ") and text in kept]
             others = [line for line in there.get(name, ())[1:] if line not in rows and (name, line) not in extra]
             own = {line.partition(" ")[0] for line in rows}
             others = [line for line in others if line.partition(" ")[0] not in own]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.model.reconcile import MISSING, STALE, Finding
 from sonata.plan import reconcile as plan
+from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata.state import leases
 from sonata_core.codec import thaw
@@ -35,7 +36,7 @@ def findings(engine: Engine, live: list[ContainerRow], names: Mapping[str, str])
             found.append(
                 Finding(problem=STALE, kind="port", what=what, container=container, name=names.get(container, ""))
             )
-    return [one for one in found if one.problem == MISSING or not _at_work(engine, one.container)]
+    return [one for one in found if one.problem == MISSING or _is_nobodys(engine, one.container)]
 
 
 def mend(engine: Engine, live: list[ContainerRow], wished: Callable[[Finding], bool]) -> None:
@@ -44,12 +45,7 @@ def mend(engine: Engine, live: list[ContainerRow], wished: Callable[[Finding], b
         if not wished(one):
             continue
         if one.problem == STALE:
-            held = engine.locks.try_hold(one.container)
-            if held is not None:
-                with held:
-                    leases.release_all(engine.database, one.container)
-                    if held.fresh:
-                        engine.locks.forget(one.container)
+            _give_back(engine, one.container)
             continue
         try:
             with engine.database.transaction(durable=False):
@@ -59,14 +55,32 @@ def mend(engine: Engine, live: list[ContainerRow], wished: Callable[[Finding], b
             engine.log.warning("lease_is_anothers", container=one.container, error=error.message)
 
 
-def _at_work(engine: Engine, container: str) -> bool:
-    """Whether a command has the container: it takes leases before the container is seen to be connected."""
-    try:
-        rows.get(engine.database, container)
-    except NotFound:
-        return False
+def _give_back(engine: Engine, container: str) -> None:
     held = engine.locks.try_hold(container)
     if held is None:
+        return  # a command has it, and knows what it holds
+    with held:
+        if _is_at_rest(engine, container):
+            leases.release_all(engine.database, container)
+        if held.fresh:
+            engine.locks.forget(container)
+
+
+def _is_nobodys(engine: Engine, container: str) -> bool:
+    """Whether no command has the container and it does not run: it may have started since containers were listed."""
+    held = engine.locks.try_hold(container)
+    if held is None:
+        return False
+    with held:
+        resting = _is_at_rest(engine, container)
+        if held.fresh:
+            engine.locks.forget(container)
+    return resting
+
+
+def _is_at_rest(engine: Engine, container: str) -> bool:
+    try:
+        row = rows.get(engine.database, container)
+    except NotFound:
         return True
-    held.release()
-    return False
+    return row.state.phase in (Phase.CONFIGURED, Phase.EXITED)
