@@ -64,6 +64,7 @@ def test_a_module_goes_before_the_files(world: LiveWorld, tmp_path: Path) -> Non
     (tmp_path / "conf/containers/containers.conf").write_text('[containers]\nenv = ["A=file", "B=file"]\n')
     (modules / "one.conf").write_text('[containers]\nenv = ["A=one"]\nannotations = ["x=y"]\n')
     (tmp_path / "two").write_text('[containers]\nenv = ["A=two", {append=true}]\n')
+    world.who.give(str(tmp_path / "conf"))
     env = {**os.environ, "XDG_CONFIG_HOME": f"{tmp_path}/conf"}
     env.pop("CONTAINERS_CONF", None)
 
