@@ -28,6 +28,17 @@ def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[LiveW
     made.end()
 
 
+class Gate:
+    """What a container's shell waits for (`wait`): it goes on when the test says so."""
+
+    def __init__(self, world: LiveWorld, name: str) -> None:
+        self._path = f"{world.rootfs}/gate-{name}"
+        self.wait = f"until test -e /gate-{name}; do sleep 0.05; done"
+
+    def open(self) -> None:
+        open(self._path, "w", encoding="ascii").close()
+
+
 def with_descriptors(world: LiveWorld, numbers: tuple[int, ...], *words: str) -> subprocess.CompletedProcess[str]:
     """Run with the reading ends of pipes at these numbers; each says its number."""
     argv = world.argv(*words)
@@ -148,9 +159,11 @@ def folders(world: LiveWorld) -> list[str]:
 
 
 def test_a_detached_session_is_on_record_until_it_ends(world: LiveWorld) -> None:
-    ident = world.ok("exec", "-d", NAME, "sleep", "0.7")
+    gate = Gate(world, "detached")
+    ident = world.ok("exec", "-d", NAME, "sh", "-c", gate.wait)
     assert sessions(world) == [ident]
     assert folders(world) == [ident]
+    gate.open()
     assert eventually(lambda: not sessions(world) and not folders(world))
     died = [one for one in world.events("--filter=event=exec_died") if one["Attributes"].get("execID") == ident]
     assert len(died) == 1
@@ -158,11 +171,13 @@ def test_a_detached_session_is_on_record_until_it_ends(world: LiveWorld) -> None
 
 def test_a_session_in_the_foreground_is_on_record_unless_that_is_not_wanted(world: LiveWorld) -> None:
     for options, expected in (((), 1), (("--no-session",), 0)):
-        with subprocess.Popen(world.argv("exec", *options, NAME, "sh", "-c", "echo on; sleep 1"),
+        gate = Gate(world, f"foreground{expected}")
+        with subprocess.Popen(world.argv("exec", *options, NAME, "sh", "-c", f"echo on; {gate.wait}"),
                               stdout=subprocess.PIPE) as running:  # fmt: skip
             assert running.stdout is not None
             assert running.stdout.readline() == b"on\n"
             assert eventually(lambda wanted=expected: len(sessions(world)) == wanted)  # type: ignore[misc]
+            gate.open()
         assert running.returncode == 0
         assert sessions(world) == []
     assert eventually(lambda: not folders(world))
@@ -176,12 +191,14 @@ def test_a_detached_session_whose_command_is_none_leaves_nothing(world: LiveWorl
 
 
 def test_cleaning_up_a_session_by_hand(world: LiveWorld) -> None:
-    ident = world.ok("exec", "-d", NAME, "sleep", "0.5")
+    gate = Gate(world, "by-hand")
+    ident = world.ok("exec", "-d", NAME, "sh", "-c", gate.wait)
     world.ok("container", "cleanup", "--exec", ident, NAME)
     assert sessions(world) == [ident], "one that runs is left alone"
     world.ok("container", "cleanup", "--exec", "unknown", NAME)
     done = world.run("container", "cleanup", "--exec", ident, NAME, NAME)
     assert (done.returncode, "more than one container" in done.stderr) == (125, True)
+    gate.open()
     assert eventually(lambda: not folders(world))
 
 
@@ -275,11 +292,17 @@ def test_which_container_and_which_variables(world: LiveWorld) -> None:
     variables, named = f"{world.base}/variables", f"{world.base}/named"
     with open(variables, "w", encoding="ascii") as file:
         file.write("# a remark\nA=file\nB=also\n")
-    ident = world.start("latest", f"--cidfile={named}", command=("sh", "-c", "echo said; trap 'exit 6' TERM; sleep 2"))
+    gate = Gate(world, "latest")
+    talks = gate.wait.replace("do ", "do echo on; ")
+    ident = world.start("latest", f"--cidfile={named}", command=("sh", "-c", f"trap 'exit 6' TERM; {talks}"))
     told = world.ok("exec", f"--env-file={variables}", "-e", "A=option", "--cidfile", named, "sh", "-c", "echo $A $B")
     assert told == "option also"
     assert world.ok("exec", "--latest", "sh", "-c", "echo $HOSTNAME") == ident[:12]
-    assert eventually(lambda: world.ok("logs", "--latest") == "said")
-    done = world.run("attach", "--latest", "--no-stdin")
-    assert done.returncode == 0, done
+    assert eventually(lambda: world.ok("logs", "--latest").startswith("on"))
+    words = world.argv("attach", "--latest", "--no-stdin")
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as attached:
+        assert attached.stdout is not None
+        assert attached.stdout.readline() == b"on\n"
+        gate.open()
+    assert attached.returncode == 0
     world.ok("rm", "-f", "-t0", "latest")

@@ -284,13 +284,14 @@ def test_keys_detach_from_what_was_started_and_from_a_session(host: PrivateHost)
         assert person.code() == 0
         assert person.restored()
     with Person(host, "exec", "-it", "--detach-keys", "ctrl-a,a", "y", "sh") as person:
-        person.type("echo rea''dy; sleep 2; exit\n")
+        person.type("echo rea''dy; until test -e /gate; do sleep 0.1; done; exit\n")
         person.until("ready")
         assert len(host.ok("inspect", "--format", "{{range .ExecIDs}}x{{end}}", "y")) == 1
         person.type("\x01a")
         assert person.code() == 0
         assert person.restored()
     assert len(host.ok("inspect", "--format", "{{range .ExecIDs}}x{{end}}", "y")) == 1, "the session goes on"
+    host.ok("exec", "y", "touch", "/gate")
     bundle = host.ok("inspect", "--format", "{{.StaticDir}}", "y")
     deadline = time.monotonic() + 20
     while [name for name in os.listdir(bundle) if len(name) == 64]:
