@@ -10,7 +10,7 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
     needs_kernel("5.11")    needs this kernel or a newer one
 
 Tests with the fixture `who` run both ways, as root and as an ordinary user, but for those that are marked
-`rootful("why it makes no sense for ordinary users")`. Of the second way a half is run always, the rest is slow.
+`rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, the rest is slow.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ def _is_ordinary(item: pytest.Item) -> bool:
 
 
 def _sample(items: Iterable[pytest.Item]) -> None:
-    """Leave one set of parameters of every second test to every check; the others take their time in the long one."""
+    """Leave one set of parameters of every fourth test to every check; the others take their time in the long one."""
     seen: set[tuple[Path, str]] = set()
     for item in items:
         name = str(getattr(item, "originalname", item.name))
-        if (item.path, name) in seen or zlib.crc32(name.encode()) % 2:
+        if (item.path, name) in seen or zlib.crc32(name.encode()) % 4:
             item.add_marker(pytest.mark.slow)
         seen.add((item.path, name))
 

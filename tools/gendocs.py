@@ -87,8 +87,6 @@ def _option(row: tuple[object, ...]) -> str:
         text += f" Also: {', '.join(f'**--{alias}**' for alias in more['aliases'])}."
     if more.get("env"):
         text += f" Default from `{more['env']}`."
-    if more.get("later"):
-        text += " *Not supported yet: refused.*"
     if more.get("refused"):
         text += f" *Refused: {more['refused'][0]}.*"
     return f"{head}\n\n{text}"

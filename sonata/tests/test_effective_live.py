@@ -17,7 +17,6 @@ from sonata.host import cgroups, enforced
 from sonata.plan import limits
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
 from live_world import LiveWorld
 
 MIB = 1 << 20
@@ -28,8 +27,8 @@ live = [
 
 
 @pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
     yield made
     made.end()
 

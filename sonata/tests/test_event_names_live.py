@@ -173,8 +173,8 @@ def test_what_inspect_shows_is_in_the_event_where_asked_for(world: LiveWorld, tm
     assert (held["Name"], held["Config"]["Labels"]) == ("a", {"x": "y"})
     form = "--format={{.ContainerInspectData}}"
     assert json.loads(world.ok("events", "--stream=false", form)) == held
-    world.ok("create", "--name=b", "--rootfs", world.rootfs, "true")
-    assert "ContainerInspectData" not in world.events("--filter=container=b")[0]
+    world.ok("create", "--name=plain", "--rootfs", world.rootfs, "true")
+    assert "ContainerInspectData" not in world.events("--filter=container=plain")[0]
 
 
 def test_health_checks_are_no_events_where_not_wanted(world: LiveWorld, tmp_path: Path) -> None:

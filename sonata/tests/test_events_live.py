@@ -38,12 +38,12 @@ def test_a_life_in_events(world: LiveWorld) -> None:
     )
     world.start("a", "--label", "x=y")
     assert world.run("exec", "a", "sh", "-c", "exit 3").returncode == 3
-    world.ok("rename", "a", "b")
-    world.ok("kill", "b")
-    world.ok("wait", "b")
-    world.ok("start", "b")
-    world.ok("stop", "-t", "0", "b")
-    world.ok("rm", "b")
+    world.ok("rename", "a", "other")
+    world.ok("kill", "other")
+    world.ok("wait", "other")
+    world.ok("start", "other")
+    world.ok("stop", "-t", "0", "other")
+    world.ok("rm", "other")
     world.ok("volume", "create", "v")
     world.ok("volume", "rm", "v")
     world.ok("network", "create", "--subnet=10.213.9.0/24", "n")
@@ -61,7 +61,7 @@ def test_a_life_in_events(world: LiveWorld) -> None:
     following.wait()
     following.stdout.close()
     assert seen == wanted
-    found = world.events("--filter=container=b", "--filter=label=x=y")
+    found = world.events("--filter=container=other", "--filter=label=x=y")
     assert found[0]["Status"] == "rename"
     assert all(event["Attributes"]["x"] == "y" for event in found)
     assert json.loads(

@@ -20,7 +20,6 @@ from sonata.host import cgroups
 from sonata.model.stats import ContainerStats, Traffic
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
 from live_world import LiveWorld
 
 ONE = ContainerStats(
@@ -81,8 +80,8 @@ def test_the_loopback_does_not_count() -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
+def world(tmp_path: Path) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path))
     yield made
     made.end()
 

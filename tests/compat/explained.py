@@ -109,6 +109,8 @@ EXPLAINED: dict[str, str] = {
         "Sonata shows the whole path"
     ),
     # renewed
+    "run --rm --network bridge:nosuch=1 localhost/box:1 true": "Sonata refuses an option that would do nothing",
+    "images --format '{{.Repository}}:{{.Tag}}' --filter manifest=true": "order: of images made within a second",
     "inspect c --format '{{json .Config.Env}}'": "order: a map's in Podman",
     "host: tar tf v.tar": "Sonata keeps owner and mode of the volume's own folder",
     "volume prune -f": "Podman 5 takes volumes with a name as well, Podman 6 does not",

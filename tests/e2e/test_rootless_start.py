@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,16 @@ def test_one_namespace_serves_all_commands(host: OrdinaryHost) -> None:
     pause = host.runtime("libpod/tmp/pause.pid").read_text()
     host.ok("ps")
     assert host.runtime("libpod/tmp/pause.pid").read_text() == pause
+
+
+def test_first_commands_at_once_make_one_namespace(host: OrdinaryHost) -> None:
+    words = host.argv("unshare", "readlink", "/proc/self/ns/user")
+    for _ in range(3):
+        host.ok("system", "migrate")
+        several = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+        seen = {one.communicate()[0] for one in several}
+        assert len(seen) == 1, seen
+        assert all(one.returncode == 0 for one in several)
 
 
 def test_a_lost_keeper_is_replaced(host: OrdinaryHost) -> None:

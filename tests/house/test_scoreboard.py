@@ -32,7 +32,7 @@ def is_there(command, option):
         return False
     else:
         rows = {f"--{row[0]}": row for row in root.options_of(command)} if table.TABLE[command][0] else {}
-    return option == "-" or (option in rows and not extras(rows[option]).get("later"))
+    return option == "-" or option in rows
 
 
 @functools.cache

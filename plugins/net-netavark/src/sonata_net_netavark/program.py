@@ -3,7 +3,7 @@
 import os
 import stat
 
-from sonata_core.errors import CommandFailed, HostLacks, Unsupported, UsageError
+from sonata_core.errors import CommandFailed, HostLacks, SonataError, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import Command
 from sonata_core.record import Record
@@ -62,8 +62,14 @@ def demand(program: Netavark, features: "Iterator[tuple[str, Version]]") -> None
 
 
 def makes_other_rules(context: "PluginContext", path: str) -> bool:
-    """Whether this netavark's rules are others than those of its first releases, which alone are known here."""
-    helper = probe(context, path)
+    """Whether this netavark's rules are others than those of its first releases, which alone are known here.
+
+    One that is broken does not say: then what is known is taken away, rather than nothing.
+    """
+    try:
+        helper = probe(context, path)
+    except SonataError:
+        return False
     driver = str(context.config.get("firewall_driver") or helper.firewall)
     return helper.version >= OTHER_RULES or driver != "iptables"
 

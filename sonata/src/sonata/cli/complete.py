@@ -30,7 +30,7 @@ def candidates(before: list[str], typed: str) -> tuple[list[tuple[str, str]], in
     if path is None:
         return [], NO_FILES
     options = (*PERSISTENT, *(root.options_of(path) if table.TABLE.get(path, ("",))[0] else LEADING))
-    options = tuple(option for option in options if not pflag.extras(option).get("later"))
+    options = tuple(option for option in options if "refused" not in pflag.extras(option))
     if typed.startswith("-"):
         return _options(options, typed)
     valued = _awaits_value(options, before)

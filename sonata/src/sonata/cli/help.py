@@ -61,12 +61,8 @@ def _root_page() -> str:
 
 
 def visible(options: Iterable[Option]) -> list[Option]:
-    """What help lists: neither hidden nor still to come."""
-    return [
-        option
-        for option in options
-        if not (extras(option).get("hidden") or extras(option).get("later") or "refused" in extras(option))
-    ]
+    """What help lists: neither hidden nor refused."""
+    return [option for option in options if not (extras(option).get("hidden") or "refused" in extras(option))]
 
 
 def _section(heading: str, text: str) -> str:

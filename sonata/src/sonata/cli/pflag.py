@@ -25,7 +25,6 @@ EXTRAS = (
     "deprecated",  # text after "has been deprecated, "
     "env",  # environment variable that gives the default
     "hidden",  # not shown in help
-    "later",  # known, but refused until it does something
     "refused",  # known, and refused for good: pair of the reason and what to do instead
 )
 

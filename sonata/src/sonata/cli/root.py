@@ -123,7 +123,7 @@ def understand(words: list[str]) -> Invocation:
             raise
         _lift(made)
     made.help = bool(made.globals.get("help"))
-    _refuse_what_is_to_come(made)
+    _refuse_what_is_not_done(made)
     return made
 
 
@@ -141,11 +141,9 @@ def _own(path: str, name: str) -> bool:
     return any(option[0] == name for option in options_of(path))
 
 
-def _refuse_what_is_to_come(made: Invocation) -> None:
+def _refuse_what_is_not_done(made: Invocation) -> None:
     for parsed in (made.globals, made.parsed):
         for name in parsed.values:
-            if pflag.extras(parsed.option(name)).get("later"):
-                raise UsageError(f"--{name} is not supported yet", hint="it is to come in a later version")
             if "refused" in pflag.extras(parsed.option(name)):
                 reason, instead = pflag.extras(parsed.option(name))["refused"]
                 raise UsageError(f"--{name} is not supported: {reason}", hint=instead)

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sys
+import time
 
 from sonata.host.commands import run
 from sonata_core.errors import CommandFailed, Conflict, ExternalFailure, HostLacks
@@ -26,6 +28,8 @@ _BOTH = syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS
 _PR_SET_DUMPABLE = 4
 _NAMES = ("catatonit", "sleep", "podman", "podman pause")
 """What a process that keeps the namespaces may be called: ours, or Podman's."""
+_PATIENCE = 30.0
+"""Seconds that a process may take to become the one that keeps them."""
 
 # Makes the namespaces, waits for the maps, becomes root, and then the program that waits for ever.
 _KEEPER = """\
@@ -161,7 +165,7 @@ def create(path: str, maps: IdMapping, program: tuple[str, ...]) -> int:
             _require_made(os.read(answers, 8))
             _write_maps(pid, maps)
             os.write(words, b"0")
-            if os.read(answers, 1) != b"r":
+            if os.read(answers, 1) != b"r" or not _has_become(pid):
                 raise ExternalFailure("cannot set up the user namespace: its first process ended")
             return _publish(path, pid)
         except BaseException:
@@ -171,6 +175,19 @@ def create(path: str, maps: IdMapping, program: tuple[str, ...]) -> int:
     finally:
         os.close(answers)
         os.close(words)
+
+
+def _has_become(pid: int) -> bool:
+    """Wait until that child is the program that keeps: by its name others know it. False: it ended."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            if file.read().rstrip("\n") in _NAMES:
+                return True
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return False
+        time.sleep(0.001)
+    return False
 
 
 def _require_made(answer: bytes) -> None:
@@ -256,7 +273,10 @@ def _publish(path: str, pid: int) -> int:
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "w", encoding="ascii") as file:
         file.write(str(pid))
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        # Or what one takes for stale would be what the other has just written.
+        fcntl.flock(folder, fcntl.LOCK_EX)
         for _ in range(8):
             try:
                 os.link(temporary, path)
@@ -270,6 +290,7 @@ def _publish(path: str, pid: int) -> int:
             else:
                 return pid
     finally:
+        os.close(folder)
         os.unlink(temporary)
     raise Conflict(f"{path} is replaced again and again", hint="remove it")
 
