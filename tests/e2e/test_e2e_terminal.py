@@ -291,7 +291,7 @@ def test_keys_detach_from_what_was_started_and_from_a_session(host: PrivateHost)
         assert person.code() == 0
         assert person.restored()
     assert len(host.ok("inspect", "--format", "{{range .ExecIDs}}x{{end}}", "y")) == 1, "the session goes on"
-    host.ok("exec", "y", "touch", "/gate")
+    host.ok("exec", "y", "sh", "-c", ": > /gate")
     bundle = host.ok("inspect", "--format", "{{.StaticDir}}", "y")
     deadline = time.monotonic() + 20
     while [name for name in os.listdir(bundle) if len(name) == 64]:
