@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import daily
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[rows.World], Iterator[rows.Row]]] = {
     "listing": rows.listing,
     "moving": rows.moving,
     "shipping": shipping.shipping,
+    **{f"shipping-{shape.name}": partial(shipping.shipping, only=shape.name) for shape in shipping.SHAPES.values()},
     "ending": daily.ending,
     "filters": daily.filters,
     "logs": daily.logs,
@@ -68,7 +70,7 @@ def main() -> int:
             for one in world.programs:
                 (work / "small.tar").write_bytes(images.small())
                 one.do("load", "-q", "-i", str(work / "small.tar"))
-            if {"moving", "shipping"} & set(asked.rows):
+            if any(part.startswith(("moving", "shipping")) for part in asked.rows):
                 registry = _registry(work, world.registry)
             if "moving" in asked.rows:
                 world.layers.extend(images.layers(work))
@@ -92,7 +94,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer-user", default="", help="how the peer is started as that user, if not as --peer is")
     parser.add_argument("--times", type=int, default=10, help="runs that count, of each row and program")
     parser.add_argument("--objects", default="1,100,500", help="numbers of objects for the rows of lists")
-    parser.add_argument("--rows", default=",".join([*PARTS, "version"]), help="parts to measure, with commas between")
+    parser.add_argument(
+        "--rows",
+        default=",".join([*(part for part in PARTS if not part.startswith("shipping-")), "version"]),
+        help="parts to measure, with commas between",
+    )
     parser.add_argument("--work", default=None, help="folder for stores and installation")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     asked = parser.parse_args()

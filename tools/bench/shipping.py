@@ -18,10 +18,12 @@ SHAPES = {
 }
 
 
-def shipping(world: World) -> Iterator[Row]:
-    """Every way in and out, for images of three shapes."""
+def shipping(world: World, only: str = "") -> Iterator[Row]:
+    """Every way in and out, for images of three shapes, or of the one of this name only."""
     times = max(world.times // 4, 2)
     for title, shape in SHAPES.items():
+        if only not in ("", shape.name):
+            continue
         name = images.push(images.layers(world.work, shape), world.registry, shape.name)
         yield from _registry(world, title, name, times)
         yield from _archives(world, title, name, times)

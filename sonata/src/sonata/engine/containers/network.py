@@ -140,7 +140,7 @@ def attach(engine: Engine, config: ContainerConfig, path: str, request: AttachRe
     slot = engine.net(name)
     facts = slot.hook.net_facts()
     if engine.facts.rootless and not facts.rootless:
-        raise Unsupported(f"network backend {name!r} needs root", hint="--network none, host, or slirp4netns")
+        raise Unsupported(f"network backend {name!r} needs root", hint="--network pasta, none, or host")
     if request.outer is None:
         return slot.hook.net_attach(netns=NetnsRef(path=path), request=request)
     if not facts.outer:

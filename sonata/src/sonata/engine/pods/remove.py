@@ -29,10 +29,17 @@ _ROUNDS = 10
 def remove(engine: Engine, pod: PodConfig, *, force: bool = False, timeout: int | None = None) -> list[SonataError]:
     """Remove a pod with its containers and their anonymous volumes; what prevents it.
 
-    `force`: containers that run are stopped first, within `timeout` seconds. The infra container never prevents it.
+    `force`: containers that run are stopped first, within `timeout` seconds, and a pod that another command removed
+    meanwhile is no trouble. The infra container never prevents it.
     """
     with interrupts.Shield(), engine.locks.hold(pod.id):
-        pods.get(engine.database, pod.id)
+        try:
+            pods.get(engine.database, pod.id)
+        except NotFound:
+            engine.locks.forget(pod.id)
+            if force:
+                return []
+            raise
         found = members(engine, pod)
         if not force:
             troubles = _prevented(pod, found)
