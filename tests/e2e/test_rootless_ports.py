@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -182,16 +183,77 @@ def test_ports_follow_the_container_from_network_to_network(host: Lan) -> None:
     assert host.asked(LAN, 18088)[3] == "hello"
 
 
-def test_a_lost_forwarder_gives_the_port_back_and_a_restart_mends_it(host: Lan) -> None:
-    host.serve("t", "--network", "podman", "-p", "18088:80")
-    assert host.sees(LAN, 18088) == CLIENT
+def kill_forwarder(host: Lan) -> None:
     number = next(str(pid) for pid, words in host.proc().items() if "forwarder" in words)
     host.as_root("kill", "-9", number)
     assert eventually(lambda: host.asked(LAN, 18088) == [])
+
+
+def missed(host: Lan, *words: str) -> list[str]:
+    """What `network reconcile --check` misses, and says by its code."""
+    looked = host("network", "reconcile", "--check", "--json", *words)
+    found = [one["What"] for one in json.loads(looked.out)]
+    assert looked.code == (1 if found else 0), looked
+    return found
+
+
+def test_a_lost_forwarder_gives_the_port_back_and_is_started_again(host: Lan) -> None:
+    """By `network reconcile`, by `network reload`, and with the container; the connection of others stays."""
+    host.serve("t", "--network", "podman", "-p", "18088:80")
+    assert host.sees(LAN, 18088) == CLIENT
+    pid = host.ok("inspect", "--format", "{{.State.Pid}}", "t")
+    kill_forwarder(host)
     assert host.ok("ps", "--format", "{{.State}}") == "running"
+    assert missed(host) == missed(host, "t") == ["the forwarder of published ports runs"]
+    mended = host("network", "reconcile")
+    assert mended.code == 0, mended
+    assert host.sees(LAN, 18088) == CLIENT
+    runs = [number for number, words in host.proc().items() if "forwarder" in words]
+    assert missed(host) == []
+    assert host.ok("network", "reconcile") == ""
+    assert [number for number, words in host.proc().items() if "forwarder" in words] == runs
+    kill_forwarder(host)
+    host.ok("network", "reload", "t")
+    assert host.sees(LAN, 18088) == CLIENT
+    assert host.ok("inspect", "--format", "{{.State.Pid}}", "t") == pid
+    kill_forwarder(host)
     host.end_service()
     host.ok("restart", "-t", "0", "t")
     host.begin_service("t")
+    assert host.sees(LAN, 18088) == CLIENT
+
+
+def test_a_forwarder_whose_port_was_taken_waits_until_it_is_free(host: Lan) -> None:
+    host.serve("t", "--network", "podman", "-p", "18088:80")
+    kill_forwarder(host)
+    hold = "import socket, sys; s = socket.create_server(('', 18088)); print('up', flush=True); sys.stdin.read()"
+    words = host.inside(sys.executable, "-I", "-c", hold)
+    taker = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert taker.stdout is not None
+    assert taker.stdout.readline() == b"up\n"
+    refused = host("network", "reconcile")
+    assert refused.code == 125
+    assert "container t: " in refused.err
+    assert "18088: bind: address already in use" in refused.err
+    taker.communicate()
+    assert host("network", "reconcile").code == 0
+    assert host.sees(LAN, 18088) == CLIENT
+
+
+def test_the_ways_of_answers_are_made_again(host: Lan) -> None:
+    """Who calls as somebody else hears of it by a mark, a rule and a route of the shared namespace."""
+    host.serve("t", "--network", "podman", "-p", "18088:80")
+    assert host.sees(LAN, 18088) == CLIENT
+    number = next(str(pid) for pid, words in host.proc().items() if "forwarder" in words)
+    flush = "iptables -t mangle -F; ip -4 rule del lookup 5377; ip -6 route flush table 5377"
+    host.as_root("nsenter", "-t", number, "-n", "--", "sh", "-c", flush)
+    assert host.far("timeout", "1", sys.executable, "-I", "-c", ASK, "STREAM", LAN, "18088").out == ""
+    found = missed(host)
+    assert [words.split()[0] for words in found] == ["ip", "iptables", "ip"]
+    assert "table 5377" in found[2]
+    mended = host("network", "reconcile")
+    assert mended.code == 0, mended
+    assert missed(host) == []
     assert host.sees(LAN, 18088) == CLIENT
 
 

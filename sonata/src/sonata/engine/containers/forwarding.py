@@ -11,8 +11,8 @@ import sys
 
 from sonata.engine.networks import shared
 from sonata.engine.paths import ContainerPaths
-from sonata.host import forwarder, ports
-from sonata_core.errors import HostLacks, Unsupported
+from sonata.host import forwarder, ports, process
+from sonata_core.errors import HostLacks, NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import HelperProcess
 from sonata_core.record import Record
@@ -22,19 +22,21 @@ from sonata_core.sdk.spawn import SpawnOptions, spawn
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
+    from sonata.state.rows import ContainerRow, ContainerState
     from sonata_core.models.net import AttachRequest, AttachResult, PortMapping
 
 _UNTIL, _READY, _FIRST = 3, 4, 5
 
 
 class Target(Record):
-    """Where a container is reached: its addresses, empty for none, and the subnets of its networks.
+    """Where a container is reached: its addresses, empty for none, by which network, and the subnets of all of them.
 
     `answers`: it has a way back to whoever calls, whatever his address.
     """
 
     four: str = ""
     six: str = ""
+    network: str = ""
     subnets: tuple[str, ...] = ()
     answers: bool = True
 
@@ -60,6 +62,7 @@ def target_of(request: AttachRequest, attached: AttachResult) -> Target | None:
     return Target(
         four=next((one for one in addresses if ":" not in one), ""),
         six=next((one for one in addresses if ":" in one), ""),
+        network=found.network,
         subnets=tuple(subnet.subnet for each in request.attachments for subnet in each.network.subnets),
         answers=found.network in open_ones,
     )
@@ -135,25 +138,53 @@ def stop(engine: Engine, config: ContainerConfig) -> None:
         helper_process.forget(files.log)
 
 
-def renew(engine: Engine, config: ContainerConfig, request: AttachRequest, attached: AttachResult, pid: int) -> None:
-    """Have the ports of a running container lead to where it is now. `pid` is its monitor's."""
-    if request.outer is None or not config.network.ports:
-        return
+def stands(engine: Engine, config: ContainerConfig, request: AttachRequest, attached: AttachResult) -> bool:
+    """Whether the container's ports lead to where it is. True as well where none have to."""
     target = target_of(request, attached)
-    now = None if target is None else [target.four, target.six]
+    if request.outer is None or not config.network.ports or target is None:
+        return True
     known = helper_process.load(_Files(engine, config).record)
-    if known is not None and helper_process.is_alive(known[0]) and known[1].get("target") == now:
-        return
-    stop(engine, config)
-    held = ports.hold(config.network.ports)
+    if known is None or not helper_process.is_alive(known[0]) or known[1].get("target") != [target.four, target.six]:
+        return False
+    return _is_in(known[0].pid, request.outer.path)
+
+
+def renew(engine: Engine, row: ContainerRow, request: AttachRequest, attached: AttachResult) -> bool:
+    """Have the ports of a running container lead to where it is now; whether something had to be done.
+
+    Raises Conflict for a port that somebody else has by now, NotFound where the container has ended, and as `start`.
+    """
+    if stands(engine, row.config, request, attached):
+        return False
+    stop(engine, row.config)
+    until = _end_of(row.state)
     try:
-        until = os.pidfd_open(pid)
+        held = ports.hold(row.config.network.ports)
         try:
-            start(engine, config, request, attached, held, until)
+            start(engine, row.config, request, attached, held, until)
         finally:
-            os.close(until)
+            ports.release(held)
     finally:
-        ports.release(held)
+        os.close(until)
+    return True
+
+
+def _end_of(state: ContainerState) -> int:
+    """What can be read when the container's monitor has ended; the container itself where that is gone already."""
+    for pid, started in ((state.conmon_pid, state.conmon_start), (state.pid, state.pid_start)):
+        found = process.open_process(pid, started) if pid else None
+        if found is not None:
+            return found
+    raise NotFound("the container has ended: its ports lead nowhere")
+
+
+def _is_in(pid: int, path: str) -> bool:
+    """Whether a process is in the network namespace of this name: another may have taken its place."""
+    try:
+        here, there = os.stat(f"/proc/{pid}/ns/net"), os.stat(path)
+    except OSError:
+        return False
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _leads_out(network: object) -> bool:

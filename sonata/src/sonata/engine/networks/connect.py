@@ -160,7 +160,7 @@ def _lead_ports(engine: Engine, row: ContainerRow, request: AttachRequest, attac
     if request.outer is not None and request.ports:
         from sonata.engine.containers import forwarding
 
-        forwarding.renew(engine, row.config, request, attached, row.state.conmon_pid)
+        forwarding.renew(engine, row, request, attached)
 
 
 def _rewrite_files(engine: Engine, row: ContainerRow, attached: AttachResult) -> None:

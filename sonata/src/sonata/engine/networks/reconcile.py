@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine.containers import network, present
-from sonata.engine.networks import leasing, lookup, shared
+from sonata.engine.networks import leasing, lookup, shared_upkeep
 from sonata.host import netns, process
 from sonata.model.reconcile import MISSING, STALE, Finding, Reconciled
 from sonata.plan import reconcile as plan
@@ -138,7 +138,7 @@ def _look(engine: Engine, wish: _Wish, notes: list[str]) -> list[Finding]:
         for one in ended
     ]
     found += _namespaces(live)
-    found += _way_out(engine, live)
+    found += shared_upkeep.findings(engine, live)
     found += leasing.findings(engine, live, names)
     found = [one for one in found if wish.has(one)]
     for sight in _sights(engine, notes):
@@ -155,20 +155,6 @@ def _namespaces(live: list[ContainerRow]) -> list[Finding]:
         for row in live
         if row.state.pid and row.state.phase in _SETTLED and not netns.exists(row.state.netns)
     ]
-
-
-def _way_out(engine: Engine, live: list[ContainerRow]) -> list[Finding]:
-    """An ordinary user's bridges are in one namespace: whether what connects that still runs."""
-    if not _in_shared(live):
-        return []
-    state = shared.state(engine)
-    if not state.present or state.uplink:
-        return []
-    return [Finding(problem=MISSING, kind="helper", what="the way out of the shared network namespace runs")]
-
-
-def _in_shared(live: list[ContainerRow]) -> list[ContainerRow]:
-    return [row for row in live if row.state.request.get("outer")]
 
 
 def _sights(engine: Engine, notes: list[str]) -> list[_Sight]:
@@ -229,11 +215,7 @@ def _mend(engine: Engine, wish: _Wish, notes: list[str]) -> None:
             netns.remove(engine.kernel, row.state.netns)
             netns.pin(engine.kernel, row.state.pid, row.state.netns)
     leasing.mend(engine, live, wish.has)
-    if _way_out(engine, live):
-        user = _in_shared(live)[0]
-        reference = thaw(AttachRequest, dict(user.state.request)).outer
-        if reference is not None:
-            shared.enter(engine, reference, user.config.id)
+    shared_upkeep.mend(engine, live, wish.has)
     for sight in _sights(engine, notes):
         missing, extra = sight.missing(wish), sight.stale(wish)
         if missing or extra:
@@ -241,6 +223,8 @@ def _mend(engine: Engine, wish: _Wish, notes: list[str]) -> None:
                 _mend_one(engine, sight, (missing, extra), notes)
             except SonataError as error:
                 notes.append(error.message)
+    # Last: what leads to a container has to know where it is now.
+    shared_upkeep.mend_forwarders(engine, live, wish.has, notes)
 
 
 def _mend_one(

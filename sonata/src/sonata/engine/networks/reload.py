@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.containers import network, present
-from sonata.engine.networks import lookup
+from sonata.engine.networks import lookup, shared
 from sonata.model.container import NetworkMode
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
@@ -36,10 +36,16 @@ def reload(engine: Engine, container: str) -> str:
         request = _with_present_servers(engine, thaw(AttachRequest, dict(state.request)))
         hook = engine.net(network.backend_name(engine, config)).require(NetReload)
         attached = thaw(AttachResult, dict(state.attached))
+        if request.outer is not None:
+            shared.enter(engine, request.outer, config.id)
         again = hook.net_reload(netns=NetnsRef(path=state.netns), request=request, attached=attached)
         changed = state.replace(attached=freeze(again), request=network.frozen(request))
         with engine.database.transaction():
             rows.put_state(engine.database, config.id, changed)
+        if request.outer is not None:
+            from sonata.engine.containers import forwarding
+
+            forwarding.renew(engine, row, request, again)
     return config.id
 
 

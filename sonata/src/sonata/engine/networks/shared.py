@@ -107,22 +107,53 @@ def shows_clients(engine: Engine, shared: NetnsRef) -> bool:
     Such answers come back as packets for somebody else: what belongs to a transparent socket is marked, and what is
     marked stays here. Kernels without `xt_socket`, and hosts without iptables, cannot.
     """
-    path = f"{os.path.dirname(shared.path)}/sonata-shows-clients"
+    path = _shows(shared)
     with _lock(engine):
         known = _read(path)
         if not known:
-            known = "yes" if all(_done(engine, shared, words) for words in _returns()) else "no"
+            known = "yes" if all(_done(engine, shared, words) for words in _returns("add", "-A")) else "no"
             _write(path, known)
     return known == "yes"
 
 
-def _returns() -> Iterator[tuple[str, ...]]:
+def lost_returns(engine: Engine, shared: NetnsRef) -> tuple[str, ...]:
+    """What `shows_clients` once made and is not there any more, as one would type it."""
+    if _read(_shows(shared)) != "yes":
+        return ()
+    there = zip(_returns("show", "-C"), _returns("add", "-A"), strict=True)
+    return tuple(" ".join(made) for asked, made in there if not _stands(engine, shared, asked))
+
+
+def mend_returns(engine: Engine, shared: NetnsRef, lost: tuple[str, ...]) -> None:
+    """Make these of `lost_returns` again."""
+    with _lock(engine):
+        for words in _returns("add", "-A"):
+            if " ".join(words) in lost:
+                _done(engine, shared, words)
+
+
+def _shows(shared: NetnsRef) -> str:
+    return f"{os.path.dirname(shared.path)}/sonata-shows-clients"
+
+
+def _returns(way: str, rule: str) -> Iterator[tuple[str, ...]]:
+    """Commands for the ways of answers: to add them, or to ask for them (`show`, `-C`)."""
     families = (("-4", "iptables", "0.0.0.0/0"), ("-6", "ip6tables", "::/0"))
     for family, firewall, everything in families if os.path.exists("/proc/sys/net/ipv6") else families[:1]:
-        yield "ip", family, "rule", "add", "fwmark", f"{_MARK}/{_MARK}", "lookup", _TABLE
-        yield "ip", family, "route", "add", "local", everything, "dev", "lo", "table", _TABLE
-        rule = ("-m", "socket", "--transparent", "-j", "MARK", "--set-xmark", f"{_MARK}/{_MARK}")
-        yield firewall, "-w", "-t", "mangle", "-A", "PREROUTING", *rule
+        told = way == "show"
+        yield "ip", family, "rule", way, "fwmark", f"{_MARK}/{_MARK}", *(() if told else ("lookup", _TABLE))
+        yield "ip", family, "route", way, *(() if told else ("local", everything, "dev", "lo")), "table", _TABLE
+        match = ("-m", "socket", "--transparent", "-j", "MARK", "--set-xmark", f"{_MARK}/{_MARK}")
+        yield firewall, "-w", "-t", "mangle", rule, "PREROUTING", *match
+
+
+def _stands(engine: Engine, shared: NetnsRef, words: tuple[str, ...]) -> bool:
+    """Whether what a command asks for is there: `iptables -C` says so by its code, `ip` by its words."""
+    program = engine.find_program(words[0])
+    if program is None:
+        return False
+    done = engine.run_command(Command(argv=(program, *words[1:]), netns=shared.path, binds=shared.binds, timeout=30))
+    return done.code == 0 and (words[0] != "ip" or bool(done.stdout.strip()))
 
 
 def _done(engine: Engine, shared: NetnsRef, words: tuple[str, ...]) -> bool:
