@@ -15,7 +15,7 @@ import zstandard
 
 from sonata.image.copy import ALL, INDEX_ONLY, CopyOptions, copy_image, copy_into
 from sonata_core.context import PluginContext
-from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.errors import Damaged, NotFound, RegistryFailure, Unsupported
 from sonata_core.models.image import Endpoint, Platform, TransportOptions
 from sonata_core.models.media import (
     DOCKER_LIST,
@@ -186,6 +186,43 @@ def test_an_index_is_converted_with_its_images(place: Make, copy: Any) -> None:
     assert [entry["mediaType"] for entry in entries] == [OCI_MANIFEST] * 2
     assert [entry["platform"]["architecture"] for entry in entries] == ["amd64", "arm64"]
     assert copy(goal, back, multi=ALL, manifest_type=DOCKER_MANIFEST).media_type == DOCKER_LIST
+
+
+@pytest.mark.parametrize(
+    ("docker", "taken", "form"),
+    [
+        (False, (DOCKER_MANIFEST, DOCKER_LIST), {DOCKER_LIST: DOCKER_MANIFEST}),
+        (True, (OCI_MANIFEST, OCI_INDEX), {OCI_INDEX: OCI_MANIFEST}),
+        (False, (DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST), {DOCKER_LIST: OCI_MANIFEST}),
+        (True, (DOCKER_MANIFEST, OCI_MANIFEST, OCI_INDEX), {OCI_INDEX: DOCKER_MANIFEST}),
+    ],
+)
+def test_an_index_in_the_form_that_a_registry_takes(
+    place: Make, copy: Any, registry: FakeRegistry, docker: bool, taken: tuple[str, ...], form: dict[str, str]
+) -> None:
+    """Each image, and the index over them, as `skopeo copy --all` has it."""
+    start, goal = place("dir", "list"), place("docker", "list")
+    write_index(start, docker=docker)
+    registry.trouble.manifest_kinds = taken
+    made = copy(start, goal, multi=ALL)
+    assert {made.media_type: json.loads(made.content)["manifests"][0]["mediaType"]} == form
+    assert goal.resolve() == made
+    asked = {"manifest_type": OCI_MANIFEST if OCI_INDEX not in taken else DOCKER_MANIFEST}
+    for fixed in (asked, {"preserve_digests": True}):
+        with pytest.raises(RegistryFailure, match=r"manifest invalid \(HTTP"):
+            copy(start, place("docker", "fixed"), multi=ALL, **fixed)
+
+
+def test_an_index_that_is_taken_in_no_form(place: Make, copy: Any, registry: FakeRegistry) -> None:
+    start, goal = place("dir", "list"), place("docker", "list")
+    write_index(start)
+    for taken, says in (
+        ((DOCKER_MANIFEST, OCI_MANIFEST), f"^Uploading manifest list failed, .* {OCI_INDEX}.*, {DOCKER_LIST}"),
+        ((DOCKER_LIST,), f"^copying image 1/2 from manifest list: Uploading manifest failed, .*, {DOCKER_MANIFEST}"),
+    ):
+        registry.trouble.manifest_kinds = taken
+        with pytest.raises(RegistryFailure, match=says.replace("+", r"\+")):
+            copy(start, goal, multi=ALL)
 
 
 def test_one_of_an_index_some_of_it_and_the_index_alone(place: Make, copy: Any) -> None:

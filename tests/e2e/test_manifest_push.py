@@ -107,6 +107,14 @@ def test_the_form_that_was_asked_for(store: ListStore, registry: FakeRegistry) -
         assert there["mediaType"] == index
         assert [one["mediaType"] for one in images_of(registry, form)] == [image, image]
     assert "annotations" not in arrived(registry, "v2s2")
+    registry.trouble.manifest_kinds = (DOCKER_LIST, DOCKER_IMAGE)
+    try:
+        store.out("manifest", "push", "-q", PLAIN, "two", f"{registry.host}/taken:1")
+        assert arrived(registry, "taken") == arrived(registry, "v2s2")
+        refused = store.refused("manifest", "push", "-q", PLAIN, "--format=oci", "two", f"{registry.host}/fixed:1")
+        assert "copying image 1/2 from manifest list: " in refused
+    finally:
+        registry.trouble.manifest_kinds = ()
     assert "Choose one of the supported" in store.refused("manifest", "push", "--format=x", "two", "dir:/nowhere")
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sonata.model.image import HistoryItem, ImageConfig
-    from sonata_core.errors import RegistryFailure
     from sonata_core.models.image import Platform
 
 _OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
@@ -68,11 +67,6 @@ def wanted_type(manifest: Manifest, accepted: Sequence[str], forced: str, *, zst
         if only:
             accepted = (only,)
     return pick_type(manifest, accepted)
-
-
-def is_rejection(error: RegistryFailure) -> bool:
-    """Whether a registry refused a manifest for its form, so that another may be taken."""
-    return bool(error.details.get("manifest_rejected"))
 
 
 def _no_zstd() -> Unsupported:

@@ -1,19 +1,20 @@
 """An image from one place to another without the store: bits are kept wherever nothing must change."""
 
-from sonata.image.convert import is_rejection, write_index
+from sonata.image.convert import write_index
 from sonata.image.copy_one import One
+from sonata.image.forms import in_a_form
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
 from sonata.image.platform import choose, spell
 from sonata.image.transfer import Progress, Quiet, checked_manifest, choose_image
-from sonata_core.errors import Damaged, NotFound, Unsupported
+from sonata_core.errors import Damaged, NotFound, SonataError, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ImageSource, ManifestBytes, Platform
 from sonata_core.models.media import DOCKER_LIST, DOCKER_MANIFEST, INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sonata.image.signatures.carrying import Carrier
     from sonata_core.models.image import TransportFacts
@@ -114,37 +115,28 @@ class _Copy:
         document = parse(top)
         whole = self._options.multi != SYSTEM or len(self._options.platforms) > 1
         if isinstance(document, Index) and whole:
-            manifest = self._index(top, document)
-        else:
-            platform = _platform(self._options)
-            image = choose_image(self._source, platform).manifest
-            manifest = self._one.copy(image)
-            if isinstance(parse(image), LegacyManifest) and manifest is image:
-                return self._commit_legacy(manifest)
-            return self._commit(image, manifest)
-        self._sink.commit(manifest)
-        return manifest
+            return self._index(top, document)
+        image = choose_image(self._source, _platform(self._options)).manifest
+        manifest = self._one.copy(image)
+        if isinstance(parse(image), LegacyManifest) and manifest is image:
+            return self._commit_legacy(manifest)
+        return self._stored(image, manifest, self._sink.commit)
 
-    def _commit(self, image: ManifestBytes, made: ManifestBytes) -> ManifestBytes:
-        """Where the destination does not take this form of manifest, the other one, unless this was asked for."""
-        from sonata_core.errors import RegistryFailure
+    def _stored(
+        self, image: ManifestBytes, made: ManifestBytes, store: "Callable[[ManifestBytes], None]"
+    ) -> ManifestBytes:
+        """Store an image's manifest; where its form is refused, in the other one, unless this was asked for."""
 
-        try:
-            self._sink.commit(made)
-        except RegistryFailure as error:
-            options = self._options
-            if not is_rejection(error) or options.manifest_type or options.preserve_digests:
-                raise
-            other = DOCKER_MANIFEST if made.media_type == OCI_MANIFEST else OCI_MANIFEST
-            carrier = self._one.carrier
-            carrier.written.pop(made.digest, None)
-            again = options.replace(manifest_type=other, carrier=carrier)
-            try:
-                made = One(self._source, self._sink, again, self._progress).copy(image)
-            except Unsupported:
-                raise error from None
-            self._sink.commit(made)
-        return made
+        def again(other: str) -> ManifestBytes:
+            self._one.carrier.written.pop(made.digest, None)
+            options = self._options.replace(manifest_type=other, carrier=self._one.carrier)
+            return One(self._source, self._sink, options, self._progress).copy(image)
+
+        return in_a_form(store, made, again, fixed=self._fixed)
+
+    @property
+    def _fixed(self) -> bool:
+        return bool(self._options.manifest_type) or self._options.preserve_digests
 
     def _commit_legacy(self, manifest: ManifestBytes) -> ManifestBytes:
         """Most registries take schema 1 no more: then what it converts to."""
@@ -165,14 +157,30 @@ class _Copy:
         else:
             self._one.carrier.keep(top)
         wanted = self._index_type(top)
-        entries = self._entries(document)
         copied: list[Descriptor] = []
-        for entry in entries:
-            copied.append(entry if self._options.multi == INDEX_ONLY else self._instance(entry, wanted))
+        entries = self._entries(document)
+        for number, entry in enumerate(entries, 1):
+            try:
+                copied.append(entry if self._options.multi == INDEX_ONLY else self._instance(entry, wanted))
+            except SonataError as error:
+                error.message = f"copying image {number}/{len(entries)} from manifest list: {error.message}"
+                raise
+        made = self._index_over(top, document, copied, wanted)
+
+        def again(other: str) -> ManifestBytes:
+            """The images stay what they are there, as in containers/image."""
+            self._one.carrier.written.pop(made.digest, None)
+            return self._index_over(top, document, copied, other)
+
+        return in_a_form(self._sink.commit, made, again, fixed=self._fixed)
+
+    def _index_over(self, top: ManifestBytes, document: Index, copied: list[Descriptor], wanted: str) -> ManifestBytes:
         if copied == list(document.manifests) and wanted == top.media_type:
             manifest = top
+        elif wanted == OCI_INDEX:
+            manifest = write_index(wanted, copied, document.annotations)
         else:
-            manifest = write_index(wanted, copied, document.annotations if wanted == OCI_INDEX else {})
+            manifest = write_index(wanted, [one.replace(annotations={}) for one in copied])
         if self._options.preserve_digests and manifest.digest != top.digest:
             raise _changed(top)
         self._one.carrier.carry(top, manifest)
@@ -214,8 +222,7 @@ class _Copy:
             for kind in _members_of(wanted)
             if not self._options.facts.manifest_types or kind in self._options.facts.manifest_types
         )
-        manifest = self._one.copy(found, kinds=kinds)
-        self._sink.put_manifest(manifest)
+        manifest = self._stored(found, self._one.copy(found, kinds=kinds), self._sink.put_manifest)
         if manifest is found and entry.media_type == found.media_type:
             return entry
         made = entry.replace(media_type=manifest.media_type, digest=manifest.digest, size=len(manifest.content))

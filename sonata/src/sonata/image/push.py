@@ -1,15 +1,16 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
-from sonata.image.convert import convert, digest_of_blob, is_rejection, layer_type, wanted_type
+from sonata.image.convert import convert, digest_of_blob, layer_type, wanted_type
+from sonata.image.forms import in_a_form
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Told, pack
 from sonata.image.transfer import Progress, Quiet
-from sonata_core.errors import Damaged, RegistryFailure, Unsupported
+from sonata_core.errors import Damaged, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ManifestBytes, TransportFacts
-from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_MANIFEST
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
@@ -101,35 +102,27 @@ def push_signed(
     """
     manifest = put_image(image, sink, options, progress)
     carrier.carry(image.manifest, manifest)
-    try:
-        sink.commit(manifest)
-    except RegistryFailure as error:
-        other = _in_other_form(image, sink, options, manifest, progress) if is_rejection(error) else None
-        if other is None:
-            raise
+
+    def again(other: str) -> ManifestBytes:
+        made = _in_other_form(image, sink, options, manifest, other, progress or Quiet())
         carrier.written.pop(manifest.digest, None)
-        carrier.carry(image.manifest, other)
-        sink.commit(other)
-        return other
-    return manifest
+        carrier.carry(image.manifest, made)
+        return made
+
+    return in_a_form(sink.commit, manifest, again, fixed=bool(options.manifest_type) or options.preserve_digests)
 
 
 def _in_other_form(
-    image: StoredImage, sink: ImageSink, options: PushOptions, refused: ManifestBytes, progress: Progress | None = None
-) -> ManifestBytes | None:
-    """The manifest in the other form, Docker's or OCI's; None where it may not be, or knows no such layers."""
-    other = DOCKER_MANIFEST if refused.media_type == OCI_MANIFEST else OCI_MANIFEST
+    image: StoredImage, sink: ImageSink, options: PushOptions, refused: ManifestBytes, other: str, progress: Progress
+) -> ManifestBytes:
+    """The manifest in the other form, over the blobs that lie there. Raises Unsupported if it knows no such layers."""
     taken = options.facts.manifest_types
-    if options.manifest_type or options.preserve_digests or (taken and other not in taken):
-        return None
-    work = _Push(image, _as_manifest(image), sink, options, progress or Quiet(), other, options.compression)
+    if taken and other not in taken:
+        raise Unsupported(f"a manifest of the type {other} is not taken there")
+    work = _Push(image, _as_manifest(image), sink, options, progress, other, options.compression)
     document = parse(refused)
     assert isinstance(document, Manifest)
-    try:
-        layers = [one.replace(media_type=layer_type(one.media_type, other)) for one in document.layers]
-        return work.manifest(layers)
-    except Unsupported:
-        return None
+    return work.manifest([one.replace(media_type=layer_type(one.media_type, other)) for one in document.layers])
 
 
 def _as_manifest(image: StoredImage) -> Manifest:

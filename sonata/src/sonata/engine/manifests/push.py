@@ -10,6 +10,7 @@ from sonata.engine.images.trust import trust_for
 from sonata.engine.manifests import lists, local
 from sonata.engine.manifests.instances import image_with
 from sonata.image.copy_one import One
+from sonata.image.forms import in_a_form
 from sonata.image.index import ZSTD_MARK, ImageList, best_type, write_list
 from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
 from sonata.image.push import put_image
@@ -157,9 +158,15 @@ class _Push:
             if request.all:
                 entries = self._instances(sink, entries, more)
             self._say("Writing manifest list to image destination")
-            manifest = write_list(images.replace(entries=tuple(entries)), wanted)
-            own.carry(manifest, manifest)
-            sink.commit(manifest)
+            images = images.replace(entries=tuple(entries))
+
+            def written(kind: str) -> ManifestBytes:
+                made = write_list(images, kind)
+                own.written.clear()
+                own.carry(made, made)
+                return made
+
+            manifest = in_a_form(sink.commit, written(wanted), written, fixed=bool(self._choices.manifest_type))
         self._say("Storing list signatures")
         for carrier in self._carriers:
             put_written(self._engine, carrier, goal.reference, goal.options)
@@ -184,13 +191,22 @@ class _Push:
             self._say(f"Copying image {entry.digest} ({number}/{len(wanted)}){kind}")
             choices = self._choices.replace(compression=packing, force=True) if packing else self._choices
             try:
-                made = self._instance(sink, entry, choices)
+                made = self._taken(sink, entry, choices)
             except SonataError as error:
                 error.message = f"copying image {number}/{len(wanted)} from manifest list: {error.message}"
                 raise
-            sink.put_manifest(made)
             done.append(_entry_for(entry, made))
         return sorted(done, key=lambda one: ZSTD_MARK in one.descriptor.annotations) if more else done
+
+    def _taken(self, sink: ImageSink, entry: Entry, choices: CopyChoices) -> ManifestBytes:
+        """One instance there, in the form that is taken."""
+        made = self._instance(sink, entry, choices)
+
+        def again(other: str) -> ManifestBytes:
+            self._carriers.pop()
+            return self._instance(sink, entry, choices.replace(manifest_type=other))
+
+        return in_a_form(sink.put_manifest, made, again, fixed=bool(choices.manifest_type))
 
     def _instance(self, sink: ImageSink, entry: Entry, choices: CopyChoices) -> ManifestBytes:
         """Have one instance's blobs in the sink; its manifest there."""
