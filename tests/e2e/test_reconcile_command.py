@@ -155,6 +155,32 @@ def test_an_interface_that_is_gone_is_made_again_alone(two: PrivateHost) -> None
     assert two("network", "reconcile", "--check").code == 0
 
 
+def test_of_several_ways_out_that_of_the_first_network_is_first(two: PrivateHost) -> None:
+    """Whichever was lost. Netavark 1.4 makes them in any order."""
+    for name in ("first", "second"):
+        two.ok("network", "create", "--ignore", "--ipv6", name)
+    where = ("--network", "first", "--network", "second", "--cgroup-parent", two.group)
+    two.ok("run", "-d", "--name", "both", *where, two.image, "sleep", "600")
+    pid = two.ok("inspect", "--format", "{{.State.Pid}}", "both")
+
+    def ways(family: str) -> list[str]:
+        return two.lines("nsenter", "-t", pid, "-n", "ip", family, "route", "show", "default")
+
+    try:
+        four, six = sorted(ways("-4")), sorted(ways("-6"))
+        assert (len(four), sum("nexthop" in line for line in six)) == (2, 2)
+        for harm in ("link set eth0 down", "link delete eth0", "route flush default; ip -6 route flush default"):
+            on_host(two, f"nsenter -t {pid} -n sh -c 'ip {harm}'")
+            mended = two("network", "reconcile")
+            assert (mended.code, mended.err) == (0, ""), harm
+            assert "default via" in mended.out
+            assert two("network", "reconcile", "--check").code == 0
+            assert (ways("-4"), sorted(ways("-6"))) == (four, six), harm
+            assert " eth0 " in four[0]
+    finally:
+        two.ok("rm", "-f", "-t", "0", "both")
+
+
 def test_what_the_gone_have_left_is_taken_away(two: PrivateHost) -> None:
     """Rules, names and leases of a container that nobody knows."""
     ghost = "f" * 64

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from ordinary import OrdinaryHost, user_needs
+from ordinary import UID, OrdinaryHost, user_needs
 from private_host import Ended
 
 from sonata_testkit.containers import eventually
@@ -255,6 +255,32 @@ def test_the_ways_of_answers_are_made_again(host: Lan) -> None:
     assert mended.code == 0, mended
     assert missed(host) == []
     assert host.sees(LAN, 18088) == CLIENT
+
+
+def test_a_lost_shared_namespace_is_made_anew_under_its_containers(host: Lan) -> None:
+    """Its file is gone, as after a cleaned run folder; forwarders alone still hold what was in it."""
+    host.ok("network", "create", "one")
+    host.serve("t", "--network", "podman", "--network", "one", "-p", "18088:80")
+    host.ok("run", "-d", "--name", "u", "--network", "one", host.image, "sleep", "600")
+    pids = host.ok("inspect", "--format", "{{.State.Pid}}", "t", "u")
+    for name in ("pasta", "aardvark-dns"):
+        numbers = [str(pid) for pid, words in host.proc().items() if name in words.split()[0]]
+        host.as_root("kill", "-9", *numbers)
+    place = host.runtime("containers/networks/rootless-netns")
+    inside = f"/run/user/{UID}/containers/networks/rootless-netns"
+    assert host("unshare", "sh", "-c", f"umount -l {inside}/rootless-netns; rm -r {inside}").code == 0
+    assert "the network namespace that ordinary users' bridges share" in missed(host)
+    mended = host("network", "reconcile")
+    assert mended.code == 0, mended
+    assert missed(host) == []
+    assert host.sees(LAN, 18088) == CLIENT
+    address = host.ok("inspect", "--format", "{{.NetworkSettings.Networks.one.IPAddress}}", "t")
+    assert eventually(lambda: address in host("exec", "u", "busybox", "nslookup", "t.dns.podman").out)
+    assert host.ok("inspect", "--format", "{{.State.Pid}}", "t", "u") == pids
+    assert (place / "ref-count").read_text() == "2"
+    host.end_service()
+    host.ok("rm", "-af", "-t", "0")
+    assert not place.exists()
 
 
 def test_what_cannot_be_forwarded_is_refused_before_anything_is_made(host: Lan) -> None:

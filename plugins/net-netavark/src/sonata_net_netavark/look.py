@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _socket
+import errno
+import os
 import struct
 
 from sonata_core.lite import TYPE_CHECKING
@@ -15,10 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RTM_NEWADDR, RTM_GETADDR, RTM_NEWROUTE, RTM_GETROUTE = 20, 22, 24, 26
+RTM_GETNSID = 90
+_NETNSA_NSID, _NETNSA_FD = 1, 3
+_OWN = "/proc/thread-self/ns/net"
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _IFA_ADDRESS, _IFA_LOCAL, _GLOBAL = 1, 2, 0
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY = 1, 4, 5, 6
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH = 1, 4, 5, 6, 9
+_HOP = struct.Struct("=HBBi")
+"""struct rtnexthop: its length with its attributes, flags, weight, the link's index."""
 _MAIN, _UNICAST, _STATIC = 254, 1, 4
 _UP = 1
 _TRIES = 20
@@ -48,18 +55,52 @@ class Place(Record):
         return next((one.name for one in self.links.values() if link.master and one.index == link.master), "")
 
 
-def at(path: str) -> Place | None:
-    """The namespace pinned at `path` (empty: this thread's); None where there is none. Raises OSError."""
+def at(path: str, host: str | None = None) -> Place | None:
+    """The namespace pinned at `path` (empty: this thread's); None where there is none. Raises OSError.
+
+    `host`: the path of the namespace that has its veths' other ends (empty: this thread's). Those that are elsewhere
+    have no `peer`: by its number alone it could be taken for another link.
+    """
 
     def work() -> Place:
-        if path:
+        if host is None:
+            if path:
+                enter_netns(path)
+            return here()
+        outside = os.open(host or _OWN, os.O_RDONLY | os.O_CLOEXEC)
+        try:
             enter_netns(path)
-        return here()
+            return _only_to(here(), outside)
+        finally:
+            os.close(outside)
 
     try:
         return in_thread(work) if path else here()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a file that nothing is mounted on
+            return None
+        raise
+
+
+def _only_to(place: Place, host: int) -> Place:
+    known = _id_of(host)
+    kept = {
+        name: one if one.kind != "veth" or one.peer_namespace == known else one.replace(peer=0)
+        for name, one in place.links.items()
+    }
+    return place.replace(links=kept)
+
+
+def _id_of(namespace: int) -> int:
+    """The id by which the calling thread's namespace knows another; -1 for one that it has no links to."""
+    channel = netlink.Channel(netlink.NETLINK_ROUTE)
+    try:
+        answer = channel.ask(RTM_GETNSID, bytes(4) + netlink.attribute(_NETNSA_FD, struct.pack("=I", namespace)))
+    finally:
+        channel.close()
+    return -1 if answer is None else _number(netlink.attributes(answer[1][4:]).get(_NETNSA_NSID), -1)
 
 
 def here() -> Place:
@@ -125,13 +166,30 @@ def _route(body: bytes, names: dict[int, str]) -> list[str]:
     found = netlink.attributes(body[_ROUTE.size :])
     packed = found.get(_RTA_DST)
     where = f"{_socket.inet_ntop(family, packed)}/{length}" if packed is not None and length else "default"
+    priority = _number(found.get(_RTA_PRIORITY), 0)
+    metric = f" metric {priority}" if priority else ""
+    return [f"{where}{hop} proto static{metric}" for hop in _hops(family, found, names)]
+
+
+def _hops(family: int, route: netlink.Attributes, names: dict[int, str]) -> list[str]:
+    """Where a route leads: IPv6 makes one with several ends of those that differ in their ends alone."""
+    several = route.get(_RTA_MULTIPATH)
+    if several is None:
+        return [_hop(family, route, names.get(_number(route.get(_RTA_OIF), 0), ""))]
+    hops, at = [], 0
+    while at + _HOP.size <= len(several):
+        size, _flags, _weight, index = _HOP.unpack_from(several, at)
+        if size < _HOP.size:
+            break
+        hops.append(_hop(family, netlink.attributes(several[at + _HOP.size : at + size]), names.get(index, "")))
+        at += (size + 3) & ~3
+    return hops
+
+
+def _hop(family: int, found: netlink.Attributes, name: str) -> str:
     gateway = found.get(_RTA_GATEWAY)
     through = f" via {_socket.inet_ntop(family, gateway)}" if gateway is not None else ""
-    metric = _number(found.get(_RTA_PRIORITY), 0)
-    return [
-        f"{where}{through} dev {names.get(_number(found.get(_RTA_OIF), 0), '')} proto static"
-        + (f" metric {metric}" if metric else "")
-    ]
+    return f"{through} dev {name}"
 
 
 def _number(value: bytes | None, default: int) -> int:

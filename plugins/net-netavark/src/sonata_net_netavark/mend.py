@@ -38,25 +38,34 @@ class Mending:
         self._networks = {each.network.name: each.network for one in members for each in one.request.attachments}
         self._state = picture.observe(context, helper, outside, members)
 
-    def links(self, missing: tuple[NetFact, ...]) -> None:
+    def links(self, missing: tuple[NetFact, ...], wanted: tuple[NetFact, ...]) -> None:
         """What is missing of links, addresses, routes and settings. Raises CommandFailed, OSError."""
         host = [fact for fact in missing if not fact.container]
         for fact in host:
             if fact.kind == picture.LINK:
                 self._host_link(fact)
             elif fact.kind == picture.ADDRESS:
-                self._add("", "address", fact.text)
+                self._add_address("", fact.text)
         for fact in missing:
             if fact.container in self._by_id and fact.kind in (picture.LINK, picture.ADDRESS):
                 self._inner(self._by_id[fact.container], fact)
-        for fact in missing:
-            if fact.container in self._by_id and fact.kind == picture.ROUTE:
-                self._add(self._by_id[fact.container].netns.path, "route", fact.text)
+        for ident in dict.fromkeys(fact.container for fact in missing if fact.kind == picture.ROUTE):
+            lost = {fact.text for fact in missing if fact.kind == picture.ROUTE and fact.container == ident}
+            should = [fact.text for fact in wanted if fact.kind == picture.ROUTE and fact.container == ident]
+            if ident in self._by_id and ident in self._state.inside:
+                self._routes(self._by_id[ident].netns.path, list(self._state.inside[ident].routes), lost, should)
         self._forget_neighbours({fact.network for fact in host if fact.text.endswith(" is a bridge")})
         for fact in host:
             if fact.kind == picture.SETTING:
                 path, _, value = fact.text.partition(" = ")
                 _set(self._outside.path, path, value)
+
+    def is_cut_off(self, fact: NetFact) -> bool:
+        """Whether what is missing is the way to a container's interface whose other end this host has not."""
+        place = self._state.inside.get(fact.container)
+        link = None if place is None else place.links.get(fact.text.partition(" ")[0])
+        veth = link is not None and link.kind == "veth" and fact.kind == picture.LINK
+        return veth and link is not None and picture.other_end(self._state.host, link) is None
 
     def _forget_neighbours(self, networks: set[str]) -> None:
         """A new bridge has another hardware address; containers would remember the old one for half a minute."""
@@ -134,7 +143,7 @@ class Mending:
         link = None if place is None else place.links.get(name)
         end = None if link is None else picture.other_end(self._state.host, link)
         if fact.kind == picture.ADDRESS:
-            self._add(where, "address", fact.text)
+            self._add_address(where, fact.text)
         elif what == "up":
             self._ip(where, "link", "set", name, "up")
         elif what.startswith("in ") and end is not None:
@@ -142,15 +151,33 @@ class Mending:
         elif what == "connected" and end is not None:
             self._ip("", "link", "set", end.name, "up")
 
-    def _add(self, where: str, what: str, text: str) -> None:
-        """An address or a route. There already is success: what was made before it may have brought it."""
+    def _routes(self, where: str, there: list[str], lost: set[str], should: list[str]) -> None:
+        """Make lost routes. Of those to one place at one price the first is taken: what comes later is put behind anew.
+
+        IPv6 takes them by turns, in any order.
+        """
+        for place in dict.fromkeys(_destination(route) for route in should if route in lost):
+            group = [route for route in should if _destination(route) == place]
+            now = [route for route in there if route in group]
+            moved = False
+            for number, route in enumerate(group):
+                if route in now and (":" in route or (now[number] == route and not moved)):
+                    continue
+                moved = True
+                family = ("-6",) if ":" in route else ()
+                if route in now:
+                    self._ip(where, *family, "route", "del", *route.split())
+                    now.remove(route)
+                self._ip(where, *family, "route", "append", *route.split())
+                now.append(route)
+
+    def _add_address(self, where: str, text: str) -> None:
+        """There already is success: what was made before it may have brought it."""
         words = text.split()
-        if what == "address" and ":" in text:
-            words.append("nodad")
-        elif what == "address":
-            words[1:1] = ["brd", "+"]
-        family = ("-6",) if ":" in text else ()
-        self._ip(where, *family, what, "replace", *words)
+        if ":" in text:
+            self._ip(where, "-6", "address", "replace", *words, "nodad")
+        else:
+            self._ip(where, "address", "replace", words[0], "brd", "+", *words[1:])
 
     def _ip(self, where: str, *words: str) -> None:
         path = self._context.find_program("ip") or "/sbin/ip"
@@ -165,6 +192,12 @@ class Mending:
         if done.code:
             said = done.stderr.decode(errors="replace").strip()
             raise CommandFailed(f"{' '.join(argv[:4])}: {said}", argv=argv, code=done.code, stderr=said)
+
+
+def _destination(route: str) -> tuple[str, str, bool]:
+    """Where a route leads, at what price, and in which family."""
+    words = route.split()
+    return words[0], words[-1] if "metric" in words else "", ":" in route
 
 
 def _serves(folder: str) -> bool:

@@ -54,12 +54,18 @@ def observe(context: PluginContext, helper: Netavark, outside: Outside, members:
     """Look at a host and its members' namespaces. Raises HostLacks, CommandFailed, OSError."""
     chosen = tuple(members)
     bridges = sorted({each.network.interface for one in chosen for each in one.request.attachments})
-    inside = {str(one.request.container): look.at(one.netns.path) for one in chosen}
+    host = look.at(outside.path)
+    # Where the host is gone, so is all that it had, and no link leads to it.
+    far = None if host is None else outside.path
+    inside = {str(one.request.container): look.at(one.netns.path, far) for one in chosen}
+    rules_there = listing.Listing(rules={}, heads={})
+    if host is not None:
+        rules_there = listing.read(context, listing.driver_of(context, helper), outside.outer)
     return State(
-        host=look.at(outside.path) or look.Place(links={}, addresses={}, routes=()),
+        host=host or look.Place(links={}, addresses={}, routes=()),
         inside={ident: place for ident, place in inside.items() if place is not None},
-        rules=listing.read(context, listing.driver_of(context, helper), outside.outer),
-        settings=_settings(outside.path, bridges),
+        rules=rules_there,
+        settings={} if host is None else _settings(outside.path, bridges),
         names=names.lines(outside.folder),
         served=names.server(outside.folder) > 0,
     )

@@ -57,17 +57,16 @@ class Reconciliation:
         for place, members in self._groups.items():
             own = {str(one.request.container) for one in members}
             lacking = tuple(fact for fact in missing if not fact.container or fact.container in own)
-            Mending(self._context, self._helper, place, members).links(
-                tuple(fact for fact in lacking if not fact.container)
-            )
-            lost = _lost(lacking)
+            mending = Mending(self._context, self._helper, place, members)
+            mending.links(tuple(fact for fact in lacking if not fact.container), seen.wanted)
+            lost = _lost(lacking, mending)
             for one in members:
                 ident = str(one.request.container)
                 if ident in lost:
                     results[ident] = _merged(one.attached, again(one, frozenset(lost[ident])))
             # Attaching anew may have made some of it.
             mending = Mending(self._context, self._helper, place, members)
-            mending.links(tuple(fact for fact in lacking if fact.container))
+            mending.links(tuple(fact for fact in lacking if fact.container), seen.wanted)
             mending.rules(self._laboratory(place), lacking, extra)
             mending.names(seen.wanted, (*lacking, *extra), self._networks)
         return tuple(results[str(one.request.container)] for one in self.members)
@@ -80,11 +79,12 @@ class Reconciliation:
         return made
 
 
-def _lost(missing: tuple[NetFact, ...]) -> dict[str, set[str]]:
+def _lost(missing: tuple[NetFact, ...], mending: Mending) -> dict[str, set[str]]:
     """Networks of containers whose interface is gone, or cut off from the host, by container."""
     lost: dict[str, set[str]] = {}
     for fact in missing:
-        if fact.container and fact.kind == picture.LINK and fact.text.endswith(" is there"):
+        gone = fact.kind == picture.LINK and fact.text.endswith(" is there")
+        if fact.container and (gone or mending.is_cut_off(fact)):
             lost.setdefault(fact.container, set()).add(fact.network)
     return lost
 
