@@ -70,7 +70,7 @@ EXPLAINED: dict[str, str] = {
     "system df --format '{{.Type}} {{.Total}} {{.Active}}'": "Sonata counts partial blobs and records as well",
     "info --format '{{.Nosuch}}'": "names a type of Go",
     "inspect --type volume nosuch": "Sonata says the same of a volume wherever it is asked for",
-    "inspect -s f --format '{{.SizeRw}}'": "Sonata counts the blocks that the files take",
+    "inspect -s f --format '{{.SizeRw}}'": "of the files that an engine keeps beside a container",
     "logs --color f": "colours are to come",
     # sessions
     "exec s /etc/passwd": CRUN,

@@ -272,7 +272,7 @@ def test_a_list_stands_for_its_image_of_this_platform(store: ListStore) -> None:
     store.out("rm", "forced")
 
 
-def test_lists_are_listed_found_and_kept(store: ListStore, tmp_path: Path) -> None:
+def test_lists_are_listed_found_kept_and_removed(store: ListStore, tmp_path: Path) -> None:
     own = ListStore(tmp_path)
     ident = own.out("manifest", "create", "kept", ARM)
     own.out("untag", ARM)
@@ -284,6 +284,16 @@ def test_lists_are_listed_found_and_kept(store: ListStore, tmp_path: Path) -> No
     assert own.out("system", "check") == ""
     assert own.out("rmi", "kept").splitlines() == ["Untagged: localhost/kept:latest", f"Deleted: {ident}"]
     assert own.out("image", "prune", "-f") == own.arm_id
+    ident = own.out("manifest", "create", "stands", IMAGE)
+    image = own.out("images", "-q", "--no-trunc", IMAGE)[7:]
+    own.out("tag", IMAGE, "twin")
+    for words in (("stands",), ("-f", "stands"), ("-f", "localhost/stands:latest")):
+        assert "Error: localhost/stands:latest: tag not known" in own.refused("rmi", *words)
+    assert f"Error: localhost/{ident}:latest: tag not known" in own.refused("rmi", ident)
+    assert "by digest with more than one tag" in own.refused("rmi", f"sha256:{ident}")
+    own.out("untag", "twin", "twin")
+    assert own.out("rmi", "stands").splitlines() == [f"Untagged: {IMAGE}", f"Deleted: {image}"]
+    assert own.out("rmi", "stands").splitlines() == ["Untagged: localhost/stands:latest", f"Deleted: {ident}"]
     own.close()
 
 

@@ -41,6 +41,10 @@ def names(store: PlainStore, *words: str) -> list[str]:
     return store.out("ps", "--format={{.Names}}", *words).split()
 
 
+def sizes(store: PlainStore, name: str) -> list[int]:
+    return [int(one) for one in store.out("inspect", "-s", "--format={{.SizeRw}} {{.SizeRootFs}}", name).split()]
+
+
 ALL = ["up", "new", "over", "frozen", "bridged", "checked"]
 
 
@@ -149,6 +153,16 @@ def test_columns(store: PlainStore) -> None:
     assert alone.endswith("up")
     assert store.out("ps", "--pod").splitlines()[0].split()[-4:] == ["NAMES", "POD", "ID", "PODNAME"]
     assert store.out("ps", "--pod", "--format", "{{.Pod}}|{{.PodName}}") == "|"
+    assert sizes(store, "new")[0] == 0
+    assert sizes(store, "new")[1] == int(store.out("image", "inspect", "--format={{.Size}}", IMAGE))
+    before = sizes(store, "over")[0]
+    upper = Path(store.out("inspect", "--format={{.GraphDriver.Data.UpperDir}}", "over").strip())
+    (upper / "five").write_bytes(b"12345")
+    (upper / "same").hardlink_to(upper / "five")
+    (upper / "link").symlink_to("/five")
+    with (upper / "sparse").open("wb") as made:
+        made.truncate(10_000)
+    assert sizes(store, "over")[0] - before == 5 + 5 + 10_000, "lengths count, as Podman's do, not blocks"
     head, row = store.out("ps", "--size").splitlines()
     assert head.endswith("SIZE")
     assert "(virtual " in row

@@ -84,7 +84,7 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "UseImageHostname": False,
     }
     if size:
-        from sonata.engine.containers.listing import sizes
+        from sonata.engine.containers.size import sizes
 
         shown["SizeRw"], shown["SizeRootFs"] = sizes(engine, row)
     return shown

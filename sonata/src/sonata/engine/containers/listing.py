@@ -79,7 +79,7 @@ def listed_container(engine: Engine, row: ContainerRow, request: ListRequest) ->
         auto_remove=config.auto_remove,
         cidfile=config.cid_file,
         health=_health(engine, row),
-        size=sizes(engine, row) if request.size else None,
+        size=_size(engine, row) if request.size else None,
         namespaces=_namespaces(state.pid) if request.ns and running else {},
         pod=config.pod,
         infra=config.infra,
@@ -118,22 +118,10 @@ def _health(engine: Engine, row: ContainerRow) -> str:
     return shown
 
 
-def sizes(engine: Engine, row: ContainerRow) -> tuple[int, int]:
-    """Bytes that the container itself wrote, and those together with its image's."""
-    from sonata_core.models.storage import LayerRef
+def _size(engine: Engine, row: ContainerRow) -> tuple[int, int]:
+    from sonata.engine.containers.size import sizes
 
-    record = engine.store.find_container(row.config.id)
-    if record is None:
-        return 0, 0
-    layer = engine.store.layer(record.layer)
-    own = engine.storage.hook.storage_usage(layer=LayerRef(store=layer.store, id=layer.id)).bytes
-    parents = 0
-    below = layer.parent
-    while below:
-        parent = engine.store.layer(below)
-        parents += parent.diff_size
-        below = parent.parent
-    return own, own + parents
+    return sizes(engine, row)
 
 
 def _namespaces(pid: int) -> dict[str, str]:

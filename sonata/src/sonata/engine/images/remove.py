@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events, storage
 from sonata.engine.images import lookup
+from sonata.image.reference import local_name
 from sonata.state import containers as rows
 from sonata_core.errors import Conflict, Denied, InUse, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
@@ -90,8 +91,17 @@ class _Work:
         self.errors: list[SonataError] = []
 
     def look_up(self, text: str) -> tuple[ImageRecord, str]:
-        """An image, and by what it is to be removed: the name that the text stands for, or the text itself."""
+        """An image, and by what it is to be removed: the name that the text stands for, or the text itself.
+
+        A list stands for the image of this host's platform, as everywhere, and for itself where that is not here.
+        """
         image, name = lookup.get(self._engine, text, lists=True)
+        if image.is_list:
+            instance = lookup.find(self._engine, text)
+            if instance is not None and not text.startswith("sha256:"):
+                by_id = image.id.startswith(text) and text not in image.names
+                return instance[0], str(local_name(text)) if by_id else name or text
+            image = instance[0] if instance else image
         if text.startswith("sha256:") or (image.id.startswith(text) and text not in image.names):
             return image, text
         return image, text if "@" in text else name or text
