@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -32,8 +33,10 @@ from sonata_core.models.image import Descriptor, ManifestBytes, Platform
 
 pytestmark = pytest.mark.needs_root
 OCI = "application/vnd.oci.image.{}.v1+json"
-BIG = os.urandom(400_000)
-OTHER = os.urandom(90_000)
+NOISE = random.Random(32)
+"""Its pieces are of usual sizes: `layers.chunked` cuts where the bytes say so."""
+BIG = NOISE.randbytes(400_000)
+OTHER = NOISE.randbytes(90_000)
 Document = dict[str, Any]
 Change = Callable[[Document], None]
 
@@ -184,15 +187,15 @@ def test_a_file_of_the_store_that_is_not_what_it_was(world: World) -> None:
     first.write_bytes(BIG)
 
 
-def resigned(change: Change) -> tuple[bytes, dict[str, str]]:
-    """The second layer's blob, with another table of contents that has its right digest."""
-    blob, notes = packed(SECOND)
+def resigned(change: Change, tar: bytes = SECOND) -> tuple[bytes, dict[str, str]]:
+    """A layer's blob, with another table of contents that has its right digest."""
+    blob, notes = packed(tar)
     places = places_of(notes, len(blob))
     assert places is not None
     at, size, plain = places.table
     document = json.loads(zstandard.ZstdDecompressor().decompress(blob[at : at + size], max_output_size=plain))
     change(document)
-    text = json.dumps(document).encode()
+    text = json.dumps(document, ensure_ascii=False).encode()
     table = zstandard.ZstdCompressor().compress(text)
     # Behind the rest, in a frame that readers skip.
     frame = (0x184D2A50).to_bytes(4, "little") + len(table).to_bytes(4, "little")
@@ -250,20 +253,97 @@ def test_a_table_of_its_own_is_taken(world: World) -> None:
     assert source.layer not in source.whole
 
 
-def test_pieces_of_files_are_passed_over(world: World) -> None:
-    """As containers/storage writes large files: an entry for the first piece, and one for each of the others."""
+def grown(data: bytes) -> bytes:
+    """A newer version: something more in the middle, something else further on."""
+    return data[:150_000] + b"more" + data[150_000:300_000] + b"else" * 500 + data[302_000:]
 
-    def change(document: Document) -> None:
-        found = entry(document, "new")
-        at = document["entries"].index(found)
-        found.update(chunkSize=50_000, chunkDigest="sha256:" + "1" * 64)
-        piece = {"type": "chunk", "name": found["name"], "chunkSize": len(OTHER) - 50_000, "chunkOffset": 50_000}
-        document["entries"].insert(at + 1, {**piece, "offset": found["offset"] + 9, "chunkType": "zeros"})
 
-    source = Source(SECOND, *resigned(change))
+def of_pieces(document: Document, name: str) -> list[Document]:
+    return [one for one in document["entries"] if one["name"].endswith(name)]
+
+
+def test_a_changed_file_brings_its_changed_pieces(world: World) -> None:
+    tar = tar_of(("big", grown(BIG)), ("small", b"small"))
+    source = Source(tar, *packed(tar))
     world.pull(source)
     assert source.layer not in source.whole
-    assert world.tar(source) == SECOND
+    assert source.parts < 250_000
+    assert world.tar(source) == tar
+
+
+def test_pieces_of_a_file_that_moved_are_found_by_the_table_that_was_kept(world: World) -> None:
+    first = tar_of(
+        ("lib.1", BIG[::-1]),
+    )
+    world.pull(Source(first, *packed(first)))
+    tar = tar_of(
+        ("lib.2", b"head" * 9 + grown(BIG[::-1])),
+    )
+    source = Source(tar, *packed(tar))
+    world.pull(source)
+    assert source.layer not in source.whole
+    assert source.parts < 250_000
+    assert world.tar(source) == tar
+    image = next(one for one in world.store.images() if one.layer == sha(tar)[7:])
+    world.store.delete_image(image)
+    assert not list(world.top.glob(f"graph/overlay-layers/{sha(tar)[7:]}*"))
+
+
+def test_nothing_but_zeros_is_not_fetched(world: World) -> None:
+    tar = tar_of(("zeros", bytes(3_000_000)), ("big", BIG), ("other", OTHER))
+
+    def change(document: Document) -> None:
+        for one in of_pieces(document, "zeros"):
+            one["chunkType"] = "zeros"
+
+    source = Source(tar, *resigned(change, tar))
+    world.pull(source)
+    assert source.layer not in source.whole
+    assert world.tar(source) == tar
+
+
+PIECES: dict[str, Change] = {
+    "another digest": lambda document: of_pieces(document, "big")[1].update(chunkDigest="sha256:" + "1" * 64),
+    "a digest that is none": lambda document: of_pieces(document, "big")[1].update(chunkDigest="sha256:" + "é" * 64),
+    "no digest": lambda document: of_pieces(document, "big")[1].pop("chunkDigest"),
+    "a hole": lambda document: document["entries"].remove(of_pieces(document, "big")[1]),
+    "no end": lambda document: document["entries"].remove(of_pieces(document, "big")[-1]),
+    "twice": lambda document: document["entries"].insert(2, of_pieces(document, "big")[1]),
+    "one over another": lambda document: of_pieces(document, "big")[2].update(chunkOffset=5),
+    "too long": lambda document: of_pieces(document, "big")[-1].update(chunkSize=1 << 50),
+    "nothing long": lambda document: of_pieces(document, "big")[1].update(chunkSize=0),
+    "backwards": lambda document: of_pieces(document, "big")[2].update(offset=100),
+    "outside": lambda document: of_pieces(document, "big")[-1].update(offset=1 << 40),
+    "of another file": lambda document: of_pieces(document, "big")[1].update(name="d/small"),
+    "of no file": lambda document: document["entries"].insert(0, of_pieces(document, "big")[1]),
+    "zeros that are none": lambda document: of_pieces(document, "big")[1].update(chunkType="zeros"),
+    "a file twice": lambda document: document["entries"].append(of_pieces(document, "small")[0]),
+    "long": lambda document: document.update(long="x" * (2 << 20)),
+    "many": lambda document: document["entries"].extend({"type": "reg", "size": 1} for _ in range(250_001)),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_hostile_pieces_change_nothing(world: World, name: str) -> None:
+    tar = tar_of(("big", grown(BIG)), ("small", b"small"))
+    if name == "zeros that are none":
+        # where it would be believed, the layer's digest tells
+        tar = tar_of(("big", os.urandom(1000) + BIG), ("small", b"small"))
+    source = Source(tar, *resigned(PIECES[name], tar))
+    world.pull(source)
+    assert world.tar(source) == tar
+    assert source.layer in source.whole
+
+
+def test_a_kept_table_proves_nothing(world: World) -> None:
+    """What another engine, or a hostile image, left beside a layer: pieces are believed by their own digest alone."""
+    first = tar_of(("a", BIG), ("b", OTHER))
+    blob, notes = resigned(lambda document: of_pieces(document, "a")[1].update(chunkDigest=sha(OTHER[:70_000])), first)
+    world.pull(Source(first, blob, notes))
+    tar = tar_of(("x", OTHER[:70_000] + BIG[::-1]), ("y", BIG))
+    source = Source(tar, *packed(tar))
+    world.pull(source)
+    assert world.tar(source) == tar
 
 
 @pytest.mark.parametrize(

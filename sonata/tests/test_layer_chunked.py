@@ -77,6 +77,36 @@ def test_it_is_the_layer_and_the_tables_are_true() -> None:
     assert blob[-8:] == b"GNUlInUx"
 
 
+def test_large_files_are_cut_where_their_bytes_say_so() -> None:
+    """As in containers/storage: the first piece with the file, the others behind it; few change with the content."""
+
+    def pieces(content: bytes) -> set[str]:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            item = tarfile.TarInfo("file")
+            item.size = len(content)
+            tar.addfile(item, io.BytesIO(content))
+        blob, notes = packed(out.getvalue())
+        at, length, *_ = (int(text) for text in notes[f"{PREFIX}manifest-position"].split(":"))
+        first, *others = json.loads(frame(blob[at : at + length]))["entries"]
+        assert [one["type"] for one in (first, *others)] == ["reg"] + ["chunk"] * len(others)
+        place = 0
+        ends = [*(one["offset"] for one in others), first["endOffset"]]
+        for one, end in zip((first, *others), ends, strict=True):
+            assert one.get("chunkOffset", 0) == place
+            part = content[place : place + one["chunkSize"]]
+            assert frame(blob[one["offset"] : end]) == part
+            assert one["chunkDigest"] == "sha256:" + hashlib.sha256(part).hexdigest()
+            place += one["chunkSize"]
+        assert place == len(content)
+        return {one["chunkDigest"] for one in (first, *others)}
+
+    content = os.urandom(3 << 20)
+    whole = pieces(content)
+    assert len(whole) > 11
+    assert len(pieces(content[: 1 << 20] + b"more" + content[1 << 20 :]) - whole) < 6
+
+
 def test_the_same_layer_gives_the_same_bytes() -> None:
     plain = tar_with()
     assert packed(plain) == packed(plain)

@@ -1,4 +1,4 @@
-"""`enable_partial_images` of storage.conf: a pull fetches only the files that no layer of the store has."""
+"""`enable_partial_images` of storage.conf: a pull fetches only the pieces of files that no layer of the store has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,10 @@ from sonata_testkit.registry import FakeRegistry
 
 pytestmark = pytest.mark.needs_root
 OCI = "application/vnd.oci.image.{}.v1+json"
-BIG = os.urandom(700_000)
+NOISE = random.Random(32)
+"""Its pieces are of usual sizes: `layers.chunked` cuts where the bytes say so."""
+BIG = NOISE.randbytes(700_000)
+OLD = NOISE.randbytes(400_000)
 
 
 def tar_of(**files: bytes) -> bytes:
@@ -91,6 +95,23 @@ def test_files_of_another_layer_are_not_fetched(store: PlainStore, registry: Fak
     document = registry.manifests["lib/x"]["2"][1]
     assert shown["Digest"] == "sha256:" + hashlib.sha256(document).hexdigest()
     assert shown["Id"] == json.loads(document)["config"]["digest"][7:]
+    assert store.out("system", "check") == ""
+
+
+def test_of_a_changed_file_its_changed_pieces_are_fetched(store: PlainStore, registry: FakeRegistry) -> None:
+    """Also of one that has another name now, as the table of the older layer was kept."""
+    changed = BIG[:200_000] + b"more" + BIG[200_000:]
+    add(registry, "1", tar_of(big=BIG, old=OLD))
+    second = add(registry, "2", tar_of(big=changed, new=OLD[:120_000] + b"else" * 1250 + OLD[120_000:]))
+    pulled(store, registry, "1")
+    path = pulled(store, registry, "2")
+    asked = ranges(registry, second)
+    assert "" not in asked
+    spans = [span.removeprefix("bytes=").split("-") for span in asked]
+    # Two files of together 1.1 MB: of each a piece of at most 256 KiB, most likely of 64, and the tables.
+    assert sum(int(last) - int(begin) + 1 for begin, last in spans) < 600_000
+    assert len(asked) < 8
+    assert (path / "big").read_bytes() == changed
     assert store.out("system", "check") == ""
 
 

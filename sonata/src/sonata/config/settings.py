@@ -441,7 +441,7 @@ STORAGE_OPTIONS = (
             "pull_options",
             text_table,
             {},
-            "Options of pulls: enable_partial_images fetches only the files that are wanting.",
+            "Options of pulls: enable_partial_images fetches only the pieces of files that are wanting.",
         ),
         ("disable-volatile", flag_text, "", "Never mount with `volatile`."),
         ("root-auto-userns-user", text, "containers", "User of /etc/subuid whose ranges `--userns auto` draws from."),

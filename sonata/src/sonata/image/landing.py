@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class PulledLayer(Record):
     """A layer that was unpacked. Sizes in bytes; `compression` in the words of `layers.compress.Compression`.
 
-    `tar_split` is the finished file in the stage.
+    `tar_split` is the finished file in the stage; `table` a zstd:chunked layer's table of contents, packed as it came.
     """
 
     id: LayerId
@@ -26,6 +26,7 @@ class PulledLayer(Record):
     uids: tuple[int, ...]
     gids: tuple[int, ...]
     tar_split: str
+    table: bytes = b""
 
 
 class PulledImage(Record):

@@ -171,6 +171,7 @@ class _Layer:
         self._blob: _Blob | None = None
         self._kind = "uncompressed"
         self._parts: Parts | None = None
+        self._table = b""
 
     def equip(self, source: ImageSource, options: PullOptions, progress: Progress, stop: list[bool]) -> None:
         """Say where from, and how."""
@@ -224,12 +225,17 @@ class _Layer:
         parts = open_parts(self._source, self._descriptor, self._options.reuse)
         if parts is None:
             return None
+        self._table = parts.table
         try:
+            if not parts.worth:
+                return None
             applied = self._apply(Pieces(self._told(parts)), self._stage.target)
         except (Damaged, NotFound, RegistryFailure, NoRanges):
             self._end_stage()
             self._stage = self._landing.stage()
             return None
+        finally:
+            parts.close()
         self._parts = parts
         self._progress.blob(self._descriptor.digest, "unpacked", parts.fetched, self._descriptor.size)
         return applied
@@ -302,6 +308,7 @@ class _Layer:
             uids=applied.uids,
             gids=applied.gids,
             tar_split=self._stage.tar_split,
+            table=self._table,
         )
 
     def _unpack_downloaded(self, target: UnpackTarget) -> Applied:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import time
 
-from sonata.store.bigdata import remove_items
+from sonata.store.bigdata import remove_items, write_item
 from sonata.store.mountpoints import MountPoints, read_counts
 from sonata.store.names import format_time
-from sonata.store.records import LayerRecord, NewLayer, map_rows
+from sonata.store.records import TABLE, LayerRecord, NewLayer, map_rows
 from sonata.store.table import Row, Table, trouble
 from sonata_core.errors import AlreadyExists, InUse, NotFound
 from sonata_core.lite import TYPE_CHECKING
@@ -119,14 +119,16 @@ class Layers:
             if fill is not None:
                 new = fill(target)
                 self._tables[root].update(row, layer_row(new))
-                self.place_tar_split(new)
+                self._place_files(new)
         except BaseException:
             self._finish_delete(record, durable=False)
             raise
         return record
 
-    def place_tar_split(self, new: NewLayer) -> None:
-        """Move a finished tar-split file to where peers look for it. Raises Unavailable."""
+    def _place_files(self, new: NewLayer) -> None:
+        """Move a finished tar-split file to where peers look for it, and keep the table. Raises Unavailable."""
+        if new.table:
+            write_item(self.place.folder("layers", self.place.graph), new.id, TABLE, new.table)
         if not new.tar_split:
             return
         try:
@@ -198,6 +200,7 @@ def layer_row(new: NewLayer) -> Row:
         ("compression", new.compression),
         ("uidset", sorted(set(new.uids))),
         ("gidset", sorted(set(new.gids))),
+        ("big-data-names", [TABLE] if new.table else []),
     )
     row.update({key: value for key, value in optional if value})
     return row

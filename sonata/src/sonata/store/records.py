@@ -9,6 +9,10 @@ from sonata_core.record import Record
 
 INSTANCES = "instances.json"
 """The item of a list of images that says where its instances are."""
+TABLE = "sonata-chunks"
+"""The item of a layer that came as zstd:chunked: its table of contents. Nobody has compared it with the content."""
+TABLES = (TABLE, "zstd-chunked-manifest")
+"""Ours, and that of other engines."""
 
 
 class _Stored(Record):
@@ -190,6 +194,8 @@ class NewLayer(Record):
     tar_split: str = ""
     """A finished file in a stage of this store, which is moved into place; empty for none."""
     toc_digest: Digest = Digest("")
+    table: bytes = b""
+    """What says of which pieces its files are (`TABLE`); empty for none."""
 
 
 class NewImage(Record):

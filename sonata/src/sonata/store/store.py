@@ -28,8 +28,9 @@ from sonata.store.locks import Locks
 from sonata.store.mountpoints import MountPoints
 from sonata.store.place import Place
 from sonata.store.recent import Recent
+from sonata.store.records import TABLES
 from sonata.store.table import trouble
-from sonata_core.errors import Denied, NotFound
+from sonata_core.errors import Damaged, Denied, NotFound
 from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.models.ids import LayerId
 from sonata_core.models.storage import LayerOptions
@@ -37,7 +38,7 @@ from sonata_core.sdk.locks import lock_file
 from sonata_core.sdk.stages import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from sonata.store.check import Truth
     from sonata.store.layers import Opener
@@ -232,6 +233,18 @@ class Store:
             if os.path.exists(path):
                 return path
         return None
+
+    def layer_tables(self, layer: LayerRecord) -> Iterator[bytes]:
+        """What is kept of a layer's table of contents, packed or not: what it says is not proved."""
+        from sonata.store.bigdata import read_item
+
+        for key in TABLES:
+            for root in self.place.roots if key in layer.big_data else ():
+                try:
+                    yield read_item(self.place.folder("layers", root), layer.id, key)
+                    break
+                except (NotFound, Damaged):
+                    continue
 
     # containers
 

@@ -111,4 +111,5 @@ def _new_layer(pulled: PulledLayer) -> NewLayer:
         uids=pulled.uids,
         gids=pulled.gids,
         tar_split=pulled.tar_split,
+        table=pulled.table,
     )

@@ -9,28 +9,41 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 
-from sonata.image.layers.compress import Decompressor
+from sonata.image.layers.compress import Decompressor, Pieces
 from sonata.image.layers.tarsplit import parse_line
+from sonata.image.layers.toc import TABLE_LIMIT, Content, Piece, unpack_table
 from sonata_core.errors import Damaged
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
 PREFIX = "io.github.containers.zstd-chunked."
-TABLE_LIMIT = 32 << 20
-"""Bytes of the largest table of contents, unpacked, that is read."""
+PACKED_LIMIT = 32 << 20
+"""Bytes of the largest table, as it lies in the blob: it is held in memory."""
 SPLIT_LIMIT = 256 << 20
 _GAP = 64 << 10
 """Parts of the blob with fewer bytes between them are asked for as one: a request costs more than the bytes."""
-_MAX_SPANS = 256
+_MAX_SPANS = 100
+_MAX_EXTRA = 32
 _PIECE = 1 << 18
 
-Local = Callable[[int, int], int | None]
-"""A descriptor of a file with this size and CRC-64, or None."""
 Part = Callable[[int, int], "BinaryIO"]
 """The bytes of the blob from an offset on, so many."""
+
+
+class Local(Protocol):
+    """What is at hand."""
+
+    def file(self, wanted: "Wanted") -> int | None:
+        """A descriptor of a file with this size and CRC-64."""
+
+    def piece(self, piece: Piece) -> bytes | None:
+        """These very bytes: they have the digest."""
+
+    def close(self) -> None:
+        """Let go of it. Idempotent."""
 
 
 class Places(Record):
@@ -42,12 +55,13 @@ class Places(Record):
     checksum: str
 
 
-class Content(Record):
-    """Where in the blob a file's content is, as frames of its own."""
+class Wanted(Record):
+    """A file of the layer that is put together. Name, size and CRC-64 are those of its tar-split data."""
 
+    name: bytes
     size: int
-    begin: int
-    end: int
+    crc: int
+    content: Content
 
 
 def places_of(annotations: Mapping[str, str], size: int) -> Places | None:
@@ -57,7 +71,7 @@ def places_of(annotations: Mapping[str, str], size: int) -> Places | None:
     checksum = annotations.get(f"{PREFIX}manifest-checksum", "")
     if table is None or split is None or not checksum.startswith("sha256:"):
         return None
-    if max(table[1], table[2]) > TABLE_LIMIT or max(split[1], split[2]) > SPLIT_LIMIT:
+    if max(table[1], split[1]) > PACKED_LIMIT or table[2] > TABLE_LIMIT or split[2] > SPLIT_LIMIT:
         return None
     return Places(table=table, split=split, checksum=checksum)
 
@@ -77,15 +91,15 @@ class Chunks:
 
     def __init__(self, part: Part, places: Places) -> None:
         self._part = part
-        table = _all(part, places.table)
-        if f"sha256:{hashlib.sha256(table).hexdigest()}" != places.checksum:
+        self.table = _all(part, places.table)
+        if f"sha256:{hashlib.sha256(self.table).hexdigest()}" != places.checksum:
             raise Damaged("the table of contents of a layer does not have the digest that its manifest says")
-        document = _document(_unpacked(table, places.table[2]))
+        table = unpack_table(self.table, places.table[2], places.table[0])
         split = _all(part, places.split)
-        if document.get("tarSplitDigest") != f"sha256:{hashlib.sha256(split).hexdigest()}":
+        if table.tar_split != f"sha256:{hashlib.sha256(split).hexdigest()}":
             raise Damaged("the tar-split data of a layer do not have the digest that its table of contents says")
         self._split, self._split_size = split, places.split[2]
-        self._contents = dict(_contents(document.get("entries"), places.table[0]))
+        self._contents = table.contents
 
     def lines(self) -> Iterator[tuple[int, bytes, int, bytes]]:
         """What the tar goes together of, in order. Raises Damaged."""
@@ -99,82 +113,109 @@ class Chunks:
         if kept:
             raise Damaged("a layer's tar-split data is cut short")
 
-    def files(self) -> Iterator[tuple[int, int]]:
-        """Size and CRC-64 of every file's content, as `Local` takes them."""
-        for kind, _, size, payload in self.lines():
-            if kind == 1 and size:
-                yield size, int.from_bytes(payload, "big")
-
-    def tar(self, local: Local) -> Iterator[bytes]:
-        """The tar, in pieces: contents come from `local`, and from the blob where that has none. Raises Damaged."""
-        spans = _Spans(self._part, self._missing(local))
-        for kind, name, size, payload in self.lines():
-            if kind == 2:
-                yield payload
-                continue
-            if not size:
-                continue
-            found = local(size, int.from_bytes(payload, "big"))
-            if found is not None:
-                yield from _file(found, size)
-                continue
-            content = self._content(name, size)
-            yield from _unpacked_file(content, spans.read(content.begin, content.end))
-
-    def missing(self, local: Local) -> int:
-        """Bytes of the blob that are needed beside what `local` has."""
-        return sum(content.end - content.begin for content in self._missing(local))
-
-    def _missing(self, local: Local) -> list[Content]:
-        found = []
+    def files(self) -> Iterator[Wanted]:
+        """Every file that is not empty, in the order of the tar. Raises Damaged."""
         for kind, name, size, payload in self.lines():
             if kind == 1 and size:
-                fd = local(size, int.from_bytes(payload, "big"))
-                if fd is None:
-                    found.append(self._content(name, size))
-                else:
-                    os.close(fd)
-        return found
+                yield self._wanted(name, size, payload)
 
-    def _content(self, name: bytes, size: int) -> Content:
+    def _wanted(self, name: bytes, size: int, payload: bytes) -> Wanted:
         content = self._contents.get(name)
         if content is None or content.size != size:
             raise Damaged(f"the table of contents of a layer and its tar-split data disagree about {name!r}")
-        return content
+        return Wanted(name=name, size=size, crc=int.from_bytes(payload, "big"), content=content)
+
+    def spans(self, local: Local) -> list[tuple[int, int]]:
+        """The parts of the blob that are needed beside what `local` has. Raises Damaged."""
+        found: list[tuple[int, int]] = []
+        for wanted in self.files():
+            fd = local.file(wanted)
+            if fd is not None:
+                os.close(fd)
+                continue
+            found += [
+                (piece.begin, piece.end)
+                for piece in wanted.content.pieces
+                if not piece.zeros and local.piece(piece) is None
+            ]
+        return spans_of(found)
+
+    def tar(self, local: Local, spans: list[tuple[int, int]]) -> Iterator[bytes]:
+        """The tar, in pieces: from `local`, and from the blob what that does not have. Raises Damaged."""
+        blob = _Spans(self._part, spans)
+        for kind, name, size, payload in self.lines():
+            if kind == 2:
+                yield payload
+            elif size:
+                wanted = self._wanted(name, size, payload)
+                found = local.file(wanted)
+                if found is not None:
+                    yield from _file(found, size)
+                else:
+                    yield from _content(wanted.content, local, blob)
+
+
+def _content(content: Content, local: Local, blob: "_Spans") -> Iterator[bytes]:
+    for piece in content.pieces:
+        if piece.zeros:
+            yield from _zeros(piece.size)
+            continue
+        found = local.piece(piece)
+        if found is not None:
+            yield found
+        else:
+            yield from _unpacked(piece, blob.read(piece.begin, piece.end))
+
+
+def _zeros(size: int) -> Iterator[bytes]:
+    nothing = bytes(min(size, _PIECE))
+    while size:
+        part = nothing[:size]
+        size -= len(part)
+        yield part
 
 
 class _Spans:
     """Parts of a blob, asked for in as few requests as makes sense, and read from front to back."""
 
-    def __init__(self, part: Part, contents: list[Content]) -> None:
+    def __init__(self, part: Part, spans: list[tuple[int, int]]) -> None:
         self._part = part
-        gap = _GAP
-        self._spans = _merged(contents, gap)
-        while len(self._spans) > _MAX_SPANS:
-            gap *= 4
-            self._spans = _merged(contents, gap)
+        self._spans = spans
         self._next = 0
         self._at = self._end = 0
         self._stream: BinaryIO | None = None
+        self._extra = _MAX_EXTRA
 
     def read(self, begin: int, end: int) -> Iterator[bytes]:
         """The bytes from `begin` to `end`. Raises Damaged for what lies before the last that was read."""
-        if self._stream is None or begin >= self._end:
-            self._open(begin)
+        while begin >= self._end and self._next < len(self._spans) and self._spans[self._next][0] <= begin:
+            self._open()
+        if begin >= self._end:
+            yield from self._one(begin, end)
+            return
         if begin < self._at or end > self._end:
             raise Damaged("the files of a layer do not lie in its blob in the order of its tar")
         self._skip(begin - self._at)
         while self._at < end:
             yield self._take(end - self._at)
 
-    def _open(self, begin: int) -> None:
+    def _one(self, begin: int, end: int) -> Iterator[bytes]:
+        """What was to come from a file that is not what it was any more."""
+        self._extra -= 1
+        if self._extra < 0:
+            raise Damaged("files of the store changed while they were read")
+        stream = self._part(begin, end - begin)
+        try:
+            while begin < end and (part := stream.read(min(end - begin, _PIECE))):
+                begin += len(part)
+                yield part
+        finally:
+            stream.close()
+
+    def _open(self) -> None:
         if self._stream is not None:
             self._skip(self._end - self._at)
             self._stream.close()
-        while self._next < len(self._spans) and self._spans[self._next][1] <= begin:
-            self._next += 1
-        if self._next == len(self._spans):
-            raise Damaged("the files of a layer do not lie in its blob in the order of its tar")
         self._at, self._end = self._spans[self._next]
         self._next += 1
         self._stream = self._part(self._at, self._end - self._at)
@@ -192,9 +233,17 @@ class _Spans:
         return part
 
 
-def _merged(contents: list[Content], gap: int) -> list[tuple[int, int]]:
+def spans_of(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Parts of a blob as few requests ask for them: what lies between near ones comes too."""
+    gap, parts = _GAP, sorted(parts)
+    while len(found := _merged(parts, gap)) > _MAX_SPANS:
+        gap *= 2
+    return found
+
+
+def _merged(parts: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
-    for begin, end in sorted((one.begin, one.end) for one in contents):
+    for begin, end in parts:
         if spans and begin <= spans[-1][1] + gap:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
@@ -215,63 +264,16 @@ def _all(part: Part, place: tuple[int, int, int]) -> bytes:
     return bytes(found)
 
 
-def _unpacked(packed: bytes, size: int) -> bytes:
-    plain = Decompressor(BytesIO(packed), size)
-    found = bytearray()
-    while part := plain.read(_PIECE):
-        found += part
-    return bytes(found)
-
-
-def _document(text: bytes) -> dict[str, Any]:
-    from json import loads
-
-    try:
-        found = loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Damaged("the table of contents of a layer is malformed") from error
-    if not isinstance(found, dict) or found.get("version") != 1 or not isinstance(found.get("entries"), list):
-        raise Damaged("the table of contents of a layer is malformed")
-    return found
-
-
-def _contents(entries: Any, limit: int) -> Iterator[tuple[bytes, Content]]:
-    """Every file with content, by its name in the tar. Raises Damaged for places outside the data.
-
-    Entries of the type `chunk` divide a file into pieces: they are not needed where it is read whole.
-    """
-    for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get("name", ""), str):
-            raise Damaged("the table of contents of a layer is malformed")
-        if entry.get("type") != "reg" or not entry.get("size"):
-            continue
-        begin, end, size = (_number(entry, key) for key in ("offset", "endOffset", "size"))
-        if not begin < end <= limit:
-            raise Damaged("the table of contents of a layer places a file outside the blob")
-        try:
-            yield entry.get("name", "").encode(), Content(size=size, begin=begin, end=end)
-        except UnicodeEncodeError as error:
-            raise Damaged("the table of contents of a layer is malformed") from error
-
-
-def _number(entry: dict[str, Any], key: str) -> int:
-    found = entry.get(key, 0)
-    if type(found) is not int or not 0 <= found < 1 << 60:
-        raise Damaged(f"the table of contents of a layer has the {key} {found!r}")
-    return found
-
-
-def _unpacked_file(content: Content, packed: Iterator[bytes]) -> Iterator[bytes]:
-    """A file's content. Raises Damaged for fewer or more bytes."""
-    from sonata.image.layers.compress import Pieces
-
-    plain = Decompressor(Pieces(packed), content.size)  # type: ignore[arg-type]
-    left = content.size
+def _unpacked(piece: Piece, packed: Iterator[bytes]) -> Iterator[bytes]:
+    """A piece's plain bytes. Raises Damaged for fewer, more, or others than the table says."""
+    plain = Decompressor(Pieces(packed), piece.size)  # type: ignore[arg-type]
+    left, digest = piece.size, hashlib.sha256()
     while left and (part := plain.read(min(left, _PIECE))):
         left -= len(part)
+        digest.update(part)
         yield part
-    if left or plain.read(1):
-        raise Damaged("a file of a layer has another size than its table of contents says")
+    if left or plain.read(1) or digest.digest() != piece.digest:
+        raise Damaged("a piece of a layer is not what its table of contents says")
 
 
 def _file(fd: int, size: int) -> Iterator[bytes]:
