@@ -15,6 +15,7 @@ Tests with the fixture `who` run both ways, as root and as an ordinary user, but
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -29,10 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worker_host import WorkerHost
 
 CLONE_NEWUSER = 0x10000000
-SERIAL = ("netns", "network", "live", "wheels", "weight", "try", "interop", "store_pull", "netavark", "e2e", "slirp")
-"""Words in the name of a test file whose tests share what the host has only once: such files run one at a time."""
+OUTSIDE = ("test_wheels.py",)
+"""Test files that ask a package index: on the machine's own network, one at a time."""
 
 _capable: dict[str, bool] = {}
 
@@ -45,12 +47,17 @@ def pytest_configure(config: pytest.Config) -> None:
     shell that has such processes ignore it.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        host = WorkerHost()
+        if os.geteuid() == 0 and host.enter():
+            config.stash[_HOST] = host
+    elif config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="sonata-t-", dir="/tmp")
         config.stash[_OURS] = config.option.basetemp
 
 
 _OURS = pytest.StashKey[str]()
+_HOST = pytest.StashKey[WorkerHost]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -163,15 +170,21 @@ NEEDS = {"needs_root": _root, "needs_peer": _peer, "needs_userns": _userns, "nee
 
 @pytest.fixture(autouse=True, scope="module")
 def alone_on_this_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Workers of one run take turns at files whose tests change what the host has only once (`--dist loadfile`)."""
+    """Workers take turns at files whose tests share what the machine has once (`--dist loadfile`).
+
+    Those are few, since each worker has a host of its own, and many where none can be made.
+    """
     path: Path = request.path
-    shared = "e2e" in path.parts or any(word in path.name for word in SERIAL)
-    if not shared or not hasattr(request.config, "workerinput"):
+    host = request.config.stash.get(_HOST, None)
+    outside = path.name in OUTSIDE
+    alone = outside or (host is None and "e2e" in path.parts)
+    if not alone or not hasattr(request.config, "workerinput"):
         yield
         return
     with (tmp_path_factory.getbasetemp().parent / "host.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        with host.outside() if host and outside else contextlib.nullcontext():
+            yield
 
 
 @pytest.fixture(autouse=True)
