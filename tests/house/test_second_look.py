@@ -28,7 +28,7 @@ def look(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     environ = {
         **os.environ,
         "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT}:{ROOT}/tests/e2e",
         "PYTEST_ADDOPTS": f"-p conftest -p no:cacheprovider --rootdir={folder}",
     }
     return subprocess.run(
