@@ -22,6 +22,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import zlib
@@ -47,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     shell that has such processes ignore it.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _keep_bytecode(config.rootpath / ".cache/bytecode")
     if hasattr(config, "workerinput"):
         host = WorkerHost()
         if os.geteuid() == 0 and host.enter():
@@ -54,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     elif config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="sonata-t-", dir="/tmp")
         config.stash[_OURS] = config.option.basetemp
+
+
+def _keep_bytecode(folder: Path) -> None:
+    """Have this process, and none that it starts, keep compiled test modules: their assertions take long."""
+    sys.pycache_prefix = str(folder)
+    sys.dont_write_bytecode = False
 
 
 _OURS = pytest.StashKey[str]()

@@ -26,7 +26,9 @@ import second_look
 import workspace
 
 ROOT = workspace.ROOT
-QUICK = "not needs_root and not needs_peer and not slow and not timing and not e2e"
+QUICK = ("-m", "not needs_root and not needs_peer and not slow and not timing and not heavy and not e2e")
+FAR = ("--ignore=tests/e2e", "--ignore=tests/guest")
+"""Folders of tests that all want the whole program: not even looked through by a quick check."""
 
 
 def main(words: list[str]) -> int:
@@ -62,7 +64,7 @@ def _environment() -> None:
 def quick(_words: list[str], extra: list[str]) -> int:
     """Everything that needs neither root nor network."""
     workspace.prepare()
-    return _all_of(_lint(), [_pytest("-m", QUICK, *_workers(), *extra)])
+    return _all_of(_lint(), [_pytest(*QUICK, *FAR, *_workers(), *extra)])
 
 
 def everything(_words: list[str], extra: list[str]) -> int:

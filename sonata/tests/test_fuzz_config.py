@@ -25,6 +25,7 @@ from sonata_core.errors import SonataError, UsageError
 from sonata_core.models.process import Command, CommandResult
 from sonata_core.naming import parse_name
 
+pytestmark = pytest.mark.heavy
 LONG = bool(os.environ.get("SONATA_LONG"))
 fuzz = settings(max_examples=2_000 if LONG else 80, derandomize=not LONG, deadline=None, database=None)
 

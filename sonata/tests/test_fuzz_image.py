@@ -29,6 +29,7 @@ from sonata_core.models.image import Platform
 from sonata_core.models.media import ACCEPTED
 from sonata_core.models.storage import LayerFormat, UnpackTarget
 
+pytestmark = pytest.mark.heavy
 LONG = bool(os.environ.get("SONATA_LONG"))
 fuzz = settings(max_examples=2_000 if LONG else 100, derandomize=not LONG, deadline=None, database=None)
 slow_fuzz = settings(fuzz, max_examples=1_000 if LONG else 40)

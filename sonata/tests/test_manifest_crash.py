@@ -16,6 +16,7 @@ from sonata_core.models.ids import ImageId
 sys.path.insert(0, str(Path(__file__).parent))
 from store_world import open_store
 
+pytestmark = pytest.mark.heavy
 LIST = ImageId("ab" * 32)
 DIGESTS = [f"sha256:{sign * 64}" for sign in "01"]
 

@@ -208,6 +208,7 @@ def _crowd(path: str, number: int) -> None:
     database.close()
 
 
+@pytest.mark.heavy
 def test_fifty_processes_at_once_lose_nothing(tmp_path) -> None:
     path = str(tmp_path / "state.db")
     context = multiprocessing.get_context("fork")

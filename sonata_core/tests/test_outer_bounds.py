@@ -32,6 +32,7 @@ def test_two_members_in_parts_of_any_size(name: str, size: int) -> None:
     assert b"".join(decompressed(name, lambda: stream.read(size))) == plain + b"second"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", PACKS)
 def test_a_bomb_comes_out_in_small_parts(name: str) -> None:
     stream = io.BytesIO(PACKS[name](bytes(96 << 20)))

@@ -29,6 +29,14 @@ def parsed(path: Path) -> ast.Module:
 
 
 @functools.cache
+def nodes(path: Path, *kinds: type[ast.AST]) -> tuple[ast.AST, ...]:
+    """All nodes of a file's syntax tree, or those of these kinds."""
+    if kinds:
+        return tuple(node for node in nodes(path) if isinstance(node, kinds))
+    return tuple(ast.walk(parsed(path)))
+
+
+@functools.cache
 def tracked() -> tuple[Path, ...]:
     """Every file that belongs to the repository."""
     argv = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z"]

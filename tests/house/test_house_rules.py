@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sources import ROOT, checks, parsed, short, sources, tracked
+from sources import ROOT, checks, nodes, parsed, short, sources, tracked
 
 FILE_LIMIT = 600
 FUNCTION_LIMIT = 60
@@ -62,9 +62,7 @@ MACHINES = re.compile(re.escape(str(ROOT)) + r"(?![\w-])|--(extra-)?index-url|ht
 
 
 def functions(path: Path):
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+    return nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def test_files_are_not_too_long():
@@ -105,9 +103,7 @@ def dotted(node: ast.expr) -> str:
 def test_nothing_dangerous_is_called():
     found = []
     for path in sources():
-        for node in ast.walk(parsed(path)):
-            if not isinstance(node, ast.Call):
-                continue
+        for node in nodes(path, ast.Call):
             name = dotted(node.func)
             shell = any(word.arg == "shell" for word in node.keywords)
             if short(path) in RUNS_CODE and name == "exec":
@@ -121,25 +117,23 @@ def test_fork_is_called_nowhere():
     calls = {
         short(path)
         for path in sources()
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Call) and dotted(node.func) in ("os.fork", "os.forkpty", "fork")
+        for node in nodes(path, ast.Call)
+        if dotted(node.func) in ("os.fork", "os.forkpty", "fork")
     }
     assert calls == set(FORKS)
 
 
 def test_nothing_runs_between_fork_and_exec():
     for path in sources():
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.Call):
-                assert not any(word.arg == "preexec_fn" for word in node.keywords), f"{short(path)}:{node.lineno}"
+        for node in nodes(path, ast.Call):
+            assert not any(word.arg == "preexec_fn" for word in node.keywords), f"{short(path)}:{node.lineno}"
 
 
 def handlers(path: Path, name: str):
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.ExceptHandler):
-            kind = dotted(node.type) if node.type is not None else "BaseException"
-            if kind == name:
-                yield node
+    for node in nodes(path, ast.ExceptHandler):
+        kind = dotted(node.type) if node.type is not None else "BaseException"
+        if kind == name:
+            yield node
 
 
 def test_everything_is_caught_in_known_places_only():
@@ -161,11 +155,10 @@ def test_privilege_is_a_fact_not_a_branch():
     for path in sources():
         if short(path).startswith(PRIVILEGE_ROOMS):
             continue
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.If | ast.IfExp | ast.While):
-                words = {dotted(part).rsplit(".", 1)[-1] for part in ast.walk(node.test) if isinstance(part, ast.expr)}
-                if {"rootless", "_rootless", "is_rootless"} & words:
-                    found.add(short(path))
+        for node in nodes(path, ast.If, ast.IfExp, ast.While):
+            words = {dotted(part).rsplit(".", 1)[-1] for part in ast.walk(node.test) if isinstance(part, ast.expr)}
+            if {"rootless", "_rootless", "is_rootless"} & words:
+                found.add(short(path))
     assert found <= set(PRIVILEGE), f"ask the host's facts in plan: {sorted(found - set(PRIVILEGE))}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).resolve().parents[2]
 STEADY = "def test_steady():\n    pass\n"
 BROKEN = "def test_broken():\n    assert False\n"

@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from sonata_transport_registry.failures import explain, read_refusal
 from sonata_transport_registry.pages import next_link
 from sonata_transport_registry.wire import wanted_pause
 
+pytestmark = pytest.mark.heavy
 LONG = bool(os.environ.get("SONATA_LONG"))
 fuzz = settings(max_examples=2_000 if LONG else 150, derandomize=not LONG, deadline=None, database=None)
 
