@@ -9,6 +9,10 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
     needs_peer("skopeo")    ... with these programs, all of them
     needs_kernel("5.11")    needs this kernel or a newer one
 
+`heavy` tests keep a processor busy for seconds, `slow` ones for longer: the quick check leaves out both.
+
+As root, each worker of a run (`-n 2`) has a host of its own: tests/e2e/worker_host.py.
+
 Tests with the fixture `who` run both ways, as root and as an ordinary user, but for those that are marked
 `rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, the rest is slow.
 """
