@@ -74,6 +74,40 @@ def test_maps(options, uids, gids):
     assert ids(mapping.gids) == (uids if gids is None else gids)
 
 
+MIXED = IdMapping(uids=maps((0, 1830, 1), (1, 300000, 65536)), gids=maps((0, 1830, 1), (1, 300000, 65536)))
+WHOLE = [(0, 0, 65537)]
+AT_1000 = [(0, 1, 1000), (1000, 0, 1), (1001, 1001, 64536)]
+AT_7000 = [(0, 1, 7000), (7000, 0, 1), (7001, 7001, 58536)]
+
+
+@pytest.mark.parametrize(
+    ("options", "uids", "gids"),
+    [
+        ({"uidmap": ("+1000:@1830:1",)}, AT_1000, None),
+        (
+            {"uidmap": ("+1000:@1830:1",), "gidmap": ("+7000:@1830",)},
+            AT_1000,
+            [(0, 1, 7000), (7000, 0, 1), (7001, 7001, 58536)],
+        ),
+        ({"uidmap": ("u+1000:@300005:1",)}, [(0, 0, 6), (6, 7, 994), (1000, 6, 1), (1001, 1001, 64536)], WHOLE),
+        ({"uidmap": ("+g1000:@1830:1",)}, WHOLE, AT_1000),
+        ({"gidmap": ("+3:3:1",), "uidmap": ("0:0:1",)}, [(0, 0, 1)], WHOLE),
+        ({"uidmap": ("+0:100:50",)}, [(0, 100, 50), (50, 0, 100), (150, 150, 65387)], None),
+        ({"uidmap": ("+1000:@1830:1", "0:1:10")}, AT_1000, None),
+        ({"uidmap": ("0:1:10", "+1000:@1830:1")}, [(0, 1, 10), (1000, 0, 1)], None),
+        ({"uidmap": ("u+1000:@1830:1", "g0:0:7")}, AT_1000, [(0, 0, 7)]),
+        ({"uidmap": ("+70000:5:10",)}, [(0, 0, 5), (5, 15, 65522), (70000, 5, 10)], None),
+        ({"uidmap": ("u0:0:10",)}, [(0, 0, 10)], WHOLE),
+        ({"uidmap": ("0:@1830:1",)}, [(0, 0, 1)], None),
+    ],
+)
+def test_an_ordinary_users_maps_are_extended(options, uids, gids):
+    """What Podman 5.8 shows in /proc/self/uid_map, its pieces joined."""
+    mapping = planned(FACTS.replace(rootless=True, uid=1830, gid=1830, id_mapping=MIXED), **options).id_mapping
+    assert ids(mapping.uids) == uids
+    assert ids(mapping.gids) == (uids if gids is None else gids)
+
+
 REFUSED = [
     ({"userns": "private"}, "must provide at least one UID or GID mapping to configure a user namespace"),
     ({"uidmap": ("0:100000:0",)}, "must provide at least one UID or GID mapping to configure a user namespace"),

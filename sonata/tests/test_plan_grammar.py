@@ -3,6 +3,7 @@
 import pytest
 
 from sonata.model.container import MountKind, RestartPolicy
+from sonata.model.idranges import split
 from sonata.model.materials import HostsInput, ResolvInput
 from sonata.plan import (
     env,
@@ -344,7 +345,7 @@ def test_user_namespace_maps():
     assert ids(userns.keep_id(1777, 65536)) == [(0, 1, 1777), (1777, 0, 1), (1778, 1778, 63759)]
     assert ids(userns.keep_id(0, 65536)) == [(0, 0, 1), (1, 1, 65536)]
     outer = (IdMap(container_id=0, host_id=1000, size=1), IdMap(container_id=1, host_id=100000, size=65536))
-    assert ids(userns.split((IdMap(container_id=0, host_id=0, size=10),), outer)) == [(0, 0, 1), (1, 1, 9)]
+    assert ids(split((IdMap(container_id=0, host_id=0, size=10),), outer)) == [(0, 0, 1), (1, 1, 9)]
 
 
 def test_hosts_file():

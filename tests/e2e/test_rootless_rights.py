@@ -61,6 +61,9 @@ def test_devices_are_the_hosts_own_nodes(host: OrdinaryHost) -> None:
     assert (rows["fuse"][4:6], rows["fuse"][2]) == (["10,", "229"], "65534")
     assert rows["null0"][4:6] == ["1,", "5"]
     assert run(host, "--device", "/dev/zero:/dev/null0", host.image, "head", "-c", "3", "/dev/null0") == "\0\0\0"
+    every = run(host, "--privileged", host.image, "ls", "/dev/").split()
+    assert "fuse" in every
+    assert [one for one in every if one.startswith("tty") and one[3:].isdigit()] == [], "nobody's virtual console"
 
 
 def test_rules_for_devices_are_refused_as_podman_refuses_them(host: OrdinaryHost) -> None:
@@ -123,6 +126,10 @@ def test_owners_are_given_away_and_taken_back(host: OrdinaryHost) -> None:
         assert str(host.home("given").stat().st_uid) == outside
     run(host, "--userns", "keep-id", *mount, host.image, "true")
     assert {one.stat().st_uid for one in host.home("given").iterdir()} == {UID}
+    host.as_root("touch", f"{HOME}/given/roots")
+    refused = host("run", "--rm", *NONE, "--userns", "keep-id", *mount, host.image, "true")
+    said = f"Error: failed to chown recursively host path: lchown {HOME}/given/roots: operation not permitted"
+    assert (refused.code, refused.err.splitlines()[0]) == (126, said)
 
 
 def test_owners_are_shifted_on_file_systems_of_the_users_own(host: OrdinaryHost) -> None:
@@ -145,3 +152,20 @@ def test_the_users_ranges_by_name(host: OrdinaryHost) -> None:
     refused = host("run", "--rm", *NONE, "--subuidname", "other", host.image, "true")
     assert refused.code == 125
     assert 'the subordinate ids of user "other" are not all in this user namespace' in refused.err
+
+
+def test_several_ranges_are_one_to_containers(host: OrdinaryHost) -> None:
+    """The kernel takes no line of a map that lies in two ranges of the namespace around."""
+    host.as_root("sh", "-c", f"echo {NAME}:400000:1000 | tee -a /etc/subuid >> /etc/subgid")
+    host.ok("system", "migrate")
+    look = (host.image, "cat", "/proc/self/uid_map")
+    kept = [["0", "1", "1777"], ["1777", "0", "1"], ["1778", "1778", "63759"], ["65537", "65537", "1000"]]
+    assert [line.split() for line in run(host, "--userns", "keep-id", *look).splitlines()] == kept
+    moved = [["0", "1", "7"], ["7", "0", "1"], ["8", "8", "65529"], ["65537", "65537", "1000"]]
+    assert [line.split() for line in run(host, "--uidmap", f"+7:@{UID}:1", *look).splitlines()] == moved
+    assert run(host, "--userns", "auto:size=66000", *look).splitlines()[1].split() == ["65536", "65537", "464"]
+    assert (
+        run(host, "--userns", "nomap", host.image, "sh", "-c", "touch /x && chown 66000 /x && stat -c %u /x") == "66000"
+    )
+    host.as_root("sed", "-i", "/:400000:/d", "/etc/subuid", "/etc/subgid")
+    host.ok("system", "migrate")

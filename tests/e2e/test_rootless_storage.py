@@ -118,11 +118,14 @@ def test_mounts_are_seen_in_unshare(store: Store) -> None:
     script += f"; {launch} umount m; {launch} image umount localhost/two >&2"
     shown = store.ok("unshare", "sh", "-c", script).splitlines()
     assert shown == ["new", "new", "m"]
-    refused = store("mount", "m")
-    assert refused.code == 125
-    assert refused.err.startswith(
-        'Error: cannot run command "sonata mount" in rootless mode, must execute `sonata unshare` first'
-    )
+    for words in (["mount", "m"], ["mount"], ["mount", "nosuch"], ["image", "mount"], ["image", "mount", "-a"]):
+        refused = store(*words)
+        kind = "image mount" if words[0] == "image" else "mount"
+        assert refused.code == 125
+        assert refused.err.startswith(
+            f'Error: cannot run command "sonata {kind}" in rootless mode, must execute `sonata unshare` first'
+        )
+    assert store.ok("unmount", "-a") == ""
     store.ok("rm", "m")
     assert eventually(lambda: programs(store.host) == [])
 

@@ -149,18 +149,29 @@ def test_options_of_the_container_win_over_those_of_the_configuration() -> None:
     )
     assert (chosen.mtu, chosen.enable_ipv6, chosen.cidr) == (9000, False, "10.5.6.0/24")
     assert [chosen.address(n) for n in (2, 3, 100)] == ["10.5.6.2", "10.5.6.3", "10.5.6.100"]
-    for key, value in (
-        ("colour", "red"),
-        ("mtu", "-1"),
-        ("mtu", "70000"),
-        ("cidr", "10.0.0.0/30"),
-        ("cidr", "fd00::/64"),
-        ("allow_host_loopback", "maybe"),
-        ("port_handler", "magic"),
-        ("outbound_addr", "--evil"),
-    ):
-        with pytest.raises(UsageError):
-            parse((), {key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("colour", "red", 'unknown option for slirp4netns: "colour=red"'),
+        ("colour", "", 'unknown option for slirp4netns: "colour"'),
+        ("mtu", "-1", 'invalid mtu "-1"'),
+        ("mtu", "70000", 'invalid mtu "70000"'),
+        ("cidr", "10.0.0.0/30", 'invalid cidr "10.0.0.0/30"'),
+        ("cidr", "fd00::/64", 'invalid cidr "fd00::/64"'),
+        ("allow_host_loopback", "maybe", 'invalid value of allow_host_loopback for slirp4netns: "maybe"'),
+        ("port_handler", "magic", 'unknown port_handler for slirp4netns: "magic"'),
+        ("outbound_addr", "--evil", 'invalid outbound_addr "--evil"'),
+        ("outbound_addr", "::1", 'invalid outbound_addr "::1"'),
+        ("outbound_addr6", "no-such-one", 'invalid outbound_addr6: "no-such-one"'),
+    ],
+)
+def test_options_are_refused_in_podmans_words(key: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse((), {key: value})
+    assert caught.value.message == said
+    assert parse((), {"outbound_addr": "lo", "outbound_addr6": "::1"}).outbound_addr == "lo"
 
 
 def test_without_the_program_the_backend_says_what_to_install(tmp_path: Path) -> None:

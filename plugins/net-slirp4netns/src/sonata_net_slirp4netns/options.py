@@ -52,23 +52,45 @@ def parse(defaults: Iterable[str], given: Mapping[str, str]) -> Options:
 def _value(key: str, value: str) -> object:
     if key in ("allow_host_loopback", "enable_ipv6"):
         if value.lower() not in _BOOLEANS:
-            raise UsageError(f"invalid value of {key} for slirp4netns: {value!r}", "true or false")
+            raise UsageError(f"invalid value of {key} for slirp4netns: {_quoted(value)}", "true or false")
         return _BOOLEANS[value.lower()]
     if key == "mtu":
         if not (value.isascii() and value.isdigit() and 68 <= int(value) <= 65521):
-            raise UsageError(f"invalid mtu {value!r} for slirp4netns", "a number between 68 and 65521")
+            raise UsageError(f"invalid mtu {_quoted(value)}", "a number between 68 and 65521")
         return int(value)
     if key == "cidr":
         return _cidr(value)
     if key == "port_handler":
         if value not in ("slirp4netns", "rootlesskit"):
-            raise UsageError(f"unknown port_handler for slirp4netns: {value!r}", "port_handler=slirp4netns")
+            raise UsageError(f"unknown port_handler for slirp4netns: {_quoted(value)}", "port_handler=slirp4netns")
         return "slirp4netns"
     if key in ("outbound_addr", "outbound_addr6"):
-        if not value or value.startswith("-"):
-            raise UsageError(f"invalid {key} for slirp4netns: {value!r}", "an address or an interface's name")
+        if not _is_outbound(key, value):
+            colon = ":" if key == "outbound_addr6" else ""
+            raise UsageError(f"invalid {key}{colon} {_quoted(value)}", "an address or an interface's name")
         return value
-    raise UsageError(f"unknown option for slirp4netns: {key!r}")
+    raise UsageError(f"unknown option for slirp4netns: {_quoted(f'{key}={value}' if value else key)}")
+
+
+def _is_outbound(key: str, value: str) -> bool:
+    """Whether it is an address of the option's family, or an interface that there is."""
+    import socket
+
+    try:
+        socket.inet_pton(socket.AF_INET6 if key == "outbound_addr6" else socket.AF_INET, value)
+    except OSError:
+        try:
+            socket.if_nametoindex(value)
+        except OSError:
+            return False
+    return not value.startswith("-")
+
+
+def _quoted(text: str) -> str:
+    """As Podman shows what it was given."""
+    from sonata_core import json_text
+
+    return json_text.dumps(text)
 
 
 def _cidr(value: str) -> str:
@@ -77,7 +99,7 @@ def _cidr(value: str) -> str:
     right = slash and length.isdigit() and len(parts) == 4 and all(p.isdigit() and int(p) < 256 for p in parts)
     # Eight host bits at least, because .100 is the container; slirp4netns itself takes no more than 25.
     if not right or not 1 <= int(length) <= 25:
-        raise UsageError(f"invalid cidr {value!r} for slirp4netns", "an IPv4 network such as 10.0.2.0/24")
+        raise UsageError(f"invalid cidr {_quoted(value)}", "an IPv4 network such as 10.0.2.0/24")
     number = int.from_bytes(bytes(int(part) for part in parts), "big")
     host_bits = 32 - int(length)
     masked = number >> host_bits << host_bits

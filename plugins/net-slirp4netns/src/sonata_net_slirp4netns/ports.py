@@ -35,10 +35,45 @@ def forward(path: str, ports: Iterable[PortMapping], guest: str) -> None:
             answer = ask(path, {"execute": "add_hostfwd", "arguments": asked})
             if "error" in answer:
                 said = str((answer["error"] or {}).get("desc", answer["error"]))
-                raise CommandFailed(
-                    f"slirp4netns: cannot listen on {port.protocol} {host}:{port.host_port + step}: {said}",
-                    "another program may have the port: `ss -lntup` shows which",
-                )
+                raise _refusal(port.protocol, host, port.host_port + step, said)
+
+
+def _refusal(protocol: str, host: str, port: int, said: str) -> CommandFailed:
+    """Why the helper cannot listen, which it does not say: the kernel does, when one tries to."""
+    import errno
+
+    error = _try(protocol, host, port)
+    if error is not None and error.errno == errno.EACCES:
+        start = "net.ipv4.ip_unprivileged_port_start"
+        return CommandFailed(
+            f"rootlessport cannot expose privileged port {port}, you can add '{start}={port}' to /etc/sysctl.conf "
+            f"(currently {_first_port()}), or choose a larger port number (>= {_first_port()}): "
+            f"listen {protocol} {host}:{port}: bind: permission denied"
+        )
+    reason = said if error is None else (error.strerror or said).lower()
+    taken = error is None or error.errno == errno.EADDRINUSE
+    hint = "another program may have the port: `ss -lntup` shows which" if taken else "`ip address` lists this host's"
+    return CommandFailed(f"slirp4netns: cannot listen on {protocol} {host}:{port}: {reason}", hint)
+
+
+def _try(protocol: str, host: str, port: int) -> OSError | None:
+    kind = _socket.SOCK_DGRAM if protocol == "udp" else _socket.SOCK_STREAM
+    one = _socket.socket(_socket.AF_INET6 if ":" in host else _socket.AF_INET, kind | _socket.SOCK_CLOEXEC)
+    try:
+        one.bind((host, port))
+    except OSError as error:
+        return error
+    finally:
+        one.close()
+    return None
+
+
+def _first_port() -> str:
+    try:
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return "1024"
 
 
 def ask(path: str, question: dict[str, Any]) -> dict[str, Any]:

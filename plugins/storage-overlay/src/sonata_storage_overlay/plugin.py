@@ -89,17 +89,20 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
                 hint="put graphroot on another file system, or use the vfs driver",
             )
         release = _release(self._context.facts.kernel)
+        maps = not self._context.facts.rootless and _maps_owners(release, backing)
         return StorageFacts(
             format=self._format,
-            id_mapping=not self._context.facts.rootless and _maps_owners(release, backing),
+            id_mapping=maps,
             rootless=release >= (5, 11),
             reflink=backing in ("btrfs", "xfs"),
             max_layers=MAX_LOWERS,
             backing_fs=backing,
             status={
                 "Backing Filesystem": _shown(backing),
-                "Native Overlay Diff": "false" if self._context.facts.rootless else "true",
+                "Native Overlay Diff": "true",
                 "Supports d_type": "true",
+                "Supports shifting": "true" if maps else "false",
+                "Supports volatile": "true" if release >= (5, 10) else "false",
                 "Using metacopy": "false",
             },
         )

@@ -32,7 +32,8 @@ def probe(rootless: bool | None = None) -> HostFacts:
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
         cgroup_version=version,
         cgroup_hybrid=hybrid,
-        cgroup_controllers=controllers,
+        # Version 1 hands none over to ordinary users.
+        cgroup_controllers=controllers if version == 2 or not rootless else (),
         systemd=os.path.isdir("/run/systemd/system"),
         capabilities=effective_capabilities(),
         id_mapping=id_mapping(),

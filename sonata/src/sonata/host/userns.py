@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from sonata.host.facts import id_mapping
+from sonata.model.idranges import split
 from sonata_core.errors import ExternalFailure, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import IdMap, IdMapping
@@ -99,6 +101,9 @@ def map_text(maps: tuple[IdMap, ...]) -> str:
 
 
 def _write_maps(pid: int, mapping: IdMapping) -> int:
+    outer = id_mapping()
+    if outer is not None:
+        mapping = mapping.replace(uids=split(mapping.uids, outer.uids), gids=split(mapping.gids, outer.gids))
     for name, maps in (("uid_map", mapping.uids), ("gid_map", mapping.gids)):
         descriptor = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         try:

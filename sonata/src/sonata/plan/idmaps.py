@@ -5,6 +5,7 @@ Source: podman-run(1) and what Podman 5.8 makes of each form.
 
 from __future__ import annotations
 
+from sonata.plan import userns
 from sonata.plan.userns import MAX_IDS
 from sonata.plan.values import go_quote, is_digits
 from sonata_core.errors import UsageError
@@ -29,18 +30,33 @@ def explicit(
 ) -> IdMapping:
     """The maps of `--uidmap` and `--gidmap`, after those of `--subuidname`; one of the two alone holds for both.
 
-    `outer`: the engine's own maps, None where every id is itself. Raises UsageError.
+    `outer`: the engine's own maps, None where every id is itself: an ordinary user's maps that begin with `+`, or that
+    are of users or of groups only, are extended by his other ids. Raises UsageError.
     """
     named = named or Ranges()
     uids = (*named.uids, *parse(uid_texts or gid_texts, "UID", outer))
     gids = (*named.gids, *parse(gid_texts or uid_texts, "GID", outer))
     if not uids and not gids:
         raise UsageError("must provide at least one UID or GID mapping to configure a user namespace")
+    if outer is not None:
+        if not uids or _extends(uid_texts or gid_texts, "u"):
+            uids = _merged(userns.extended(uids, outer.uids))
+        if not gids or _extends(gid_texts or uid_texts, "g"):
+            gids = _merged(userns.extended(gids, outer.gids))
     for which, maps in (("UID", uids), ("GID", gids)):
         _require_sound(which, maps)
     if outer is not None:
         _require_there(uids, gids, outer)
     return IdMapping(uids=uids, gids=gids)
+
+
+def _extends(texts: Sequence[str], mine: str) -> bool:
+    """Whether the first of the maps that hold for users (`u`) or for groups (`g`) has a `+`."""
+    for text in texts:
+        flags = text.rstrip("@:0123456789")
+        if text and (mine in flags or not {"u", "g"} & set(flags)):
+            return "+" in flags
+    return False
 
 
 def _require_sound(which: str, maps: tuple[IdMap, ...]) -> None:

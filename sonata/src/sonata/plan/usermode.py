@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from sonata.model.container import NamespaceChoice, NamespaceKind
+from sonata.model.idranges import split
 from sonata.plan import idmaps, userns
 from sonata.plan.values import go_quote
 from sonata_core.errors import UsageError
@@ -116,7 +117,7 @@ def _named(given: RunRequest, materials: Materials, facts: HostFacts) -> idmaps.
 def _from_inside(parts: tuple[IdMap, ...], outer: tuple[IdMap, ...], name: str) -> tuple[IdMap, ...]:
     """The host's ids as an ordinary user's namespace has them. Raises UsageError for those that it lacks."""
     turned = [IdMap(container_id=one.host_id, host_id=one.container_id, size=one.size) for one in outer]
-    found = userns.split(parts, turned)
+    found = split(parts, turned)
     if sum(one.size for one in found) != sum(one.size for one in parts):
         raise UsageError(
             f"the subordinate ids of user {go_quote(name)} are not all in this user namespace",

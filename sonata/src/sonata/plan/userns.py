@@ -12,10 +12,12 @@ from sonata_core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAX_IDS = 2**32 - 1
 NOBODY = 65534
+KEPT = ("uid", "gid", "size")
+"""What `keep-id:` takes."""
 
 
 class AutoOptions(Record):
@@ -69,10 +71,12 @@ def sub_ids(text: str, owners: Iterable[str], *, in_order: bool = True) -> tuple
     return tuple(found)
 
 
-def options_of(value: str, known: Iterable[str]) -> dict[str, list[str]]:
-    """`a=b,c=d` of a mode, each key with its values. Raises UsageError with Podman's texts."""
+def options_of(value: str, known: Iterable[str], *, empty: bool = False) -> dict[str, list[str]]:
+    """`a=b,c=d` of a mode, each key with its values; `empty`: nothing is also one. Raises UsageError."""
     found: dict[str, list[str]] = {}
     for part in value.split(","):
+        if not part and empty:
+            continue
         key, equals, text = part.partition("=")
         if not equals:
             raise UsageError(f"invalid option specified: {go_quote(part)}")
@@ -101,7 +105,7 @@ def keep_id_user(value: str | None, own: tuple[int, int] = (0, 0)) -> tuple[int,
         return own
     from sonata.plan.idmaps import unsigned
 
-    found = {key: unsigned(texts[-1]) for key, texts in options_of(value, ("uid", "gid", "size")).items()}
+    found = {key: unsigned(texts[-1]) for key, texts in options_of(value, KEPT, empty=True).items()}
     return found.get("uid", own[0]), found.get("gid", own[1])
 
 
@@ -109,7 +113,7 @@ def keep_id_size(value: str | None) -> int:
     """How many ids `keep-id:size=…` asks for; 0 for all. Raises UsageError."""
     from sonata.plan.idmaps import unsigned
 
-    return unsigned(options_of(value, ("uid", "gid", "size")).get("size", ["0"])[-1]) if value else 0
+    return unsigned(options_of(value, KEPT, empty=True).get("size", ["0"])[-1]) if value else 0
 
 
 def size_for(options: AutoOptions, highest: int, least: int, most: int) -> int:
@@ -147,23 +151,40 @@ def _automatic(
     taken = sorted((part.host_id, part.host_id + part.size) for part in (*used, *fixed))
     inner = sorted((part.container_id, part.container_id + part.size) for part in fixed)
     free = [gap for start, end in _joined(pool) for gap in _gaps(start, end, taken)]
+    gaps = list(_gaps(0, size, inner))
+    result = drawn(gaps, free)
+    if sum(part.size for part in result) < sum(end - start for start, end in gaps):
+        raise UsageError(
+            "creating container storage: not enough unused IDs in user namespace",
+            "Longer ranges in /etc/subuid and /etc/subgid give more: an ordinary user's own, then `sonata system "
+            "migrate`; for root those of storage.conf's `root-auto-userns-user` (`containers`).",
+        )
+    return (*result, *fixed)
+
+
+def drawn(gaps: Iterable[tuple[int, int]], free: Iterable[tuple[int, int]]) -> list[IdMap]:
+    """Maps for the container's ids in `gaps`, from the `free` ids of the host in their order, as far as these last."""
+    left = list(free)
     result: list[IdMap] = []
-    for first, end in _gaps(0, size, inner):
+    for first, end in gaps:
         start = first
-        while start < end:
-            if not free:
-                raise UsageError(
-                    "creating container storage: not enough unused IDs in user namespace",
-                    "Add ranges for the user of storage.conf's `root-auto-userns-user` (`containers`) to /etc/subuid "
-                    "and /etc/subgid.",
-                )
-            low, high = free.pop(0)
+        while start < end and left:
+            low, high = left.pop(0)
             count = min(end - start, high - low)
             result.append(IdMap(container_id=start, host_id=low, size=count))
             start += count
             if low + count < high:
-                free.insert(0, (low + count, high))
-    return (*result, *fixed)
+                left.insert(0, (low + count, high))
+    return result
+
+
+def extended(fixed: Sequence[IdMap], pool: Iterable[IdMap]) -> tuple[IdMap, ...]:
+    """The maps, and every other id of the engine's own namespace in the container's first ids that have none."""
+    taken = sorted((part.host_id, part.host_id + part.size) for part in fixed)
+    inner = sorted((part.container_id, part.container_id + part.size) for part in fixed)
+    known = sorted((part.container_id, part.container_id + part.size) for part in pool)
+    free = [gap for start, end in known for gap in _gaps(start, end, taken)]
+    return (*fixed, *drawn(_gaps(0, MAX_IDS, inner), free))
 
 
 def _joined(pool: tuple[IdMap, ...]) -> list[tuple[int, int]]:
@@ -209,16 +230,3 @@ def on_host(maps: Iterable[IdMap], inside: int) -> int | None:
         if part.container_id <= inside < part.container_id + part.size:
             return part.host_id + inside - part.container_id
     return None
-
-
-def split(parts: Iterable[IdMap], outer: Iterable[IdMap]) -> tuple[IdMap, ...]:
-    """The same map in pieces that each lie in one range of the engine's own namespace."""
-    result = []
-    ranges = sorted((entry.container_id, entry.container_id + entry.size) for entry in outer)
-    for part in parts:
-        for low, high in ranges:
-            start, end = max(low, part.host_id), min(high, part.host_id + part.size)
-            if start < end:
-                offset = start - part.host_id
-                result.append(IdMap(container_id=part.container_id + offset, host_id=start, size=end - start))
-    return tuple(result)

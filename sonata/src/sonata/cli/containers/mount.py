@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Mount containers and print where, or print those that are mounted. Raises UsageError for other formats."""
-    from sonata.engine.containers.mounting import mount
+    from sonata.engine.containers.mounting import mount, require
     from sonata.engine.containers.select import each
 
     if parsed["format"] not in ("", "json"):
         raise UsageError(f'unknown --format argument: "{parsed["format"]}"')
+    require(call.engine)
     select = selection(parsed)
     if not (select.names or select.all or select.latest):
         lines(_listed(call, parsed["format"], whole=parsed["no-trunc"]))

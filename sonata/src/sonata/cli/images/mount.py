@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Mount images and print where, or print those that are mounted. Raises UsageError for other formats."""
-    from sonata.engine.images.mounting import mount, mount_all, mounted
+    from sonata.engine.images.mounting import mount, mount_all, mounted, require
 
     if parsed["format"] not in ("", "json"):
         raise UsageError(f'unknown --format argument: "{parsed["format"]}"')
     if parsed["all"] and parsed.args:
         raise UsageError("when using the --all switch, you may not pass any image names or IDs")
+    require(call.engine)
     if parsed["all"]:
         found = mount_all(call.engine)
     else:

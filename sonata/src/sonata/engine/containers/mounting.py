@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 _IN_USE = (Phase.INITIALISING, Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
+def require(engine: Engine) -> None:
+    """Raises Unsupported where mounts would not be seen by whoever asks."""
+    storage.require_lasting_mounts(engine, "", "`sonata cp`")
+
+
 def mount(engine: Engine, container: str) -> str:
     """Mount a container, or count one more user of its mount; where it is. Raises NotFound, Conflict, Unsupported."""
-    storage.require_lasting_mounts(engine, "", "`sonata cp`")
+    require(engine)
     row = present.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))

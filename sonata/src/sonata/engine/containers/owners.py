@@ -9,7 +9,7 @@ from sonata.engine.containers.inside import on_host
 from sonata.host import mounts
 from sonata.model.container import MountKind
 from sonata.plan.idmaps import of_mount
-from sonata_core.errors import NotFound, UsageError
+from sonata_core.errors import Denied, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.mount import Mount
 
@@ -91,7 +91,7 @@ def bind_mapped(engine: Engine, source: str, target: str, mapping: IdMapping) ->
 def give_away(config: ContainerConfig, mounted: Mounted, who: Identity) -> None:
     """`U`: give the sources of mounts to the container's user.
 
-    Raises UsageError for folders of the system, NotFound for a user that is not mapped.
+    Raises UsageError for folders of the system, NotFound for a user that is not mapped, Denied for others' files.
     """
     for use in config.mounts:
         if use.chown and use.kind in _FOLDERS:
@@ -122,8 +122,18 @@ def _chown_tree(top: str, uid: int, gid: int) -> None:
                 os.close(inner)
         if (seen.st_uid, seen.st_gid) != (uid, gid):
             os.chown(f"/proc/self/fd/{handle}", uid, gid)
+    except PermissionError as error:
+        raise _refused(top, error) from error
     finally:
         os.close(handle)
+
+
+def _refused(path: str, error: PermissionError) -> Denied:
+    reason = (error.strerror or "").lower()
+    return Denied(
+        f"failed to chown recursively host path: lchown {path}: {reason}",
+        "Only files of the user and of his subordinate ids can change owners: give the mount without U.",
+    )
 
 
 def _chown_folder(folder: int, uid: int, gid: int, depth: int = 0) -> None:
@@ -143,6 +153,8 @@ def _chown_folder(folder: int, uid: int, gid: int, depth: int = 0) -> None:
                 os.chown(name, uid, gid, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
             continue
+        except PermissionError as error:
+            raise _refused(f"{os.readlink(f'/proc/self/fd/{folder}')}/{name}", error) from error
 
 
 def _names(folder: int) -> Iterable[str]:

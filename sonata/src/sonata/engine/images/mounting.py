@@ -27,12 +27,17 @@ class MountedImage(Record):
     path: str
 
 
+def require(engine: Engine) -> None:
+    """Raises Unsupported where mounts would not be seen by whoever asks."""
+    storage.require_lasting_mounts(engine, "image ", "`sonata save`")
+
+
 def mount(engine: Engine, names: Sequence[str]) -> list[MountedImage]:
     """Mount images, or count one more user of each mount; none if one is not known.
 
     Raises NotFound, Unsupported for an image without layers.
     """
-    storage.require_lasting_mounts(engine, "image ", "`sonata save`")
+    require(engine)
     found = [lookup.get(engine, name)[0] for name in names]
     return [_mount(engine, image) for image in found]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.model.container import NamespaceKind
 from sonata.model.materials import OURS
 from sonata.plan import seccomp
-from sonata.plan.spec.mounts import bound, id_map, sees_host_sys
+from sonata.plan.spec.mounts import bound, host_nodes, id_map, sees_host_sys
 from sonata_core.errors import Conflict
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sonata.model.materials import SpecInputs
     from sonata_core.lite import Any
     from sonata_core.models.host import HostFacts
+    from sonata_core.models.process import IdMapping
 
 MASKED = (
     "/proc/acpi",
@@ -40,8 +41,7 @@ def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> dict
     security = config.security
     masked, read_only = hidden(config, facts)
     parts: dict[str, Any] = {
-        "uidMappings": id_map(config.id_mapping.uids) if config.id_mapping else [],
-        "gidMappings": id_map(config.id_mapping.gids) if config.id_mapping else [],
+        **(_id_maps(config.id_mapping, facts) if config.id_mapping else {}),
         "sysctl": dict(config.sysctl),
         "resources": _resources(config, inputs, facts),
         "cgroupsPath": cgroups_path(config, facts),
@@ -60,6 +60,15 @@ def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> dict
     if config.rdt_class:
         parts["intelRdt"] = {"closID": config.rdt_class}
     return {key: value for key, value in parts.items() if value}
+
+
+def _id_maps(mapping: IdMapping, facts: HostFacts) -> dict[str, list[dict[str, int]]]:
+    if facts.id_mapping is not None:
+        from sonata.model.idranges import split
+
+        outer = facts.id_mapping
+        mapping = mapping.replace(uids=split(mapping.uids, outer.uids), gids=split(mapping.gids, outer.gids))
+    return {"uidMappings": id_map(mapping.uids), "gidMappings": id_map(mapping.gids)}
 
 
 def cgroups_path(config: ContainerConfig, facts: HostFacts) -> str:
@@ -121,7 +130,11 @@ def _rule(device: Device) -> dict[str, Any]:
 def _nodes(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[dict[str, Any]]:
     if facts.rootless:
         return []
-    nodes = {device.path: device for device in (*inputs.host_devices, *config.devices) if not bound(device, config)}
+    nodes = {
+        device.path: device
+        for device in (*host_nodes(config, inputs, facts), *config.devices)
+        if not bound(device, config)
+    }
     return [
         {
             "path": device.path,

@@ -112,9 +112,21 @@ def _cgroup(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
 def _devices(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
     """Who may not make nodes (ordinary users) sees the host's through binds."""
     options = ("slave", "nosuid", "noexec", "rw", "rbind")
-    both = (*inputs.host_devices, *config.devices)
+    both = (*host_nodes(config, inputs, facts), *config.devices)
     nodes = {device.path: device for device in both if facts.rootless or bound(device, config)}
     return [_mount(path, "bind", device.source, options) for path, device in nodes.items()]
+
+
+def host_nodes(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> tuple[Device, ...]:
+    """The host's nodes of a privileged container: its virtual consoles not for ordinary users, nor for a systemd."""
+    if not facts.rootless and not config.process.systemd:
+        return inputs.host_devices
+    console = "/dev/tty"
+    return tuple(
+        device
+        for device in inputs.host_devices
+        if not (device.path.startswith(console) and device.path.removeprefix(console).isdigit())
+    )
 
 
 def bound(device: Device, config: ContainerConfig) -> bool:
