@@ -79,6 +79,8 @@ def long(_words: list[str], extra: list[str]) -> int:
     """All that this host can run, slow suites whole."""
     os.environ["SONATA_LONG"] = "1"
     prepare_host()
+    if not os.path.exists("/run/systemd/system"):
+        workspace.install_packages(packages.DAEMONS)
     workspace.prepare()
     return _all_of(_lint(), [_pytest(*_workers(), *extra)])
 

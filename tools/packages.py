@@ -43,3 +43,7 @@ PEERS = {
     "pass": "pass",
 }
 """What the tests compare with and look with."""
+
+DAEMONS = {"dockerd": "docker.io"}
+"""What slow tests start themselves, wanted by the long check. Where services are started at once, such a package is not
+installed for them: the host's own Docker would change its firewall."""

@@ -64,7 +64,13 @@ def test_what_the_daemon_says_is_told(transport: DockerDaemonTransport, daemon: 
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("x", "neither a tag nor a digest"), ("", "invalid"), ("X:1", "lower")],
+    [
+        ("x", "reference x has neither a tag nor a digest"),
+        ("", "invalid"),
+        ("X:1", "lower"),
+        ("sha256:1234", "reserved for"),
+        (f"x:1@sha256:{'a' * 64}", "both a tag and digest"),
+    ],
 )
 def test_names(transport: DockerDaemonTransport, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
@@ -82,8 +88,13 @@ def test_daemons_that_cannot_be_reached(plugin_context: PluginContext, tmp_path:
 
     with pytest.raises(Unavailable, match="Is the docker daemon running"):
         asks(f"unix://{tmp_path}/none").resolve()
-    with pytest.raises(Unsupported, match="not on this host"):
-        asks("tcp://127.0.0.1:2375").resolve()
+    with pytest.raises(Unavailable, match=r"at tcp://127\.0\.0\.1:1\. Is the docker daemon running"):
+        asks("tcp://127.0.0.1:1").resolve()
+    with pytest.raises(Unsupported, match="not reached by ssh"):
+        asks("ssh://somewhere").resolve()
+    for odd in ("blah", "unix://", "tcp://:1", "tcp://[x", "tcp://h:p"):
+        with pytest.raises(UsageError, match="initializing docker engine client"):
+            asks(odd).resolve()
     dead = tmp_path / "dead"
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(dead))

@@ -10,7 +10,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
 from sonata_core.models.image import ImageReference, TransportFacts
 from sonata_core.models.plugin import PluginInfo
-from sonata_core.naming import check_digest, parse_name, shown
+from sonata_core.naming import check_digest, parse_name
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class DockerDaemonTransport(TransportHooks, TransportWrite):
-    """Images that a Docker daemon on this host keeps. `DOCKER_HOST` names its socket, as for `docker`."""
+    """Images that a Docker daemon keeps. `DOCKER_HOST` says where it listens, as for `docker`.
+
+    The reference of an endpoint that is an address (`unix:///path`, `tcp://host:port`) goes before it, with the
+    endpoint's certificates.
+    """
 
     def __init__(self, context: PluginContext) -> None:
         self._scratch = context.cache
@@ -51,12 +55,20 @@ class DockerDaemonTransport(TransportHooks, TransportWrite):
         if text.startswith("sha256:") and len(text) == 71:
             return ImageReference(transport="docker-daemon", rest=str(check_digest(text)))
         name = parse_name(text)
+        familiar = name.familiar
+        if name.familiar_repository == "sha256":
+            raise UsageError(
+                f"Invalid docker-daemon: reference {text}: "
+                "The sha256 repository name is reserved for (non-shortened) digest references"
+            )
         if not name.tag and not name.digest:
             raise UsageError(
-                f"docker-daemon: reference {shown(str(name))} has neither a tag nor a digest",
+                f"docker-daemon: reference {familiar} has neither a tag nor a digest",
                 hint=f"write docker-daemon:{text}:latest",
             )
-        return ImageReference(transport="docker-daemon", rest=str(name), name=str(name))
+        if name.tag and name.digest:
+            raise UsageError("docker-daemon: references with both a tag and digest are currently not supported")
+        return ImageReference(transport="docker-daemon", rest=familiar, name=str(name))
 
     @hookimpl
     def transport_open_source(self, reference: ImageReference, options: TransportOptions) -> ImageSource:
@@ -65,7 +77,7 @@ class DockerDaemonTransport(TransportHooks, TransportWrite):
         from sonata_transport_docker_archive.source import DockerArchiveSource
 
         where = f"docker-daemon:{reference.rest}"
-        fd, size = self._daemon().get(reference.rest, self._scratch)
+        fd, size = self._daemon(options).get(reference.rest, self._scratch)
         return DockerArchiveSource(TarIndex(fd, size, where), reference.replace(path=where))
 
     @hookimpl
@@ -74,15 +86,30 @@ class DockerDaemonTransport(TransportHooks, TransportWrite):
         from sonata_core.sdk.content import make_folder
         from sonata_transport_docker_archive.daemon_sink import DaemonSink
 
-        if not reference.name or "@" in reference.name:
-            raise UsageError(
-                f"Invalid destination docker-daemon:{reference.rest}: a destination must be a name:tag",
-                hint="the daemon computes IDs itself",
-            )
+        _require_tag(reference)
         make_folder(self._scratch, 0o700)
-        return DaemonSink(reference, self._daemon(), self._scratch)
+        return DaemonSink(reference, self._daemon(options), self._scratch)
 
-    def _daemon(self) -> Daemon:
+    def _daemon(self, options: TransportOptions) -> Daemon:
         from sonata_transport_docker_archive.daemon_api import Daemon
+        from sonata_transport_docker_archive.daemon_host import DaemonHost, from_environment
 
-        return Daemon(self._socket or os.environ.get("DOCKER_HOST", ""))
+        for endpoint in options.endpoints:
+            if "://" in endpoint.reference:
+                folders = endpoint.cert_dirs
+                return Daemon(
+                    DaemonHost(
+                        address=endpoint.reference,
+                        certificates=folders[0] if folders else "",
+                        insecure=endpoint.insecure,
+                    )
+                )
+        return Daemon(DaemonHost(address=self._socket) if self._socket else from_environment(os.environ))
+
+
+def _require_tag(reference: ImageReference) -> None:
+    if not reference.name or "@" in reference.name:
+        raise UsageError(
+            f"Invalid destination docker-daemon:{reference.rest}: a destination must be a name:tag",
+            hint="the daemon computes IDs itself",
+        )

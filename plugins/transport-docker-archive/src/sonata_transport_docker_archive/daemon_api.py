@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import os
-import socket
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPException
 from urllib.parse import quote
 
-from sonata_core.errors import Denied, ExternalFailure, NotFound, SonataError, Unavailable, Unsupported
+from sonata_core.errors import ExternalFailure, NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.content import BLOCK, file_error, make_folder, write_all
+from sonata_transport_docker_archive.daemon_host import connect, failure
 
 if TYPE_CHECKING:
+    from http.client import HTTPConnection, HTTPResponse
     from typing import BinaryIO
 
-_DEFAULT = "/var/run/docker.sock"
-_SECONDS = 900.0
-"""For one answer: the daemon reads a whole image before it says anything."""
+    from sonata_transport_docker_archive.daemon_host import DaemonHost
+
 _MESSAGE = 1 << 20
-
-
-class _Connection(HTTPConnection):
-    """HTTP over a socket of this host."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("docker", timeout=_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_SECONDS)
-        self.sock.connect(self._path)
+_LINE = 400
 
 
 class Daemon:
-    """A daemon behind a socket. `host` is as `DOCKER_HOST` has it, empty for the usual place."""
+    """A daemon that is asked over its API."""
 
-    def __init__(self, host: str) -> None:
-        self._host = host or f"unix://{_DEFAULT}"
-        scheme, _, path = self._host.partition("://")
-        if scheme != "unix":
-            raise Unsupported(
-                f"docker-daemon: the daemon at {self._host} is not on this host",
-                hint="a daemon elsewhere is reached over its registry, or through ssh -L with a socket here",
-            )
-        self._path = path
+    def __init__(self, host: DaemonHost) -> None:
+        self._host = host
+
+    def reach(self) -> None:
+        """Nothing, if it is there. Raises Unavailable, Denied."""
+        connect(self._host).close()
 
     def get(self, name: str, scratch: str) -> tuple[int, int]:
         """An image as an archive: a descriptor of a file without a name in `scratch`, and its size in bytes."""
-        connection, answer = self._ask("GET", f"/images/{quote(name, safe='')}/get", f"image {name}")
+        connection, answer = self._ask("GET", f"/images/{quote(name, safe='')}/get", "loading image from docker engine")
         try:
             make_folder(scratch, 0o700)
             fd = os.open(scratch, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
@@ -72,7 +57,7 @@ class Daemon:
 
     def load(self, archive: BinaryIO, size: int) -> None:
         """Have the daemon load an archive. Raises ExternalFailure with the daemon's own words."""
-        connection, answer = self._ask("POST", "/images/load?quiet=1", "loading an image", archive, size)
+        connection, answer = self._ask("POST", "/images/load?quiet=1", "loading image to docker engine", archive, size)
         try:
             told = answer.read(_MESSAGE)
         except (HTTPException, OSError) as error:
@@ -86,35 +71,29 @@ class Daemon:
 
     def _ask(
         self, method: str, target: str, what: str, body: BinaryIO | None = None, size: int = 0
-    ) -> tuple[_Connection, HTTPResponse]:
-        connection = _Connection(self._path)
+    ) -> tuple[HTTPConnection, HTTPResponse]:
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)} if body is not None else {}
+        connection = connect(self._host)
         try:
             connection.request(method, target, body=body, headers=headers)
             answer = connection.getresponse()
         except (HTTPException, OSError) as error:
             connection.close()
-            raise self._unreachable(error) from error
+            raise failure(self._host, error) from error
         if answer.status == 200:
             return connection, answer
-        told = _member(answer.read(_MESSAGE), "message") or f"status {answer.status}"
+        text = answer.read(_MESSAGE)
+        told = _member(text, "message") or _first_line(text) or f"status {answer.status}"
         connection.close()
         if answer.status == 404:
-            raise NotFound(f"docker-daemon: {told}")
-        raise ExternalFailure(f"docker-daemon: {what}: {told}")
+            raise NotFound(f"{what}: Error response from daemon: {told}")
+        raise ExternalFailure(f"{what}: Error response from daemon: {told}")
 
-    def _unreachable(self, error: Exception) -> SonataError:
-        if isinstance(error, PermissionError):
-            return Denied(
-                f"permission denied while trying to connect to the Docker daemon socket at {self._host}",
-                hint="its group, mostly docker, may",
-            )
-        if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-            return Unavailable(
-                f"Cannot connect to the Docker daemon at {self._host}. Is the docker daemon running?",
-                hint="DOCKER_HOST=unix:///PATH names another socket",
-            )
-        return ExternalFailure(f"docker-daemon: talking to {self._host}: {error}")
+
+def _first_line(text: bytes) -> str:
+    """What is not Docker's JSON, as far as it can be shown."""
+    line = text[:_LINE].decode(errors="replace").strip().partition("\n")[0]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _member(text: bytes, key: str) -> str:

@@ -9,6 +9,7 @@ from sonata_transport_docker_archive.sink import DockerArchiveSink
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
     from sonata_core.models.image import ImageReference, ManifestBytes
     from sonata_transport_docker_archive.daemon_api import Daemon
@@ -22,6 +23,11 @@ class DaemonSink(DockerArchiveSink):
         super().__init__(reference.replace(path=self._archive))
         self._daemon = daemon
         self._loaded = ""
+
+    def __enter__(self) -> Self:
+        """Raises Unavailable, Denied before anything is copied."""
+        self._daemon.reach()
+        return super().__enter__()
 
     def commit(self, manifest: ManifestBytes) -> None:
         """Finish the archive, and have the daemon load it: only then has it the image."""

@@ -6,7 +6,8 @@ from sonata_core.record import Record
 class PullOptions(Record):
     """Options that every command which may pull has.
 
-    `retry_delay` is a Go duration; `anonymous` asks without kept credentials.
+    `retry_delay` is a Go duration; `anonymous` asks without kept credentials; `daemon_host` is where a Docker daemon
+    listens.
     """
 
     anonymous: bool = False
@@ -14,6 +15,7 @@ class PullOptions(Record):
     authfile: str = ""
     cert_dir: str = ""
     creds: str = ""
+    daemon_host: str = ""
     decryption_key: tuple[str, ...] = ()
     os: str = ""
     platform: str = ""

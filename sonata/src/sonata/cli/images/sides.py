@@ -94,6 +94,7 @@ def side(parsed: Parsed, prefix: str) -> PullOptions:
         cert_dir=parsed.get(f"{prefix}cert-dir") or "",
         creds=creds or (f"{user}:{password}" if user else ""),
         anonymous=bool(parsed.get(f"{prefix}no-creds")),
+        daemon_host=parsed.get(f"{prefix}daemon-host") or "",
         retry_delay=parsed.get("retry-delay") or "",
         signature_policy=parsed.get("policy") or "",
     ).replace(**given)

@@ -22,13 +22,16 @@ _NO_DECRYPTION = (
 _NO_ENCRYPTION = ("images cannot be encrypted here", "encrypt the copy, as skopeo copy --encryption-key does")
 
 
-def _side(prefix: str, what: str) -> tuple[tuple[object, ...], ...]:
+def _side(prefix: str, what: str, *, daemons: bool = False) -> tuple[tuple[object, ...], ...]:
     """The options of one end."""
     files = {"complete": "files"}
+    host = (f"{prefix}daemon-host", "", "string", "", "HOST", f"Use the Docker daemon at HOST for the {what}")
+    daemon = (host,) if daemons else ()
     return (
         (f"{prefix}authfile", "", "string", "", "", f"Path of the {what} registry's authentication file", files),
         (f"{prefix}cert-dir", "", "string", "", "", f"Folder with TLS certificates and keys for the {what}", files),
         (f"{prefix}creds", "", "string", "", "", f"Credentials (USERNAME:PASSWORD) for the {what} registry"),
+        *daemon,
         (f"{prefix}no-creds", "", "bool", False, "", f"Access the {what} registry anonymously"),
         (f"{prefix}password", "", "string", "", "", f"Password for the {what} registry"),
         (f"{prefix}tls-verify", "", "bool", True, "", f"Require HTTPS and verify certificates of the {what} registry"),
@@ -73,7 +76,7 @@ _BOTH = (
 )
 
 COPY = (
-    ("additional-tag", "", "stringArray", (), "", "Further names of the image in a docker-archive"),
+    ("additional-tag", "", "stringArray", (), "", "Further names of the image in a docker-archive or a Docker daemon"),
     ("all", "a", "bool", False, "", "Copy all images of an index, and the index"),
     *_BOTH,
     ("decryption-key", "", "stringArray", (), "", "Key needed to decrypt the image", {"refused": _NO_DECRYPTION}),
@@ -136,8 +139,8 @@ COPY = (
     ),
     PROGRESS,
     ("quiet", "q", "bool", False, "", "Suppress output information when copying images"),
-    *_side("src-", "source"),
-    *_side("dest-", "destination"),
+    *_side("src-", "source", daemons=True),
+    *_side("dest-", "destination", daemons=True),
 )
 
 SYNC = (

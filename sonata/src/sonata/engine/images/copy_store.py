@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.images import lookup
-from sonata.engine.images.copying import DEFAULT_PARALLEL, STORE, sink_end, source_end, tags_of
+from sonata.engine.images.copying import DAEMON, DEFAULT_PARALLEL, STORE, End, further, sink_end, source_end, tags_of
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.other_store import opened
 from sonata.engine.images.pull import wanted_platform
@@ -45,9 +45,19 @@ def _out_of(engine: Engine, source: str, destination: str, choices: CopyChoices,
     record, _ = lookup.get(here, name)
     goal = sink_end(engine, destination, choices.destination)
     _refuse_group(choices, f'source transport "{STORE}"')
-    image = stored(here, record.id)
+    if choices.additional_tags and goal.reference.transport == DAEMON:
+        once = choices.replace(additional_tags=())
+        digests = [_put(engine, here, record.id, end, once, progress) for end in further(goal, choices)]
+        return digests[0]
+    return _put(engine, here, record.id, goal, choices, progress)
+
+
+def _put(
+    engine: Engine, here: Engine, image_id: str, goal: End, choices: CopyChoices, progress: Progress | None
+) -> str:
+    image = stored(here, image_id)
     carrier = carrier_of_stored(
-        here, record.id, goal.reference, goal.options, remove=choices.remove_signatures, signing=choices.signing
+        here, image_id, goal.reference, goal.options, remove=choices.remove_signatures, signing=choices.signing
     )
     carrier.admit(image.manifest)
     options = settings_for(here, goal.slot, _push_choices(choices))

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.copy_request import CopyChoices
-    from sonata_core.models.image import ImageReference, TransportOptions
+    from sonata_core.models.image import Endpoint, ImageReference, TransportOptions
     from sonata_core.slot import Slot
 
 STORE = "containers-storage"
+DAEMON = "docker-daemon"
 DEFAULT_PARALLEL = 3
 
 
@@ -81,9 +82,9 @@ def source_end(engine: Engine, text: str, options: PullOptions) -> End:
 
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     slot = engine.transport(scheme)
-    reference = parsed(slot, text, rest)
+    reference = parsed(slot, text, rest, "source")
     if scheme != "docker":
-        return End(slot, reference, transport_options(engine, options))
+        return End(slot, reference, transport_options(engine, options, _daemon(scheme, options)))
     places = lookup.registries(engine).endpoints(reference.name)
     endpoints = tuple(
         with_signature_places(engine, one).replace(
@@ -101,25 +102,49 @@ def sink_end(engine: Engine, text: str, options: PullOptions) -> End:
 
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     slot = engine.transport(scheme)
-    reference = parsed(slot, text, rest)
-    slot.require(TransportWrite)
+    reference = parsed(slot, text, rest, "destination")
+    if not slot.offers(TransportWrite):
+        raise Unsupported(
+            f'initializing destination {text}: "{scheme}:" locations can only be read from, not written to',
+            hint="write a docker-archive, an oci-archive or a folder",
+        )
     if scheme != "docker":
-        return End(slot, reference, transport_options(engine, options))
+        return End(slot, reference, transport_options(engine, options, _daemon(scheme, options)))
     _, opened = registry_end(engine, rest, options)
     return End(slot, reference, opened)
 
 
-def parsed(slot: Slot[Any], text: str, rest: str) -> ImageReference:
-    """The reference. Raises UsageError in Podman's words."""
+def _daemon(scheme: str, options: PullOptions) -> tuple[Endpoint, ...]:
+    """The Docker daemon that was named. Raises UsageError."""
+    from sonata_core.models.image import Endpoint
+
+    host = options.daemon_host
+    if scheme != DAEMON or not host:
+        return ()
+    if "://" not in host:
+        raise UsageError(
+            f"initializing docker engine client: unable to parse docker host `{host}`",
+            hint="an address looks like unix:///PATH or tcp://HOST:PORT",
+        )
+    folders = (options.cert_dir,) if options.cert_dir else ()
+    return (Endpoint(reference=host, insecure=options.tls_verify is False, cert_dirs=folders),)
+
+
+def parsed(slot: Slot[Any], text: str, rest: str, what: str) -> ImageReference:
+    """The reference of a `source` or `destination`. Raises UsageError in Skopeo's words."""
     try:
         found: ImageReference = slot.hook.transport_parse(text=rest)
     except UsageError as error:
-        raise UsageError(f"Invalid image name {text}: {error.message}", hint=error.hint) from error
+        raise UsageError(f"Invalid {what} name {text}: {error.message}", hint=error.hint) from error
     return found
 
 
 def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progress: Progress | None) -> str:
     """Copy between two transports what the policy accepts; the digest of what is there then."""
+    if choices.additional_tags and goal.reference.transport == DAEMON:
+        once = choices.replace(additional_tags=())
+        digests = [transfer(engine, start, end, once, progress) for end in further(goal, choices)]
+        return digests[0]
     trust = trust_for(engine, choices.source.signature_policy)
     hook = start.slot.hook
     with hook.transport_open_source(reference=start.reference, options=start.options) as source:
@@ -142,22 +167,34 @@ def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progre
                 batch.commit()
             return manifest.digest
         written = goal.slot.require(TransportWrite).transport_open_sink(reference=goal.reference, options=goal.options)
-        beside = start.options.endpoints[-1] if start.options.endpoints else None
-        with mounting(engine, written, goal.options, beside) as sink:
+        beside = start.options.endpoints[-1] if start.reference.transport == "docker" else None
+        mounted = mounting(engine, written, goal.options, beside) if goal.reference.transport == "docker" else written
+        with mounted as sink:
             digest = copy_image(source, sink, options, progress).digest
         put_written(engine, carrier, goal.reference, goal.options)
         return digest
 
 
+def further(goal: End, choices: CopyChoices) -> tuple[End, ...]:
+    """A Docker daemon, under the goal's name and under each additional one: it keeps what it has, and adds the name."""
+    names = [f"{DAEMON}:{name}" for name in _names(goal, choices)]
+    references = [parsed(goal.slot, name, name.partition(":")[2], "destination") for name in names]
+    return tuple(End(goal.slot, reference, goal.options) for reference in references)
+
+
 def tags_of(goal: End, choices: CopyChoices) -> tuple[str, ...]:
     """The names that an archive gets. Raises Unsupported where the place keeps one only."""
-    from sonata_core.naming import parse_name
-
     if not goal.slot.offers(TransportBatch):
         raise Unsupported(
             f"--additional-tag: {goal.reference.transport} keeps no further names of an image",
-            hint="docker-archive does; elsewhere copy once more",
+            hint="docker-archive and docker-daemon do; elsewhere copy once more",
         )
+    return _names(goal, choices)
+
+
+def _names(goal: End, choices: CopyChoices) -> tuple[str, ...]:
+    from sonata_core.naming import parse_name
+
     own = (goal.reference.name,) if goal.reference.name else ()
     try:
         more = tuple(str(parse_name(text).with_default_tag()) for text in choices.additional_tags)
