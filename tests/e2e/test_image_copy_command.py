@@ -179,7 +179,9 @@ def test_a_root_file_system_becomes_an_image(store: PlainStore, tmp_path: Path) 
     assert store.out("run", "--rm", "--network=none", "h.example/root:1", "/bin/busybox", "echo", "up") == "up"
     told = store.refused("image", "copy", "sif:x.sif", f"dir:{tmp_path}/d")
     assert "Singularity images are not read here" in told
-    assert "can only be read from, not written to" in store.refused("image", "copy", f"containers-storage:{IMAGE}", "tarball:x")
+    assert "can only be read from, not written to" in store.refused(
+        "image", "copy", f"containers-storage:{IMAGE}", "tarball:x"
+    )
 
 
 def skopeo(*words: str) -> None:
