@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 import subprocess
@@ -205,6 +206,25 @@ def test_the_next_container_has_names_served_again(two: PrivateHost) -> None:
     # Netavark 1.4 does not wait until the server that it starts is ready.
     assert eventually(lambda: address(two) in resolved(two, "web"))
     assert two("network", "reconcile", "--check").code == 0
+
+
+def test_what_another_command_is_cleaning_up_is_left_to_it(two: PrivateHost) -> None:
+    """Ended, its monitor too, but somebody has its lock; afterwards it is found."""
+    ident = two.ok(
+        "run", "-d", "--network", "net", "--cgroup-parent", two.group, "-p", "18080:80", two.image, "sleep", "88"
+    )
+    with open(f"/proc/{two.pid}/root{two.run_root}/sonata/locks/{ident}", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pids = [str(pid) for pid, words in two.proc().items() if ident in words or words == "sleep 88"]
+        on_host(two, f"kill -9 {' '.join(pids)}")
+        assert eventually(lambda: not {str(pid) for pid in two.proc()} & set(pids))
+        left = two("network", "reconcile", "--check")
+        assert (left.code, left.out) == (0, "")
+    found = json.loads(two("network", "reconcile", "--check", "--json").out)
+    assert ("container", "ended, not cleaned up") in {(one["Kind"], one["What"]) for one in found}
+    assert two("network", "reconcile").code == 0
+    assert two("network", "reconcile", "--check").code == 0
+    two.ok("rm", ident)
 
 
 def test_leases_of_nobody_and_a_namespace_that_nobody_finds(two: PrivateHost) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RTM_NEWADDR, RTM_GETADDR, RTM_NEWROUTE, RTM_GETROUTE = 20, 22, 24, 26
-RTM_GETNSID = 90
-_NETNSA_NSID, _NETNSA_FD = 1, 3
 _OWN = "/proc/thread-self/ns/net"
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -85,22 +83,16 @@ def at(path: str, host: str | None = None) -> Place | None:
 
 
 def _only_to(place: Place, host: int) -> Place:
-    known = _id_of(host)
+    channel = netlink.Channel(netlink.NETLINK_ROUTE)
+    try:
+        known = links.namespace_id(channel, f"/proc/self/fd/{host}")
+    finally:
+        channel.close()
     kept = {
         name: one if one.kind != "veth" or one.peer_namespace == known else one.replace(peer=0)
         for name, one in place.links.items()
     }
     return place.replace(links=kept)
-
-
-def _id_of(namespace: int) -> int:
-    """The id by which the calling thread's namespace knows another; -1 for one that it has no links to."""
-    channel = netlink.Channel(netlink.NETLINK_ROUTE)
-    try:
-        answer = channel.ask(RTM_GETNSID, bytes(4) + netlink.attribute(_NETNSA_FD, struct.pack("=I", namespace)))
-    finally:
-        channel.close()
-    return -1 if answer is None else _number(netlink.attributes(answer[1][4:]).get(_NETNSA_NSID), -1)
 
 
 def here() -> Place:

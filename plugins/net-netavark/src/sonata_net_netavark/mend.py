@@ -11,7 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import Command
 from sonata_core.sdk.spawn import enter_netns
 from sonata_core.sdk.syscalls import in_thread
-from sonata_net_netavark import listing, names, picture
+from sonata_net_netavark import links, listing, names, picture
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
@@ -131,10 +131,22 @@ class Mending:
             mtu = "" if network is None else network.options.get("mtu", "")
             if mtu not in ("", "0"):
                 self._ip("", "link", "set", name, "mtu", mtu)
+            self._keep_address(name)
         elif what.startswith("in "):
             self._ip("", "link", "set", name, "master", what[3:])
         elif what == "up":
             self._ip("", "link", "set", name, "up")
+
+    def _keep_address(self, name: str) -> None:
+        """As attaching does it: else the bridge has another address with each port that comes or goes."""
+        outer = self._outside.path
+
+        def work() -> None:
+            if outer:
+                enter_netns(outer)
+            links.keep_addresses([name])
+
+        in_thread(work) if outer else work()
 
     def _inner(self, member: NetMember, fact: NetFact) -> None:
         where = member.netns.path

@@ -85,6 +85,21 @@ def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
         return now
 
 
+def is_left_alone(engine: Engine, row: ContainerRow) -> bool:
+    """Whether nobody is at work on a container that has ended: no monitor, no exit command, nobody who has its lock."""
+    if process.alive(row.state.conmon_pid, row.state.conmon_start) or _attended(engine, row):
+        return False
+    held = engine.locks.try_hold(row.config.id)
+    if held is None:
+        return False
+    try:
+        return rows.get(engine.database, row.config.id).state == row.state
+    except NotFound:
+        return False
+    finally:
+        held.release()
+
+
 def settle_owner(engine: Engine, name: str) -> None:
     """Clean up after the container of that name, if it ended and nobody else will; then its name may be free."""
     try:

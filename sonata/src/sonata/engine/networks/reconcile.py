@@ -113,7 +113,10 @@ def _settle(engine: Engine) -> None:
 
 
 def _living(engine: Engine) -> tuple[list[ContainerRow], list[ContainerRow]]:
-    """Containers with a connection of their own: those that run, and those that have ended and were not cleaned up."""
+    """Containers with a connection of their own: those that run, and those that have ended and were not cleaned up.
+
+    One that is being cleaned up counts as one that is stopping: what it has is left to whoever does that.
+    """
     live, ended = [], []
     for row in rows.listed(engine.database):
         if row.state.boot != engine.facts.boot_id or not row.state.request or not row.state.netns:
@@ -123,8 +126,10 @@ def _living(engine: Engine) -> tuple[list[ContainerRow], list[ContainerRow]]:
         now = present.corrected(engine, row)
         if now.state.phase in (*_SETTLED, *_UNSETTLED):
             live.append(now)
-        else:
+        elif present.is_left_alone(engine, row):
             ended.append(row)
+        else:
+            live.append(row.replace(state=row.state.replace(phase=Phase.STOPPING)))
     return live, ended
 
 
