@@ -34,7 +34,7 @@ from netlab import (  # noqa: E402
 )
 
 from sonata_core.errors import CommandFailed, Unsupported, UsageError  # noqa: E402
-from sonata_core.models.net import NetnsRef, PortMapping, Subnet  # noqa: E402
+from sonata_core.models.net import NetMember, NetnsRef, PortMapping, Subnet  # noqa: E402
 from sonata_net_netavark.plugin import NetavarkNet  # noqa: E402
 
 GENERIC = ("NETAVARK_FORWARD", "NETAVARK-HOSTPORT")
@@ -505,3 +505,22 @@ def test_a_bridge_keeps_its_hardware_address(lab: Lab) -> None:
     tool("ip", "link", "set", "low", "master", definition.interface)
     assert address() == before
     tool("ip", "link", "delete", "low")
+
+
+def test_rules_that_another_program_keeps_are_not_looked_at_and_it_is_said(lab: Lab) -> None:
+    """With firewalld only those: what is missing of links is found all the same."""
+    where = lab.container("a")
+    definition = network("one", 1)
+    request = where.request(on(definition, 5))
+    made = lab.backend.net_attach(where.netns, request)
+    other = NetavarkNet(plugin_context(lab.tmp, lab.recorder, firewall_driver="firewalld"))
+    members = (NetMember(netns=where.netns, request=request, attached=made),)
+    seen = other.net_picture(members, (definition,))
+    assert len(seen.unclear) == 1
+    assert "rules of the firewall driver firewalld are not looked at" in seen.unclear[0]
+    assert [fact for fact in seen.wanted if fact not in seen.found] == []
+    assert "rule" not in {fact.kind for fact in (*seen.wanted, *seen.found)}
+    where.run("ip", "link", "set", "eth0", "down")
+    seen = other.net_picture(members, (definition,))
+    assert "eth0 up" in {fact.text for fact in seen.wanted if fact not in seen.found}
+    lab.backend.net_detach(where.netns, request, made)

@@ -56,13 +56,18 @@ class _Laboratory:
     def __init__(self, context: PluginContext, helper: program.Netavark) -> None:
         self._outside = context
         self._folder = os.path.join(context.run, f"laboratory-{os.getpid()}")
+        self._driver = listing.driver_of(context, helper)
+        known = self._driver in listing.DRIVERS
         self._context = context.replace(
-            run_command=self._run, find_program=self._find, facts=context.facts.replace(rootless=False)
+            run_command=self._run,
+            find_program=self._find,
+            facts=context.facts.replace(rootless=False),
+            # The others speak with a program that has the rules of the whole host: here nobody answers.
+            config=context.config if known else {**context.config, "firewall_driver": "iptables"},
         )
         self._helper = helper
-        self._driver = listing.driver_of(context, helper)
         self._open: list[int] = []
-        self._unclear: list[str] = []
+        self._unclear: list[str] = [] if known else [_not_looked_at(self._driver)]
 
     def run(self, members: tuple[NetMember, ...]) -> Made:
         syscalls.unshare(syscalls.CLONE_NEWNET)
@@ -158,6 +163,13 @@ class _Laboratory:
     def _find(self, name: str) -> str | None:
         """No name server is to run: what is started in its place does nothing."""
         return self._outside.find_program("true" if name == "aardvark-dns" else name)
+
+
+def _not_looked_at(driver: str) -> str:
+    way = (
+        ": firewall-cmd --state says whether it runs, network reload makes them again" if driver == "firewalld" else ""
+    )
+    return f"rules of the firewall driver {driver} are not looked at{way}"
 
 
 def _unmarked(rules: listing.Listing) -> listing.Listing:

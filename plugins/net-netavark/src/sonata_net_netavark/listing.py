@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sonata_net_netavark.program import Netavark
 
 NFT = "nft"
+DRIVERS = ("iptables", "nftables", "none")
+"""Drivers whose rules can be read, or that have none."""
 TABLE = "inet netavark"
 MARK = "-m comment --comment sonata-mark"
 """A rule that stands in the built-in chains of a laboratory, so that one sees what was put before others."""

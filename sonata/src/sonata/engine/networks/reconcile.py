@@ -200,7 +200,7 @@ def _picture(engine: Engine, backend: str, members: tuple[NetMember, ...], notes
     try:
         slot = engine.net(backend)
         if not slot.offers(NetReconcile):
-            notes.append(f"network backend {backend!r} cannot compare: {len(members)} containers are not looked at")
+            notes += [_not_looked_at(backend, one) for one in members]
             return None
         networks = tuple(lookup.definitions(engine))
         return slot.require(NetReconcile).net_picture(members=members, networks=networks)
@@ -210,6 +210,13 @@ def _picture(engine: Engine, backend: str, members: tuple[NetMember, ...], notes
         # Nobody is on its networks: a backend that cannot run here has left nothing here.
         engine.log.info("backend_not_asked", backend=backend, error=error.message)
         return None
+
+
+def _not_looked_at(backend: str, member: NetMember) -> str:
+    name = member.request.name
+    return (
+        f"container {name}: network backend {backend} cannot compare; `network reload {name}` makes its network again"
+    )
 
 
 def _mend(engine: Engine, wish: _Wish, notes: list[str]) -> None:
