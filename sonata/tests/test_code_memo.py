@@ -74,6 +74,15 @@ def test_the_third_start_runs_what_the_second_imported_at_once(site: Path) -> No
     assert run(site, shown)[3] == "True"
 
 
+def test_a_package_that_imports_its_own_modules_does_not_end_the_order(site: Path) -> None:
+    (site / "first/__init__.py").write_text("from first import inner\n")
+    (site / "first/inner.py").write_text("")
+    run(site)
+    run(site)
+    found = run(site, SCRIPT + "print(early, *finder.orders.get('run', ['forgotten']))")
+    assert found[3:] == ["True", "first.inner", "first", "first.second"]
+
+
 def test_a_failed_command_tells_nothing_of_its_kind(site: Path) -> None:
     failing = SCRIPT.replace("keep()", "keep(1)") + "print(*finder.orders)"
     run(site)

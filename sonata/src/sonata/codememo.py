@@ -103,7 +103,10 @@ class Finder:
             if name in modules or entry is None:
                 continue
             above, _, short = name.rpartition(".")
-            if (above and above not in modules) or not _same(entry):
+            if above and above not in modules:
+                # A package that imports its own modules, such as `re`: they come when it is run.
+                continue
+            if not _same(entry):
                 # A module that was changed may import others now: from here on everything takes its ordinary way.
                 return
             module = modules[name] = make(name)

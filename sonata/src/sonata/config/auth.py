@@ -6,7 +6,6 @@ keeps the secret; no message here carries one.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 
@@ -161,7 +160,7 @@ def _decoded(entry: object, path: str, key: str) -> Credentials | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("auth"), str):
         return None
     try:
-        plain = base64.b64decode(entry["auth"], validate=True).decode("utf-8")
+        plain = binascii.a2b_base64(entry["auth"], strict_mode=True).decode("utf-8")
     except (binascii.Error, ValueError) as error:
         raise UsageError(f"{path}: auths[{key}].auth is not base64", hint="Log in again.") from error
     user, colon, password = plain.partition(":")

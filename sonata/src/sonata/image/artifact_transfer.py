@@ -196,13 +196,12 @@ def push_artifact(
     store: ArtifactStore, artifact: Artifact, sink: ImageSink, progress: Progress, *, parallel: int = 1
 ) -> None:
     """Send an artifact as it is: its digest is the same there. Raises Damaged, RegistryFailure, Denied, Unsupported."""
-    from concurrent.futures import ThreadPoolExecutor
+    from sonata.image.crew import in_order
 
     document = artifact.document
     layers = list({blob.digest: blob for blob in document.layers}.values())
-    with ThreadPoolExecutor(max(1, parallel), thread_name_prefix="sonata-push") as pool:
-        for _ in pool.map(lambda blob: _send(store, blob, sink, progress), layers):
-            pass
+    for _sent in in_order(lambda blob: _send(store, blob, sink, progress), layers, parallel):
+        pass
     progress.blob(document.config.digest, "config", 0, document.config.size)
     _send(store, document.config, sink, progress)
     sink.commit(artifact.manifest)

@@ -31,8 +31,9 @@ class BlobPlaces:
 
     def learn(self, host: str, repository: str, digests: Iterable[str]) -> None:
         """The repository has these blobs. What cannot be written is not remembered."""
-        import sqlite3
         import time
+
+        from sonata_core.sqlite import sqlite3
 
         rows = [(host, digest, repository, time.time_ns()) for digest in digests]
         try:
@@ -52,7 +53,7 @@ class BlobPlaces:
 
     def find(self, host: str, digest: str) -> tuple[str, ...]:
         """A few repositories of the host that had the blob, the latest first."""
-        import sqlite3
+        from sonata_core.sqlite import sqlite3
 
         if not os.path.exists(self._path):
             return ()
@@ -66,7 +67,7 @@ class BlobPlaces:
 
     def _forget(self, error: sqlite3.DatabaseError) -> None:
         """Remove a file that is no database, or another's; one that is merely busy stays."""
-        import sqlite3
+        from sonata_core.sqlite import sqlite3
 
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
             return
@@ -83,7 +84,7 @@ class _Opened:
         self._path = path
 
     def __enter__(self) -> sqlite3.Connection:
-        import sqlite3
+        from sonata_core.sqlite import sqlite3
 
         self._database = sqlite3.connect(self._path, timeout=5.0)
         return self._database

@@ -131,16 +131,9 @@ class One:
         """Do `work` on every blob, several at once where the place can take them so; the results in order."""
         if self._options.parallel < 2 or len(blobs) < 2 or self._options.facts.sequential:
             return [work(blob) for blob in blobs]
-        from concurrent.futures import ThreadPoolExecutor
+        from sonata.image.crew import in_order
 
-        with ThreadPoolExecutor(self._options.parallel, thread_name_prefix="sonata-copy") as pool:
-            jobs = [pool.submit(work, blob) for blob in blobs]
-            try:
-                return [job.result() for job in jobs]
-            except BaseException:
-                for job in jobs:
-                    job.cancel()
-                raise
+        return list(in_order(work, blobs, self._options.parallel))
 
     def send(self, blob: Descriptor) -> None:
         """A blob as it is, unless the place has it. What breaks off is begun again, as often as was asked for."""

@@ -1,6 +1,7 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
 from sonata.image.convert import convert, digest_of_blob, layer_type, wanted_type
+from sonata.image.crew import in_order
 from sonata.image.forms import in_a_form
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
@@ -166,12 +167,9 @@ class _Push:
         places = range(len(self._image.layers))
         if self._kind is Compression.NONE or self._options.parallel < 2:
             return [self._layer(at) for at in places]
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(self._options.parallel, thread_name_prefix="sonata-push") as pool:
-            if not self._options.facts.sequential:
-                return list(pool.map(self._layer, places))
-            return [self._put_packed(*packed) for packed in pool.map(self._packed, places)]
+        if not self._options.facts.sequential:
+            return list(in_order(self._layer, places, self._options.parallel))
+        return [self._put_packed(*packed) for packed in in_order(self._packed, places, self._options.parallel)]
 
     def _layer(self, at: int) -> Descriptor:
         if self._kind is Compression.NONE:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sonata.state.db import Database, Row
 else:
-    from sonata.state.sqlite import sqlite3
+    from sonata_core.sqlite import sqlite3
 
 EXIT_KEPT = 300
 """Seconds for which the exit code of a removed container can still be asked for."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Row = tuple[Any, ...]
 else:
-    from sonata.state.sqlite import sqlite3
+    from sonata_core.sqlite import sqlite3
 
 SCHEMA = 2
 """Number of the newest migration in `schema/`."""

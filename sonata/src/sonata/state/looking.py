@@ -11,7 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 else:
-    from sonata.state.sqlite import sqlite3
+    from sonata_core.sqlite import sqlite3
 
 
 def connect(path: str, schema: int) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sonata.state.db import Database
 else:
-    from sonata.state.sqlite import sqlite3
+    from sonata_core.sqlite import sqlite3
 
 
 class Volume(Record):

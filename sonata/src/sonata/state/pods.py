@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sonata.state.db import Database, Row
 else:
-    from sonata.state.sqlite import sqlite3
+    from sonata_core.sqlite import sqlite3
 
 
 def insert(database: Database, pod: PodConfig) -> None:

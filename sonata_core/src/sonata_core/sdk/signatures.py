@@ -4,8 +4,6 @@ Simple signing is stored as raw OpenPGP bytes; everything else begins with a zer
 format and a newline (containers-storage notes 7.8).
 """
 
-import json
-
 from sonata_core.errors import Damaged
 from sonata_core.lite import Iterable, Mapping
 from sonata_core.naming import shown
@@ -88,6 +86,7 @@ def _read_sigstore(content: bytes) -> Sigstore:
 def write(signature: Simple | Sigstore) -> bytes:
     """The stored form."""
     import base64
+    import json
 
     if isinstance(signature, Simple):
         return signature.message if signature.message[:1] and signature.message[0] in _OPENPGP else _named(signature)

@@ -3,8 +3,6 @@
 Source: containers-signature(5), and the payload that cosign shares with it.
 """
 
-import json
-
 from sonata.image.signatures.strict_json import loads
 from sonata_core.errors import Damaged
 from sonata_core.naming import is_digest, shown
@@ -26,6 +24,8 @@ class Claims(Record):
 
 def make(digest: str, reference: str, kind: str, creator: str, timestamp: int) -> bytes:
     """A payload, as peers write it: members sorted, no spaces."""
+    import json
+
     document = {
         "critical": {
             "identity": {"docker-reference": reference},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 
 def loads(content: bytes, limit: int) -> object:
     """The value. Raises ValueError for a doubled member, NaN, more bytes than `limit`, or too deep a document."""
     if len(content) > limit:
         raise ValueError(f"it has {len(content)} bytes, more than {limit}")
+    import json
+
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refused)
     except RecursionError as error:
