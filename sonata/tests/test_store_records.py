@@ -14,11 +14,13 @@ from sonata.store.names import big_data_file, dump_json, format_time, layer_id, 
 from sonata.store.pulled import pulled_image
 from sonata.store.records import NewImage
 from sonata.store.store import Store
+from sonata.store.table import replaces_safely
 from sonata_core.border import Border
 from sonata_core.errors import AlreadyExists, Conflict, Damaged, Denied, InUse, NotFound, Unavailable
 from sonata_core.groups import STORAGE
 from sonata_core.models.ids import ContainerId, Digest, ImageId, LayerId
 from sonata_core.models.image import ManifestBytes
+from sonata_core.sdk.locks import try_lock_file
 from sonata_core.slot import seat
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -226,6 +228,34 @@ def test_an_incomplete_layer_is_deleted_by_the_next_write(store: Store) -> None:
     assert store.tar_split(layer) is None
     # It may be put again afterwards.
     assert put_layer(store, BASE, None) == layer
+
+
+def test_the_disk_is_waited_for_when_the_locks_are_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(tmp_path)
+    image = put_image(store, "localhost/one:1", [BASE])
+    if not replaces_safely(store.place.graph):
+        pytest.skip("files of this file system must be waited for before they are renamed")
+    waited: list[tuple[str, bool]] = []
+    real = os.fdatasync
+
+    def fdatasync(fd: int) -> None:
+        folder = store.place.folder("layers", store.place.graph)
+        free = try_lock_file(os.path.join(folder, "layers.lock"))
+        waited.append((os.path.basename(os.readlink(f"/proc/self/fd/{fd}")), free is not None))
+        if free is not None:
+            free.close()
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    made = new_container(store, image, "one")
+    both = {("layers.json", True), ("containers.json", True)}
+    assert set(waited) == both
+    waited.clear()
+    assert store.delete_container(made.id)
+    assert set(waited) == both
+    waited.clear()
+    new_container(store, image, "two", volatile=True)
+    assert not waited
 
 
 def test_mounts_are_counted(store: Store) -> None:

@@ -30,6 +30,7 @@ CATCH_ALL = {
 }
 CARRIED = {
     "sonata/src/sonata/engine/background.py": "carries it to the thread that asked",
+    "sonata/src/sonata/image/crew.py": "carries it to the thread that asked",
     "sonata/src/sonata/image/layers/feed.py": "carries it to the thread that asked",
     "sonata_core/src/sonata_core/sdk/syscalls.py": "carries it to the thread that asked",
 }

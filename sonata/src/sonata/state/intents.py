@@ -44,6 +44,11 @@ def done(database: Database, ident: str, kind: str) -> None:
         database.execute("DELETE FROM intent WHERE id = ? AND kind = ?", (ident, kind))
 
 
+def ids(database: Database) -> list[str]:
+    """Of whatever something was begun with and not finished."""
+    return [str(row[0]) for row in database.query("SELECT DISTINCT id FROM intent", ())]
+
+
 def pending(database: Database, kind: str = "") -> list[Intent]:
     """What was begun and not finished."""
     rows = database.query("SELECT id, kind, detail, boot FROM intent WHERE ? IN ('', kind) ORDER BY id", (kind,))

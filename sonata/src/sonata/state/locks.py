@@ -69,7 +69,7 @@ class Locks:
 
     def taken(self) -> list[str]:
         """Names of the locks that somebody has at this moment, sorted."""
-        return [name for name in self.names() if self._taken(name)]
+        return [name for name in self.names() if self.is_taken(name)]
 
     def names(self) -> list[str]:
         """Names of all locks that have a file, sorted."""
@@ -78,7 +78,8 @@ class Locks:
         except FileNotFoundError:
             return []
 
-    def _taken(self, name: str) -> bool:
+    def is_taken(self, name: str) -> bool:
+        """Whether somebody has this one at this moment."""
         return is_flocked(self._path(name))
 
     def _path(self, name: str) -> str:

@@ -117,8 +117,7 @@ class Containers:
         return record
 
     def _save(self, *, durable: bool) -> None:
-        lock = self._locks.of("containers", self.place.graph)
-        self._table.save(lock, durable=self._locks.must_wait(durable))
+        self._locks.save(self._table, "containers", self.place.graph, durable=durable)
 
 
 def container_folder(place: Place, container: ContainerId) -> str:

@@ -182,7 +182,7 @@ class Layers:
             points.set(record.id, "", 0)
 
     def _save(self, root: str, *, durable: bool) -> None:
-        self._tables[root].save(self._locks.of("layers", root), durable=self._locks.must_wait(durable))
+        self._locks.save(self._tables[root], "layers", root, durable=durable)
 
 
 def layer_row(new: NewLayer) -> Row:

@@ -2,11 +2,14 @@
 
 layers.lock of the graph root, of the image store, images.lock, containers.lock; mountpoints.lock is innermost, under
 layers.lock. Peers take them in this order, so whoever does not may wait for ever.
+
+The disk is waited for when they have been given back, wherever that is as good: a hundred containers made at once wait
+for it together then, and not each for all before it.
 """
 
 from __future__ import annotations
 
-from sonata.store.table import replaces_safely
+from sonata.store.table import replaces_safely, sync_file
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.locks import FileLock, lock_file
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sonata.store.place import Place
+    from sonata.store.table import Table
 
 KINDS = ("layers", "images", "containers")
 
@@ -26,7 +30,8 @@ class Locks:
         self._place = place
         self._kinds = [kind for kind in KINDS if kind in kinds]
         self._held: dict[tuple[str, str], FileLock] = {}
-        self._waits: bool | None = None
+        self._safe: dict[str, bool] = {}
+        self._written: dict[str, None] = {}
 
     def __enter__(self) -> Locks:
         try:
@@ -49,13 +54,16 @@ class Locks:
         """The lock to put a token into."""
         return self._held[kind, root]
 
-    def must_wait(self, durable: bool) -> bool:
-        """Whether a file is to be waited for on the disk: always, where it might be found empty after a power cut."""
-        if durable:
-            return True
-        if self._waits is None:
-            self._waits = not replaces_safely(self._place.graph)
-        return self._waits
+    def save(self, table: Table, kind: str, root: str, *, durable: bool) -> None:
+        """Write a table of one kind and root; `durable`: it lies on the disk when the block has ended without error.
+
+        A file that might be found empty after a power cut is waited for at once. Raises Unavailable, Denied.
+        """
+        if root not in self._safe:
+            self._safe[root] = replaces_safely(root)
+        table.save(self.of(kind, root), durable=not self._safe[root])
+        if durable and self._safe[root]:
+            self._written[table.path] = None
 
     def close(self) -> None:
         """Let go, the last taken first."""
@@ -66,3 +74,7 @@ class Locks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if kind is None:
+            # A file that somebody replaced meanwhile was made from what was written here, and says that too.
+            for path in self._written:
+                sync_file(path)

@@ -29,7 +29,7 @@ from sonata.store.mountpoints import MountPoints
 from sonata.store.place import Place
 from sonata.store.recent import Recent
 from sonata.store.records import TABLES
-from sonata.store.table import trouble
+from sonata.store.table import sync_file, trouble
 from sonata_core.errors import Damaged, Denied, NotFound
 from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.models.ids import LayerId
@@ -201,7 +201,7 @@ class Store:
         returns the facts that become the record. Raises NotFound (no such parent), Unavailable.
         """
         if new.tar_split:
-            _sync(new.tar_split)
+            sync_file(new.tar_split)
         with Locks(self.place, "layers") as locks:
             layers = Layers(self.place, locks, self._driver)
             known = layers.find(new.id)
@@ -278,6 +278,8 @@ class Store:
 
     def create_container(self, new: NewContainer) -> ContainerRecord:
         """Record a container with a new writable layer. Raises AlreadyExists, NotFound (image's layer)"""
+        # Its modules are loaded while nobody waits for it.
+        self._driver()
         with Locks(self.place, "layers", "containers") as locks:
             containers = Containers(self.place, locks)
             return containers.create(new, Layers(self.place, locks, self._driver))
@@ -383,17 +385,7 @@ def _synced(unpack: Callable[[UnpackTarget], NewLayer]) -> Callable[[UnpackTarge
     def fill(target: UnpackTarget) -> NewLayer:
         new = unpack(target)
         if new.tar_split:
-            _sync(new.tar_split)
+            sync_file(new.tar_split)
         return new
 
     return fill
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fdatasync(fd)
-    except OSError as error:
-        raise trouble(error, f"writing {path}") from error
-    finally:
-        os.close(fd)

@@ -72,6 +72,20 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def sync_file(path: str) -> None:
+    """Wait until a file lies on the disk; one that is gone need not. Raises Unavailable."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fdatasync(fd)
+    except OSError as error:
+        raise trouble(error, f"writing {path}") from error
+    finally:
+        os.close(fd)
+
+
 def replaces_safely(folder: str) -> bool:
     """Whether a file replaced by rename, not waited for, is old or new after a power cut and never empty."""
     device = os.stat(folder).st_dev
@@ -124,6 +138,11 @@ class Table:
         self._main = _File(os.path.join(folder, f"{name}.json"))
         self._volatile = _File(os.path.join(folder, f"volatile-{name}.json"))
 
+    @property
+    def path(self) -> str:
+        """The file of the records that are kept."""
+        return self._main.path
+
     def all(self) -> list[Row]:
         """Every record; those of volatile containers last."""
         return self._main.rows + self._volatile.rows if self._volatile.rows else self._main.rows
@@ -170,7 +189,7 @@ class _File:
     """One file's rows, and the text that says the same."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self.rows, self._written = read_rows(path)
         self.text = self._written
 
@@ -208,7 +227,7 @@ class _File:
             return
         try:
             write_token(lock)
-            write_file(self._path, self.text, durable=durable)
+            write_file(self.path, self.text, durable=durable)
         except OSError as error:
-            raise trouble(error, f"writing {self._path}") from error
+            raise trouble(error, f"writing {self.path}") from error
         self._written = self.text

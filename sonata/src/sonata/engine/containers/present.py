@@ -38,8 +38,11 @@ def load(engine: Engine, text: str) -> ContainerRow:
 
 
 def recover(engine: Engine) -> None:
-    """Deal with what killed commands left, so that their names, addresses and ports are free. Mostly one query."""
-    if intents.pending(engine.database):
+    """Deal with what killed commands left, so that their names, addresses and ports are free. Mostly one query.
+
+    What living commands are at, a hundred of them perhaps, costs a look at a lock each and loads nothing.
+    """
+    if not all(engine.locks.is_taken(ident) for ident in intents.ids(engine.database)):
         from sonata.engine.system.recover import recover_pending
 
         recover_pending(engine)
