@@ -317,6 +317,10 @@ def test_image_sign_all_images_of_a_list(world: World) -> None:
     assert "A signature was required" in store.refused("pull", PLAIN, "--arch=amd64", f"{world.at}:all")
 
 
+def store_rows(world: World, *words: str) -> list[str]:
+    return world.store.out(*words).splitlines()
+
+
 def test_trust_is_shown_as_podman_shows_it(world: World) -> None:
     docker = {
         "reg.x/a": [{"type": "reject"}],
@@ -356,6 +360,17 @@ def test_trust_is_shown_as_podman_shows_it(world: World) -> None:
         "image", "trust", "show", "-n", f"--signature-policy={other}", f"--registrypath={world.base}"
     )
     assert rows.split() == ["all", "default", "reject"]
+    some = {"*.x.example": ACCEPT, "x.example/a:1": ACCEPT, "x.example:5000": ACCEPT, "y.example": ACCEPT}
+    other.write_text(json.dumps({"default": ACCEPT, "transports": {"docker": some}}))
+    show = ("image", "trust", "show", "-n", f"--signature-policy={other}", f"--registrypath={world.base}")
+    assert [line.split()[1] for line in store_rows(world, *show, "b.x.example/c")] == ["default", "*.x.example"]
+    assert [line.split()[1] for line in store_rows(world, *show, "x.example/a")] == ["default", "x.example/a:1"]
+    good = other.read_bytes()
+    for hurt in (b"\xef\xbb\xbf" + good, good.decode().encode("utf-16"), good + b"x", b"{"):
+        other.write_bytes(hurt)
+        assert "invalid policy in" in world.store.refused(*show)
+        world.store.out(*show, "--raw")  # what is broken can be looked at
+    assert world.store.out(*show, "--raw") == "{"
 
 
 def test_trust_is_set(world: World) -> None:

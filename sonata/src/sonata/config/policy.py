@@ -16,10 +16,16 @@ _LARGEST = 1 << 20
 
 
 def load_policy(config: EngineConfig, given: str = "") -> tuple[dict[str, Any], str]:
-    """The policy and the file that it came from; `given`, from --signature-policy, goes first.
+    """The policy and the file that it came from. Raises UsageError, as `policy_path`, and for what makes no sense."""
+    path = policy_path(config, given)
+    return _read(path), path
+
+
+def policy_path(config: EngineConfig, given: str = "") -> str:
+    """The policy's file; `given`, from --signature-policy, goes first.
 
     Raises UsageError where there is no file, as containers-policy.json(5) demands: a machine on
-    which nobody has said whom to trust pulls nothing. Members given twice are an error too.
+    which nobody has said whom to trust pulls nothing.
     """
     places = config.places
     path = given or config.environment.get("CONTAINERS_POLICY_JSON", "") or search_plain(places, "policy.json")
@@ -30,14 +36,15 @@ def load_policy(config: EngineConfig, given: str = "") -> tuple[dict[str, Any], 
             hint=f"Install your distribution's containers-common, or write {places.etc}/policy.json: "
             '{"default": [{"type": "insecureAcceptAnything"}]}',
         )
-    return _read(path), path
+    return path
 
 
 def _read(path: str) -> dict[str, Any]:
     hint = "containers-policy.json(5) says what a policy holds."
     try:
         with open(path, "rb") as handle:
-            content = json.loads(handle.read(_LARGEST), object_pairs_hook=_once)
+            # Decoded here: json would also take UTF-16 and a byte order mark, which the peers do not.
+            content = json.loads(handle.read(_LARGEST).decode("utf-8"), object_pairs_hook=_once)
     except OSError as error:
         raise UsageError(f"open {path}: {error.strerror}", hint="Make the file readable.") from error
     except ValueError as error:

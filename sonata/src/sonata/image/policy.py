@@ -89,7 +89,10 @@ def _storage_trouble(scope: str) -> str:
     spec, bracket, _ = scope[1:].partition("]")
     if scope[0] != "[" or not bracket:
         return "must begin with [DRIVER@GRAPHROOT]"
-    return "" if spec.rpartition("@")[2].startswith("/") else "the graph root must be an absolute path"
+    driver, at, root = spec.rpartition("@")
+    if at and not driver:
+        return "the driver before @ is missing"
+    return "" if root.startswith("/") else "the graph root must be an absolute path"
 
 
 def _requirements(value: object, source: str, scope: str) -> Requirements:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from sonata.config.policy import load_policy
+from sonata.config.policy import load_policy, policy_path
 from sonata.image.policy import parse_policy
 from sonata.model.trust import TrustRule
 from sonata_core.errors import UsageError
@@ -24,10 +24,13 @@ _CHOICES = ("accept", "insecureAcceptAnything", "reject", *_SIGNED)
 
 
 def policy_text(engine: Engine, given: str = "") -> str:
-    """The policy's file as it is. Raises UsageError where there is none."""
-    path = load_policy(engine.config, given)[1]
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+    """The policy's file as it is, also one that makes no sense. Raises UsageError where there is none."""
+    path = policy_path(engine.config, given)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(4 << 20)
+    except OSError as error:
+        raise UsageError(f"open {path}: {error.strerror}") from error
 
 
 def rules(engine: Engine, given: str = "", folder: str = "", registry: str = "") -> list[TrustRule]:
@@ -54,7 +57,11 @@ def rules(engine: Engine, given: str = "", folder: str = "", registry: str = "")
 
 def _concerns(scope: str, registry: str) -> bool:
     """Whether a scope is the registry, in it, or around it."""
-    return not scope or scope == registry or scope.startswith(f"{registry}/") or registry.startswith(f"{scope}/")
+    if not scope or scope == registry or scope.startswith(f"{registry}/") or registry.startswith(f"{scope}/"):
+        return True
+    if scope.startswith("*."):
+        return registry.partition("/")[0].partition(":")[0].endswith(scope[1:])
+    return "/" in registry and scope.startswith((f"{registry}:", f"{registry}@"))
 
 
 def _store(stores: RegistriesD, scope: str) -> str:

@@ -77,6 +77,7 @@ class _Members:
             raise UsageError(f"{what} is not an object")
         self._left = dict(value)
         self._what = what
+        self.taken = ""
 
     def has(self, name: str) -> bool:
         return name in self._left
@@ -84,6 +85,7 @@ class _Members:
     def take(self, name: str) -> object:
         if name not in self._left:
             raise UsageError(f'Key "{name}" missing in a JSON object')
+        self.taken = name
         return self._left.pop(name)
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -166,14 +168,14 @@ def _sigstore_signed(members: _Members) -> Requirement:
     kind = members.text("type")
     keys = members.material("keyPath", "keyData", several=True)
     if keys is not None and not (keys.paths or keys.data):
-        raise UsageError('"keyPaths" contains no entries')
+        raise UsageError(f'"{members.taken}" contains no entries')
     fulcio = _fulcio(_Members(members.take("fulcio"), "fulcio")) if members.has("fulcio") else None
     pki = _pki(_Members(members.take("pki"), "pki")) if members.has("pki") else None
     if sum(one is not None for one in (keys, fulcio, pki)) != 1:
         raise UsageError("exactly one of keyPath, keyPaths, keyData, keyDatas, fulcio, and pki must be specified")
     rekor = members.material("rekorPublicKeyPath", "rekorPublicKeyData", several=True)
     if rekor is not None and not (rekor.paths or rekor.data):
-        raise UsageError('"rekorPublicKeyPaths" contains no entries')
+        raise UsageError(f'"{members.taken}" contains no entries')
     if fulcio is not None and rekor is None:
         raise UsageError(
             "At least one of rekorPublicKeyPath and rekorPublicKeyData must be specified if fulcio is used"
@@ -247,7 +249,8 @@ def _check_prefix(prefix: str) -> None:
         plain = not name.tag and not name.digest
     except UsageError:
         plain = False
-    if not plain or ("/" not in prefix and ":" in prefix and not prefix.rpartition(":")[2].isdecimal()):
+    _, port, number = prefix.rpartition(":")
+    if not plain or ("/" not in prefix and ("_" in prefix or (port and not number.isdecimal()))):
         raise UsageError(f"prefix {shown(prefix)} is not valid")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata_core.naming import shown
 
 def loads(content: bytes, limit: int) -> object:
     """The value. Raises ValueError for a doubled member, NaN, more bytes than `limit`, or too deep a document."""
@@ -16,9 +17,11 @@ def loads(content: bytes, limit: int) -> object:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member appears twice")
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"Duplicate key {shown(name)}")
+        found[name] = value
     return found
 
 
