@@ -214,6 +214,8 @@ def test_remove_takes_an_instance_out(store: ListStore) -> None:
     assert own not in json.loads(store.item("less", "instances.json"))
     assert "found in manifest list: file does not exist" in store.refused("manifest", "remove", "less", own)
     assert "unsupported digest algorithm" in store.refused("manifest", "remove", "less", "a:b")
+    assert "removing from manifest list nolist: nolist: image not" in store.refused("manifest", "remove", "nolist", own)
+    assert 'no value given for annotation "x"' in store.refused("manifest", "add", "--annotation=x", "less", IMAGE)
     assert "invalid checksum digest length" in store.refused("manifest", "remove", "less", "sha256:12")
     store.out("manifest", "remove", "less", store.digest(ARM))
     assert store.item("less", "manifest").endswith(b'list.v2+json","manifests":[]}')

@@ -83,6 +83,9 @@ def test_a_list_arrives_with_its_images(store: ListStore, registry: FakeRegistry
     assert (done.returncode, done.stdout) == (0, b"")
     assert lines[:2] == ["Getting image list signatures", "Copying 2 images generated from 2 images in list"]
     assert lines[-2:] == ["Writing manifest list to image destination", "Storing list signatures"]
+    assert lines.count("Getting image source signatures") == lines.count("Writing manifest to image destination") == 2
+    assert lines[2].endswith("(1/2)")
+    assert lines[3] == "Getting image source signatures"
     there = arrived(registry, "two")
     assert (there["mediaType"], there["annotations"]) == (OCI_INDEX, {"of": "two"})
     assert [one["platform"]["architecture"] for one in there["manifests"]] == ["amd64", "arm64"]

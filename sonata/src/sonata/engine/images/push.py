@@ -77,7 +77,7 @@ def push(
     else:
         opened = transport_options(engine, options)
     reference = engine.transport(scheme).hook.transport_parse(text=rest)
-    if progress is not None:
+    if progress is not None and not (choices and choices.remove_signatures):
         progress.message("Getting image source signatures")
     digest = send(engine, image.id, reference, opened, choices or PushChoices(), progress)
     events.thing(engine, "image", "push", full or image.id, image.id)

@@ -77,7 +77,9 @@ def add(engine: Engine, request: ListAddRequest) -> ImageId:
     What the options say is noted of the first entry that each image brings. Raises NotFound, UsageError,
     Unsupported, and what transports raise.
     """
-    described.pairs(request.annotation)
+    for text in request.annotation:
+        if "=" not in text:
+            raise UsageError(f'no value given for annotation "{text}"')
     ident = lists.find(engine, request.name).id
     options = _transfer(request)
     if request.artifact:
@@ -206,7 +208,11 @@ def _digest_of(engine: Engine, content: StoredList, text: str) -> str:
 def remove(engine: Engine, name: str, digest: str) -> ImageId:
     """Take an instance out of a list; the list's id. Raises UsageError for what is no digest, NotFound."""
     check_digest(name, digest)
-    record = lists.find(engine, name)
+    try:
+        record = lists.find(engine, name)
+    except NotFound as error:
+        error.message = f"removing from manifest list {name}: {error.message}"
+        raise
 
     def edit(old: StoredList) -> StoredList:
         try:

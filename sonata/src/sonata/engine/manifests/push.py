@@ -151,7 +151,8 @@ class _Push:
         self._carriers.append(own)
         more = _missing(entries, request.add_compression or ()) if request.all else []
         count = len(entries) + len(more) if request.all else 0
-        self._say("Getting image list signatures")
+        if not self._choices.remove_signatures:
+            self._say("Getting image list signatures")
         self._say(f"Copying {count} images generated from {len(entries)} images in list")
         writer = goal.slot.require(TransportWrite)
         with writer.transport_open_sink(reference=goal.reference, options=goal.options) as sink:
@@ -187,8 +188,8 @@ class _Push:
         done: list[Entry] = []
         wanted = [(entry, "") for entry in entries] + more
         for number, (entry, packing) in enumerate(wanted, 1):
-            kind = f" with compression {packing}" if packing else ""
-            self._say(f"Copying image {entry.digest} ({number}/{len(wanted)}){kind}")
+            word = "Replicating" if packing else "Copying"
+            self._say(f"{word} image {entry.digest} ({number}/{len(wanted)})")
             choices = self._choices.replace(compression=packing, force=True) if packing else self._choices
             try:
                 made = self._taken(sink, entry, choices)
@@ -200,7 +201,10 @@ class _Push:
 
     def _taken(self, sink: ImageSink, entry: Entry, choices: CopyChoices) -> ManifestBytes:
         """One instance there, in the form that is taken."""
+        if not choices.remove_signatures:
+            self._say("Getting image source signatures")
         made = self._instance(sink, entry, choices)
+        self._say("Writing manifest to image destination")
 
         def again(other: str) -> ManifestBytes:
             self._carriers.pop()
