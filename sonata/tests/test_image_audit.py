@@ -104,6 +104,40 @@ def test_a_folder_that_becomes_a_file_and_what_is_written_twice() -> None:
     assert read.wasted == [20, 0]
 
 
+def test_a_hard_link_keeps_what_its_other_name_loses() -> None:
+    su = layer(("bin/su", {"mode": 0o4755}), ("bin/doas", {"type": tarfile.LNKTYPE, "linkname": "bin/su"}))
+    rows = found(su, layer(("bin/.wh.su", b"")))
+    assert rows == [("setuid", 0, "bin/doas", "of user 0, mode 4755")]
+    gone = {"type": tarfile.LNKTYPE, "linkname": "nowhere"}
+    assert found(layer(("bin/x", gone))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "a.",
+        "eyJ-",
+        "eyJaaaaaaaaaa.",
+        "password=abc ",
+        "a='\"",
+        "x://b:",
+        "-----BEGIN A ",
+        "_secret",
+        "BEGIN ",
+        "://a:",
+    ],
+)
+def test_a_strangers_text_takes_no_more_than_its_length(text: str) -> None:
+    """With the square of their length each would take a minute and more."""
+    long = text * (60_000 // len(text))
+    list(secrets_in.in_command(long))
+    secrets_in.in_pair("NOTE", long)
+    secrets_in.in_pair(long, "x")
+    for path in ("a.pem", ".pgpass", ".git-credentials", ".npmrc", ".netrc", ".env", ".kube/config"):
+        secrets_in.in_file(path.encode(), long[: 1 << 16].encode())
+
+
 def test_a_removed_secret_is_still_in_the_image() -> None:
     rows = found(layer(("root/.ssh/id_rsa", PEM.encode())), layer(("root/.ssh/.wh.id_rsa", b"")))
     assert rows == [("secret", 0, "root/.ssh/id_rsa", "private key, hidden by a later layer")]
@@ -122,6 +156,8 @@ def test_a_removed_secret_is_still_in_the_image() -> None:
         ("app/.env", b"DEBUG=1", ""),
         ("app/store.kdbx", b"", "store of keys"),
         ("usr/share/doc/password", b"password secret", ""),
+        ("root/.pgpass", b"# mine\n*:*:*:me:geheim\n", "password of a database"),
+        ("root/.pgpass", b"# mine: none\n", ""),
     ],
 )
 def test_files(path: str, content: bytes, what: str) -> None:
@@ -133,6 +169,8 @@ def test_files(path: str, content: bytes, what: str) -> None:
     [
         ("DB_PASSWORD", "hunter22", "DB_PASSWORD=hun… (8 characters)"),
         ("DB_PASSWORD_FILE", "/run/secrets/db", ""),
+        ("DB_PASS", "hunter22", "DB_PASS=hun… (8 characters)"),
+        ("COMPASS", "hunter22", ""),
         ("DB_PASSWORD", "/run/secrets/db", ""),
         ("DB_PASSWORD", "", ""),
         ("TOKEN", "${TOKEN}", ""),

@@ -73,10 +73,14 @@ class Layers:
         return sorted(found, key=lambda one: (one.kind, one.path, one.layer))
 
     def _layer_of(self, path: bytes) -> int:
+        node = self._find(path)
+        return node.layer if node is not None else -1
+
+    def _find(self, path: bytes) -> _Node | None:
         node: _Node | None = self._root
         for part in path.split(b"/"):
             node = node.inner.get(part) if node is not None else None
-        return node.layer if node is not None else -1
+        return node
 
     @staticmethod
     def _head(entry: Entry, feed: Feed) -> bytes:
@@ -110,13 +114,16 @@ class Layers:
         return node
 
     def _put(self, entry: Entry, path: bytes, layer: int) -> None:
+        # A hard link is the same file, and stays when the other one goes.
+        same = self._find(clean(entry.link)) if entry.kind == _LINK else None
+        linked = tuple(one.replace(path=shown(path), layer=layer) for one in same.findings) if same else ()
         node = self._at(path)
         if entry.kind != _FOLDER and node.inner:
             for inner in list(node.inner):
                 self._remove(node, inner, layer)
         self._hide(node, layer)
         node.layer, node.size = layer, entry.size
-        node.findings = tuple(_of_entry(entry, path, layer))
+        node.findings = linked or tuple(_of_entry(entry, path, layer))
 
     def _hide(self, node: _Node, layer: int) -> None:
         if 0 <= node.layer < layer:

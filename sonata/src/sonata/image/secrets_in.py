@@ -1,4 +1,8 @@
-"""Secrets by their looks: names that promise one, and texts that have the form of one. What is shown is cut short."""
+"""Secrets by their looks: names that promise one, and texts that have the form of one. What is shown is cut short.
+
+The texts are a stranger's: no pattern may begin again within what it has just run through in vain, or a long text takes
+the square of its length. So runs have a bound, or begin only where nothing before them belongs to the run.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = re.compile(
-    r"(?:^|[_.-])(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key|credentials?)s?$", re.I
+    r"(?:^|[_.-])(?:password|passwd|passphrase|pass|secret|token|api_?key|private_?key|access_?key|credentials?)s?$",
+    re.I,
 )
 _HARMLESS = re.compile(r"^(?:|true|false|yes|no|none|null|0|1|\*+|/.*|\$.*|<.*>|\{.*\})$", re.I)
 _FORMS = (
@@ -21,17 +26,21 @@ _FORMS = (
     ("Slack token", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}")),
     ("Google API key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
     ("Stripe key", re.compile(r"\b[rs]k_live_[0-9A-Za-z]{20,}")),
-    ("JSON web token", re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
-    ("password in an address", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]{3,}@[^\s/]")),
+    ("JSON web token", re.compile(r"(?<![\w.-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
+    ("password in an address", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{1,256}:[^\s/@]{3,256}@[^\s/]")),
 )
-_PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)=(\"[^\"]*\"|'[^']*'|[^\s\"']+)")
+_PAIR = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]*)=(\"[^\"]*\"|'[^']*'|[^\s\"']+)")
 _FILES: tuple[tuple[str, re.Pattern[bytes], re.Pattern[bytes] | None], ...] = tuple(
-    (what, re.compile(name), re.compile(content, re.I) if content else None)
+    (what, re.compile(name), re.compile(content, re.I | re.M) if content else None)
     for what, name, content in (
-        ("private key", rb"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|[^/]+\.(?:pem|key))$", rb"BEGIN [A-Z ]*PRIVATE KEY-"),
+        (
+            "private key",
+            rb"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|[^/]+\.(?:pem|key))$",
+            rb"BEGIN [A-Z ]{0,40}PRIVATE KEY-",
+        ),
         ("password of a network login", rb"(?:^|/)[._]netrc$", rb"password\s+\S"),
-        ("password of a database", rb"(?:^|/)\.pgpass$", rb"^[^#\n]+:[^:\n]+$"),
-        ("credentials of git", rb"(?:^|/)\.git-credentials$", rb"://[^\s:@]+:[^\s@]+@"),
+        ("password of a database", rb"(?:^|/)\.pgpass$", rb"^[^#\n]{1,1024}:[^:\n]{1,1024}$"),
+        ("credentials of git", rb"(?:^|/)\.git-credentials$", rb"://[^\s:@]{1,256}:[^\s@]{1,256}@"),
         ("token of npm", rb"(?:^|/)\.npmrc$", rb"_auth(?:Token)?\s*=\s*[^\s$]"),
         ("password of PyPI", rb"(?:^|/)\.pypirc$", rb"password\s*[=:]\s*\S"),
         ("credentials of AWS", rb"(?:^|/)\.aws/credentials$", rb"aws_secret_access_key\s*=\s*\S"),
@@ -69,13 +78,14 @@ def in_pair(name: str, value: str) -> str:
 
 def in_command(command: str) -> Iterator[str]:
     """What secrets a step of the history tells."""
-    rest = command
+    rest, at = [], 0
     for match in _PAIR.finditer(command):
         told = in_pair(match[1], match[2].strip("\"'"))
         if told:
-            rest = rest.replace(match[0], "")
+            rest.append(command[at : match.start()])
+            at = match.end()
             yield told
-    form = _form(rest)
+    form = _form("".join([*rest, command[at:]]))
     if form:
         yield form
 
