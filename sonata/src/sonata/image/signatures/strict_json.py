@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata_core.naming import shown
 
+
 def loads(content: bytes, limit: int) -> object:
     """The value. Raises ValueError for a doubled member, NaN, more bytes than `limit`, or too deep a document."""
     if len(content) > limit:
