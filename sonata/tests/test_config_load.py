@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -337,6 +338,8 @@ def test_root_takes_no_orders_from_another_users_home(places: Places) -> None:
 def test_places_of_environment() -> None:
     root = places_of({"HOME": "/root"}, 0)
     assert (root.user, root.cache, root.runtime_dir) == ("/root/.config/containers", "/var/cache", "/run")
+    me = pwd.getpwuid(65534)
+    assert places_of({}, 65534).home == me.pw_dir, "as a service without HOME"
     eva = places_of({"HOME": "/home/eva", "XDG_CONFIG_HOME": "/c", "XDG_RUNTIME_DIR": "/r", "XDG_CACHE_HOME": "/k"}, 9)
     assert (eva.user, eva.cache, eva.runtime_dir) == ("/c/containers", "/k", "/r")
     assert places_of({}, 4321).user == ""

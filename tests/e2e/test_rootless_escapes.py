@@ -336,3 +336,134 @@ def test_a_working_folder_is_in_the_container_or_nowhere(host: TwoUsers) -> None
     assert "home" not in done.out.split(), done
     assert json.loads(host.ok("inspect", "localhost/odd"))[0]["Config"]["WorkingDir"] == "/proc/self/fd/8"
     host.ok("rm", "odd")
+
+
+def test_nothing_of_the_working_folder_or_of_the_environment_is_run(host: TwoUsers) -> None:
+    trap = "/run/shared/trap"
+    modules = " ".join(f"{trap}/{name}.py" for name in ("os", "json", "sonata", "sitecustomize", "usercustomize"))
+    lines = f"open({trap!r} + '/sprung', 'w')"
+    host.as_other("sh", "-c", f'umask 000; mkdir -p {trap}; for f in {modules}; do echo "{lines}" > $f; done')
+    for name in ("newuidmap", "conmon", "crun", "nsenter"):
+        host.as_other("sh", "-c", f"printf '#!/bin/sh\\n>{trap}/sprung' > {trap}/{name}; chmod 755 {trap}/{name}")
+    traps = {name: trap for name in ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")}
+    words = ("sh", "-c", f'cd {trap} && exec "$@"', "x", *PROGRAM, "run", "--rm", *NONE, host.image, "echo", "fine")
+    done = host.as_user(*words, PYTHONSTARTUP=f"{trap}/os.py", **traps)
+    assert done.out == "fine", done
+    assert host.as_root("ls", f"{trap}/sprung").code != 0
+
+
+def test_a_pause_file_that_names_somebody_elses_process_leads_nowhere(host: TwoUsers) -> None:
+    host.ok("system", "migrate")
+    other = subprocess.Popen(host.other_argv("unshare", "-Ur", "sleep", "1000"))
+    try:
+        pid = eventually_named(host, "sleep 1000")
+        for number in ("1", pid, "0", "-1", "99999999", "x" * 5000):
+            host.as_user("mkdir", "-p", f"/run/user/{UID}/libpod/tmp")
+            host.as_user("sh", "-c", f"printf '%s' {number} > /run/user/{UID}/libpod/tmp/pause.pid")
+            assert host.ok("unshare", "cat", "/proc/self/uid_map").split()[:3] == ["0", str(UID), "1"], number
+    finally:
+        other.kill()
+        other.wait()
+
+
+def eventually_named(host: TwoUsers, words: str) -> str:
+    """The process of these words, once it is there."""
+    while True:
+        found = [str(pid) for pid, shown in host.proc().items() if shown == words]
+        if found:
+            return found[0]
+
+
+def test_marks_in_the_environment_make_nobody_else_of_a_user(host: TwoUsers) -> None:
+    for number in ("0", str(OTHER)):
+        marks = {"_CONTAINERS_USERNS_CONFIGURED": "done", "_CONTAINERS_ROOTLESS_UID": number}
+        done = host.as_user(*PROGRAM, "volume", "create", "marked", **marks)
+        assert (
+            host.as_root("find", "/var/lib/containers", f"/run/user/{OTHER}", "/home/other", "-name", "marked").out
+            == ""
+        )
+        if done.code == 0:
+            host.ok("volume", "rm", "marked")
+
+
+def test_owners_of_what_a_link_in_a_volume_leads_to_stay(host: TwoUsers) -> None:
+    host.as_user("sh", "-c", "echo mine > private; mkdir secrets; echo key > secrets/key")
+    plant = f"ln -s /home/{NAME}/private /v/file; ln -s /home/{NAME}/secrets /v/folder; ln -s /proc/1/root /v/root"
+    host.ok("run", "--rm", *NONE, "-v", "planted:/v", host.image, "sh", "-c", plant)
+    host.ok("run", "--rm", *NONE, "-v", "planted:/v:U", "--user", "1000", host.image, "true")
+    for name in ("private", "secrets", "secrets/key"):
+        assert host.home(name).stat().st_uid == UID, name
+    host.ok("volume", "rm", "planted")
+    assert host.home("secrets/key").read_text() == "key\n"
+
+
+def test_another_users_namespaces_are_not_joined(host: TwoUsers, running: str) -> None:
+    pid = host.ok("inspect", "--format", "{{.State.Pid}}", running)
+    host.as_root("sh", "-c", "mkdir -p /home/other/root/bin && cp /bin/busybox /home/other/root/bin/sh")
+    host.as_root("chown", "-R", f"{OTHER}:{OTHER}", "/home/other")
+    for option, kind in (("--network", "net"), ("--pid", "pid"), ("--ipc", "ipc"), ("--userns", "user")):
+        words = (option, f"ns:/proc/{pid}/ns/{kind}")
+        done = host.as_other(*PROGRAM, "run", "--rm", *words, "--rootfs", "/home/other/root", "sh", "-c", "echo joined")
+        assert done.code not in (0, 1), (kind, done)
+        assert "joined" not in done.out
+    for words in (["--network", f"container:{running}"], ["--volumes-from", running]):
+        done = host.as_other(*PROGRAM, "run", "--rm", *words, "--rootfs", "/home/other/root", "sh", "-c", "echo joined")
+        assert done.code == 125, (words, done)
+
+
+def test_another_users_store_is_nobodys_additional_one(host: TwoUsers) -> None:
+    done = host.as_other(*PROGRAM, "--storage-opt", f"overlay.imagestore={GRAPH}", "images", "-q")
+    assert done.out == ""
+    done = host.as_user(*PROGRAM, "--root", "/var/lib/containers/storage", "images")
+    assert done.code == 125, done
+    assert "denied" in done.err or "not writeable" in done.err
+
+
+def test_no_control_group_of_the_host_is_written(host: TwoUsers) -> None:
+    script = (
+        "mkdir /c; for t in cgroup cgroup2; do for o in memory rdma hugetlb pids; do "
+        "/bin/busybox mount -t $t -o $o cg /c && for f in /c/release_agent /c/cgroup.procs /c/notify_on_release; do "
+        "[ -w $f ] && echo /evil > $f && echo written; done; /bin/busybox umount /c; done; done;"
+        "for f in /sys/fs/cgroup/*/release_agent; do [ -e $f ] && echo /evil > $f && echo written; done"
+    )
+    for words in (["--privileged"], ["--privileged", "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]):
+        assert "written" not in tried(host, *words, script=script).splitlines()
+
+
+def test_mounts_of_a_container_do_not_reach_the_host(host: TwoUsers) -> None:
+    host.as_user("mkdir", "-p", "spread")
+    script = "/bin/busybox mount -t tmpfs t /s && echo x > /s/mark && echo mounted"
+    said = tried(host, "--privileged", "-v", f"/home/{NAME}/spread:/s:rshared", script=script)
+    assert "mounted" in said
+    assert not host.home("spread/mark").exists()
+    assert host.as_root("grep", "-c", f"/home/{NAME}/spread ", "/proc/mounts").out == "0"
+
+
+def test_what_an_image_says_of_itself_is_no_word_to_the_runtime(host: TwoUsers) -> None:
+    mark = f"/home/{NAME}/told"
+    host.ok("create", "--name", "teller", *NONE, host.image, "true")
+    labels = (
+        "run.oci.hooks.stdout",
+        "run.oci.keep_original_groups",
+        "run.oci.handler",
+        "io.podman.annotations.privileged",
+    )
+    changes = [word for name in labels for word in ("-c", f"LABEL {name}={mark}")]
+    host.ok("commit", "-q", *changes, "teller", "localhost/teller")
+    host.ok("rm", "teller")
+    host.ok("create", "--name", "told", *NONE, "localhost/teller", "cat", "/proc/self/status")
+    host.ok("init", "told")
+    spec = next(host.home(".local/share/containers/storage").glob("*-containers/*/userdata/config.json"), None)
+    texts = [spec.read_text()] if spec else []
+    assert not any(json.loads(text).get("annotations", {}).get("run.oci.handler") for text in texts)
+    assert host.home("told").exists() is False
+    host.ok("rm", "-f", "-t", "0", "told")
+
+
+def test_a_secret_lies_in_the_container_or_nowhere(host: TwoUsers) -> None:
+    host.as_user("sh", "-c", "echo hidden > source")
+    host.ok("secret", "create", "s", f"/home/{NAME}/source")
+    for target in (f"../../../../home/{NAME}/evil", "/proc/self/fd/1/evil"):
+        host("run", "--rm", *NONE, "--secret", f"s,target={target}", host.image, "true")
+    assert host.as_root("find", "/home", "/run", "/var/tmp", "/etc", "-name", "evil").out == ""
+    host.ok("secret", "rm", "s")

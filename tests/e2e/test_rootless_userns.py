@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -46,11 +47,14 @@ def test_the_maps_are_podmans(host: OrdinaryHost, mode: str) -> None:
         ("keep-id", [], ["1777", "1777"]),
         ("keep-id:uid=100,gid=200", [], ["100", "200"]),
         ("keep-id", ["--user", "5:6"], ["5", "6"]),
-        ("nomap", [], ["0", "0"]),
+        ("nomap", [], ["0", "0", "0"]),
+        ("nomap", ["--user", "5:6"], ["5", "6", "0"]),
     ],
 )
 def test_who_runs(host: OrdinaryHost, mode: str, more: list[str], ids: list[str]) -> None:
-    assert [line[0] for line in run(host, "--userns", mode, *more, program="id -u; id -g")] == ids
+    seen = run(host, "--userns", mode, *more, program="id -u; id -g; sed -n 's/^Groups://p' /proc/self/status")
+    assert [line[0] for line in seen][:2] == ids[:2]
+    assert set(ids[2:]) <= set(seen[2])
 
 
 def test_the_user_who_is_kept_has_his_files(host: OrdinaryHost) -> None:
@@ -83,10 +87,33 @@ def test_a_folder_of_somebody_elses_is_not_used(host: OrdinaryHost) -> None:
     host.as_root("rmdir", place)
 
 
+REFUSED = {
+    "stats": "pod stats is not supported in rootless mode without cgroups v2",
+    "pause": "can not pause pods containing rootless containers with cgroup V1",
+}
+"""On version 1 of control groups."""
+
+
+def test_containers_of_a_pod_run_as_the_user_that_it_keeps(host: OrdinaryHost) -> None:
+    look = ("sh", "-c", "id -u; id -g; cat /proc/self/uid_map")
+    for mode, ids in (("keep-id", ["1777", "1777"]), ("keep-id:uid=100,gid=200", ["100", "200"])):
+        host.ok("pod", "create", "--name", "kept", "--userns", mode, "--network", "none")
+        words = ("run", "--rm", "--pod", "kept")
+        assert host.ok(*words, host.image, *look).split()[:2] == ids
+        assert host.ok(*words, "--user", "5:6", host.image, *look).split()[:2] == ["5", "6"]
+        if os.path.exists("/sys/fs/cgroup/pids"):
+            for command in ("pause", "stats"):
+                refused = host("pod", command, "kept")
+                assert refused.code == 125, refused
+                assert REFUSED[command] in refused.err
+        host.ok("pod", "rm", "-f", "-t", "0", "kept")
+
+
 @pytest.mark.parametrize(
     ("options", "passwd", "group", "groups"),
     [
         ((), ["ordinary:*:1777:1777::/:/bin/sh"], ["ordinary:x:1777:ordinary"], {"1777"}),
+        (("--userns=keep-id:size=3000",), ["ordinary:*:1777:1777::/:/bin/sh"], ["ordinary:x:1777:ordinary"], {"1777"}),
         (
             ("--user=5:6",),
             ["5:*:5:6:container user:/:/bin/sh", "ordinary:*:1777:1777::/:/bin/sh"],
@@ -107,7 +134,8 @@ def test_keep_id_makes_the_files_that_an_image_lacks(
 ) -> None:
     """As Podman 5.8; but its files are of mode 0600, and closed to whom `--user` names."""
     show = "for f in /etc/passwd /etc/group; do [ ! -e $f ] || cat $f; echo =; done; cat /proc/self/status"
-    said = host.ok("run", "--rm", "--network", "none", "--userns=keep-id", *options, host.image, "sh", "-c", show)
+    mode = () if "--userns" in "".join(options) else ("--userns=keep-id",)
+    said = host.ok("run", "--rm", "--network", "none", *mode, *options, host.image, "sh", "-c", show)
     known = host.as_user("id", "-un").out  # this machine may have another name for his number
     accounts, members, status = said.replace(known, "ordinary").split("=\n")
     assert accounts.splitlines() == passwd

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sonata_core.context import PluginContext
-from sonata_core.errors import AlreadyExists, Damaged, InUse, NotFound
+from sonata_core.errors import AlreadyExists, Damaged, InUse, NotFound, SonataError
 from sonata_core.models.host import HostFacts
 from sonata_core.models.ids import LayerId
 from sonata_core.models.mount import MountPlan
@@ -234,6 +234,18 @@ def test_rootless_and_configured_options(root: StoreRoot) -> None:
     assert options[0] == "nodev"
     assert options[-1] == "userxattr"
     assert "metacopy=on" not in options
+
+
+def test_options_without_effect_are_refused(root: StoreRoot) -> None:
+    for config, said in (
+        ({"size": "10m"}, "size"),
+        ({"inodes": "5"}, "inodes"),
+        ({"use_composefs": "true"}, "overlay: use_composefs=true is not supported"),
+        ({"bogus": "1"}, r'configure storage: unknown option "bogus" \("overlay.bogus=1"\)'),
+    ):
+        with pytest.raises(SonataError, match=said):
+            OverlayStorage(context(root, config=config))
+    OverlayStorage(context(root, config={"use_composefs": "false", "size": "", "skip_mount_home": "true"}))
 
 
 def test_diff1_is_searched_after_diff(driver: OverlayStorage, root: StoreRoot) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 import stat
 
-from sonata_core.errors import AlreadyExists, Damaged, Denied, HostLacks, InUse, NotFound, Unavailable
+from sonata_core.errors import (
+    AlreadyExists,
+    Damaged,
+    Denied,
+    HostLacks,
+    InUse,
+    NotFound,
+    Unavailable,
+    Unsupported,
+    UsageError,
+)
 from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
@@ -47,6 +57,20 @@ _MAPPABLE = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs
 """File systems that take id-mapped mounts (mount_setattr(2)); on others owners are shifted by copying."""
 
 
+_OPTIONS = frozenset(
+    (
+        "mountopt",
+        "mount_program",
+        "skip_mount_home",
+        "ignore_chown_errors",
+        "sync",
+        "imagestore",
+        "disable-volatile",
+        "override_kernel_check",
+    )
+)
+
+
 class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
     """Layers as folders of differences, shown together by the kernel's overlay file system."""
 
@@ -54,6 +78,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         if not context.stores:
             raise Unavailable("overlay: no store was given", hint="set graphroot in storage.conf")
         self._context = context
+        self._require_known()
         self._roots: dict[str, StoreRoot] = {root.path: root for root in context.stores}
         self._homes = tuple(_home(root.path) for root in context.stores)
         self._stages: dict[str, Stage] = {}
@@ -65,6 +90,21 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
 
             self._program = fuse.needed(self._homes[0])
         self._format = LayerFormat.OVERLAY_FUSE if self._program else self._format
+
+    def _require_known(self) -> None:
+        """Raises UsageError, Unsupported for options of storage.conf that would have no effect."""
+        given = {key: value for key, value in self._context.config.items() if value not in ("", "false", None)}
+        for key, value in given.items():
+            if key in ("size", "inodes"):
+                backing = _shown(_file_system(self._context.stores[0].path))
+                text = "storage option overlay.size and overlay.inodes only supported for backingFS XFS. Found "
+                if backing == "xfs":
+                    raise Unsupported(f"overlay: {key}={value}: no quotas of containers' layers", "leave it out")
+                raise Unsupported(f"configure storage: {text}{backing}", f"leave {key} out of storage.conf's options")
+            if key in ("use_composefs", "force_mask"):
+                raise Unsupported(f"overlay: {key}={value} is not supported", "leave it out of storage.conf's options")
+            if key not in _OPTIONS:
+                raise UsageError(f'configure storage: unknown option "{key}" ("overlay.{key}={value}")')
 
     @hookimpl
     def plugin_info(self) -> PluginInfo:

@@ -122,9 +122,11 @@ def shown(error: BaseException) -> str:
 
 def said_by_system(error: OSError) -> str:
     """An error of the system as Go, and so Podman, says it: `no space left on device`."""
+    from os import fsdecode
+
     text = error.strerror or str(error)
     text = text[:1].lower() + text[1:]
-    return f"{error.filename}: {text}" if error.filename else text
+    return f"{fsdecode(error.filename)}: {text}" if error.filename else text
 
 
 def harmless(text: str) -> str:

@@ -31,7 +31,7 @@ class Found:
 
 def places_of(environ: Mapping[str, str], uid: int) -> Places:
     """Where this user's configuration lies, from the environment."""
-    home = environ.get("HOME", "")
+    home = environ.get("HOME", "") or _home_of(uid)
     config = environ.get("XDG_CONFIG_HOME", "") or (f"{home}/.config" if home else "")
     runtime_dir = _runtime_dir(environ, uid)
     if uid == 0:
@@ -47,6 +47,18 @@ def places_of(environ: Mapping[str, str], uid: int) -> Places:
         cache=cache,
         runtime_dir=runtime_dir,
     )
+
+
+def _home_of(uid: int) -> str:
+    """The home of an ordinary user by passwd(5), for commands without HOME, such as a service's."""
+    if not uid:
+        return ""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return ""
 
 
 def _runtime_dir(environ: Mapping[str, str], uid: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata.model.container import NamespaceKind
 from sonata.model.pod import INFRA_PROGRAM, PodConfig
 from sonata.model.request import ResourceOptions, RunRequest
 from sonata.plan import env, resources, restart
@@ -240,6 +241,8 @@ def _joined(request: RunRequest, pod: PodConfig, infra: ContainerConfig) -> dict
         raise UsageError("cannot set user namespace mode when joining pod with infra container: invalid argument")
     if infra.id_mapping is not None:
         changes["userns"] = this
+    if infra.namespaces.user.kind is NamespaceKind.KEEP_ID and not request.user:
+        changes |= {"user": infra.process.user, "hostuser": (*request.hostuser, *infra.process.host_users)}
     return changes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from errno import EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from sonata.engine.containers import inside, present
 from sonata.engine.containers.export import Root
@@ -12,7 +12,7 @@ from sonata.host import process
 from sonata.model.container import MountKind
 from sonata.state import containers as rows
 from sonata.state import objects
-from sonata_core.errors import Conflict, NotFound, SonataError, UsageError
+from sonata_core.errors import Conflict, Denied, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.safepath import open_in_root, open_parent
 
@@ -45,7 +45,7 @@ class Found:
 
 
 def find(root: int, path: str) -> Found | None:
-    """What lies at a path within a root, links followed there; None for nothing. Raises OSError for other trouble."""
+    """What lies at a path within a root, links followed there; None for nothing. Raises Denied; OSError for more."""
     here = os.fsencode(path)
     try:
         for _ in range(_MOST_LINKS):
@@ -63,6 +63,8 @@ def find(root: int, path: str) -> Found | None:
     except OSError as error:
         if error.errno in _ABSENT:
             return None
+        if error.errno == EACCES:
+            raise Denied(f"{path}: permission denied") from error
         raise
     return None
 

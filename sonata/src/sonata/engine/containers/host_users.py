@@ -38,8 +38,13 @@ def entries(config: ContainerConfig, passwd: bytes) -> list[str]:
 
 def _is_kept(config: ContainerConfig, name: str) -> bool:
     """Whether the account is there for `keep-id`: it was put behind those of `--hostuser`."""
-    choice = config.namespaces.user
-    return choice.kind == "keep-id" and ":" not in choice.value and name == config.process.host_users[-1]
+    return config.namespaces.user.kind == "keep-id" and not _moved(config) and name == config.process.host_users[-1]
+
+
+def _moved(config: ContainerConfig) -> bool:
+    """Whether `keep-id` gives the user another number in the container."""
+    value = config.namespaces.user.value
+    return "uid=" in value or "gid=" in value
 
 
 def kept_group(config: ContainerConfig, who: Identity) -> tuple[int, ...]:
@@ -54,7 +59,7 @@ def with_group(config: ContainerConfig, lines: list[tuple[str, str]], group: byt
 
     A group that the image knows by name or number gets no line, and one of the same number no second one.
     """
-    if not config.process.passwd or not config.process.host_users or ":" in config.namespaces.user.value:
+    if not config.process.passwd or not config.process.host_users or _moved(config):
         return lines
     account = _account(config, config.process.host_users[-1])
     try:

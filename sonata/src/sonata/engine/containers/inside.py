@@ -38,6 +38,8 @@ def identity_in(config: ContainerConfig, read: Callable[[str], bytes], user: str
         from sonata.engine.containers.host_users import kept_group
 
         who = who.replace(groups=kept_group(config, who))
+    if config.namespaces.user.kind == "nomap" and 0 not in who.groups:
+        who = who.replace(groups=(0, *who.groups))  # as Podman has it
     added = texts.passwd_line(config, who) if user is None and _may_add(config) else ""
     return who.replace(home=texts.home_of(added)) if added else who
 

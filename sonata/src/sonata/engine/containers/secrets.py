@@ -179,7 +179,14 @@ def _own(config: ContainerConfig, path: str, uid: int, gid: int) -> None:
     mapping = config.id_mapping
     if mapping is not None:
         uid, gid = _on_host(mapping.uids, uid), _on_host(mapping.gids, gid)
-    os.chown(path, uid, gid)
+    try:
+        os.chown(path, uid, gid)
+    except OSError as error:
+        raise UsageError(
+            f"potentially insufficient UIDs or GIDs available in user namespace (requested {uid}:{gid} for {path}): "
+            'Check /etc/subuid and /etc/subgid if configured locally and run "sonata system migrate": '
+            f"lchown {path}: {(error.strerror or '').lower()}"
+        ) from error
 
 
 def _on_host(ranges: tuple[IdMap, ...], ident: int) -> int:

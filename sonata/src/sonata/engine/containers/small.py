@@ -85,6 +85,8 @@ def _freeze(engine: Engine, container: str, verb: Verb) -> str:
     row = present.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        if verb is Verb.UNPAUSE and not cgroups.granted(engine.facts):
+            raise Unsupported("unpause is not supported for cgroupv1 rootless containers")
         lifecycle.require(Phase(row.state.phase), verb, row.config.id)
         if verb is Verb.PAUSE and not cgroups.granted(engine.facts):
             raise Unsupported(

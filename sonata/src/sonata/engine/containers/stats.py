@@ -57,10 +57,10 @@ def sample(
     return made
 
 
-def require_groups(engine: Engine) -> None:
+def require_groups(engine: Engine, whose: str = "") -> None:
     """Raises Unsupported where containers have no control groups to be measured by."""
     if not cgroups.granted(engine.facts):
-        raise Unsupported("stats is not supported in rootless mode without cgroups v2")
+        raise Unsupported(f"{whose}stats is not supported in rootless mode without cgroups v2")
 
 
 def _stats(row: ContainerRow, before: ContainerStats | None, total: int) -> ContainerStats:

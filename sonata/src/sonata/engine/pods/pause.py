@@ -5,8 +5,9 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.containers import small
 from sonata.engine.pods.select import members
+from sonata.host import cgroups
 from sonata.plan.lifecycle import Phase
-from sonata_core.errors import SonataError
+from sonata_core.errors import SonataError, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 def pause(engine: Engine, pod: PodConfig) -> list[SonataError]:
     """Freeze what runs of the pod; what went wrong. None that runs is success."""
+    if not cgroups.granted(engine.facts):
+        text = "can not pause pods containing rootless containers with cgroup V1: this container does not have a cgroup"
+        return [Unsupported(text)]
     return _each(engine, pod, Phase.RUNNING, small.pause, "pause")
 
 

@@ -45,6 +45,7 @@ def sample(
     engine: Engine, pods: list[PodConfig], before: Mapping[str, ContainerStats]
 ) -> list[tuple[PodConfig, ContainerStats]]:
     """What the containers of pods use now; those that do not run use nothing."""
+    stats.require_groups(engine, "pod ")
     found = []
     for pod in pods:
         names = tuple(row.config.id for row in members(engine, pod) if row.config.cgroups != "disabled")
