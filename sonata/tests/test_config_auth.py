@@ -110,6 +110,8 @@ def test_named_file_is_the_only_one(tmp_path: Path) -> None:
     assert auth_files(config_in(tmp_path), str(path), (), no_program).paths == (str(path),)
     named = config_in(tmp_path, REGISTRY_AUTH_FILE=str(path))
     assert auth_files(named, "", (), no_program).paths == (str(path),)
+    path.unlink()
+    assert find_credentials(auth_files(named, "", (), no_program), "r.io/x") is None
     with pytest.raises(UsageError, match="credential file is not accessible: faccessat /absent: no such file"):
         auth_files(config_in(tmp_path), "/absent", (), no_program)
 

@@ -410,7 +410,7 @@ def test_a_registry_with_tls_and_a_password(tmp_path: Path) -> None:
         good = registry_options(registry.host, name, login=True, cert_dirs=dirs)
         write(tmp_path, place, image, good)
         assert read(tmp_path, place, good) == (image.manifest, image.blobs)
-        with pytest.raises(Denied, match="unauthorized: authentication required"):
+        with pytest.raises(Denied, match=": authentication required"):
             read(tmp_path, place, registry_options(registry.host, name, cert_dirs=dirs))
         with pytest.raises(RegistryFailure, match="failed to verify certificate") as caught:
             read(tmp_path, place, registry_options(registry.host, name, login=True))

@@ -73,8 +73,8 @@ def test_wrong_credentials(bare: World) -> None:
     with FakeRegistry(auth="basic") as guarded:
         guarded.add_image("box", "1", [busybox_layer()])
         with Unchanged(bare):
-            bare.fails(125, "unauthorized", "pull", "-q", "--creds=user:wrong", f"{guarded.host}/box:1")
-            done = bare.fails(125, "unauthorized", "pull", "-q", f"{guarded.host}/box:1")
+            bare.fails(125, "authentication required", "pull", "-q", "--creds=user:wrong", f"{guarded.host}/box:1")
+            done = bare.fails(125, "authentication required", "pull", "-q", f"{guarded.host}/box:1")
         assert "secret" not in done.err
         bare.ok("pull", "-q", "--creds=user:secret", f"{guarded.host}/box:1")
 

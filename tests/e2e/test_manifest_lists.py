@@ -130,7 +130,7 @@ def test_registries_are_spoken_to_as_asked(store: ListStore, tmp_path: Path) -> 
         registry.add_image("box", "1", [b"layer"])
         image = f"docker://{registry.host}/box:1"
         store.out("manifest", "create", "asked")
-        assert "unauthorized" in store.refused("manifest", "add", PLAIN, "asked", image)
+        assert "authentication required" in store.refused("manifest", "add", PLAIN, "asked", image)
         assert "HTTP" in store.refused("manifest", "add", "--tls-verify", "--creds=user:secret", "asked", image)
         store.out("manifest", "add", PLAIN, "--creds=user:secret", "asked", image)
         file = tmp_path / "auth.json"

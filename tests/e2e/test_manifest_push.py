@@ -212,7 +212,7 @@ def test_rm_takes_the_list_away(store: ListStore, registry: FakeRegistry) -> Non
 def test_credentials_and_certificates(store: ListStore, tmp_path: Path) -> None:
     with FakeRegistry(auth="basic") as registry:
         goal = f"{registry.host}/two:1"
-        assert "unauthorized" in store.refused("manifest", "push", "-q", PLAIN, "two", goal)
+        assert "authentication required" in store.refused("manifest", "push", "-q", PLAIN, "two", goal)
         store.out("manifest", "push", "-q", PLAIN, "--creds=user:secret", "two", goal)
         file = tmp_path / "auth.json"
         store.out("login", f"--authfile={file}", PLAIN, "-u", "user", "-p", "secret", registry.host)

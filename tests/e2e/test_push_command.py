@@ -71,9 +71,15 @@ def test_form_and_compression(store: PlainStore, registry: FakeRegistry, tmp_pat
 
 def test_what_is_refused(store: PlainStore, registry: FakeRegistry) -> None:
     at = f"{registry.host}/box:1"
-    told = 'unknown format "v3": choose on of the supported formats: oci, v2s2'
+    told = "unknown format \"v3\". Choose on of the supported formats: 'oci', 'v2s1', or 'v2s2'"
     assert told in store.refused("push", PLAIN, "--format=v3", IMAGE, at)
     assert "schema 1" in store.refused("push", PLAIN, "--format=v2s1", IMAGE, at)
+    by_digest = f"{registry.host}/box@sha256:{'a' * 64}"
+    other = "Digest of source image's manifest would not match destination reference"
+    assert other in store.refused("push", PLAIN, IMAGE, by_digest)
+    copy = ("image", "copy", "--dest-tls-verify=false", f"docker-archive:{store.base}/box.tar")
+    assert other in store.refused(*copy, f"docker://{by_digest}")
+    assert not registry.seen("PUT", "/manifests/sha256:aaaa")
     assert "zstd" in store.refused("push", PLAIN, "--format=v2s2", "--compression-format=zstd", IMAGE, at)
     assert "cannot be encrypted" in store.refused("push", PLAIN, "--encryption-key=jwe:k", IMAGE, at)
     assert "cannot be encrypted" in store.refused("push", PLAIN, "--encrypt-layer=0", IMAGE, at)

@@ -56,9 +56,23 @@ def test_login_tries_keeps_and_is_used_by_pull(store: PlainStore, registry: Fake
     assert entries(authfile) == {registry.host: {"auth": "dXNlcjpzZWNyZXQ="}}
     assert stat.S_IMODE(authfile.stat().st_mode) == 0o600
     assert authfile.read_text().startswith('{\n\t"auths": {\n\t\t"')
-    assert "unauthorized" in store.refused("search", PLAIN, "--list-tags", f"{registry.host}/box")
+    denied = "getting repository tags: fetching tags list: authentication required"
+    assert denied in store.refused("search", PLAIN, "--list-tags", f"{registry.host}/box")
     tags = store.out("search", PLAIN, f"--authfile={authfile}", "--list-tags", f"{registry.host}/box")
     assert tags.split() == ["NAME", "TAG", f"{registry.host}/box", "1"]
+
+
+def test_the_first_login_makes_the_file_that_the_environment_names(
+    store: PlainStore, registry: FakeRegistry, authfile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Podman: a file that is not there says that nobody has logged in."""
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(authfile))
+    for words in (("login", "--get-login"), ("logout",)):
+        assert store.refused(*words, registry.host).startswith(f"Error: not logged into {registry.host}")
+    assert "authentication required" in store.refused("pull", PLAIN, f"{registry.host}/box:1")
+    assert store.out("login", PLAIN, "-u", "user", "-p", "secret", registry.host) == "Login Succeeded!"
+    assert list(entries(authfile)) == [registry.host]
+    store.out("search", PLAIN, "--list-tags", f"{registry.host}/box")
 
 
 def test_wrong_credentials_are_neither_kept_nor_shown(

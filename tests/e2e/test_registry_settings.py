@@ -91,7 +91,7 @@ def test_a_credential_helper_keeps_gives_lists_and_forgets(world: World) -> None
         registry.add_image("demo/box", "1", [EMPTY])
         pull = ("pull", "-q", PLAIN, f"{registry.host}/demo/box:1")
         login = ("login", PLAIN, "-v", "-u", "user", "-p", "secret", registry.host)
-        assert "unauthorized" in world.refused(*pull)
+        assert "authentication required" in world.refused(*pull)
         assert world.out(*login) == "Used:  credential helper: kit\nLogin Succeeded!"
         kept = json.loads((folder / "entry").read_text())
         assert kept == {"ServerURL": registry.host, "Username": "user", "Secret": "secret"}
@@ -99,7 +99,7 @@ def test_a_credential_helper_keeps_gives_lists_and_forgets(world: World) -> None
         assert world.out(*pull)
         assert (folder / "asked").read_text().strip() == registry.host
         assert world.out("logout", registry.host) == f"Removed login credentials for {registry.host}"
-        assert "unauthorized" in world.refused(*pull)
+        assert "authentication required" in world.refused(*pull)
         world.out(*login)
         world.out("logout", "--all")
         assert not (folder / "entry").exists()
@@ -129,12 +129,12 @@ def test_files_of_credentials_in_their_order(world: World) -> None:
             path = world.base / place
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(bad)
-            assert "unauthorized" in world.refused(*pull), place
+            assert "authentication required" in world.refused(*pull), place
             path.write_text(good)
             assert world.out(*pull), place
         other = world.base / "other.json"
         other.write_text(bad)
-        assert "unauthorized" in world.refused(*pull, REGISTRY_AUTH_FILE=str(other))
+        assert "authentication required" in world.refused(*pull, REGISTRY_AUTH_FILE=str(other))
         assert world.out(*pull, "--creds=user:secret", REGISTRY_AUTH_FILE=str(other))
 
 

@@ -66,8 +66,8 @@ def test_credentials(store: PlainStore, tmp_path: Path) -> None:
     with FakeRegistry(auth="basic") as registry:
         name = f"{registry.host}/box:1"
         store.out("push", "-q", PLAIN, "--creds", "user:secret", IMAGE, f"docker://{name}")
-        assert "unauthorized" in store.refused(*RUN, PLAIN, name, "true")
-        assert "unauthorized" in store.refused(*RUN, PLAIN, "--creds", "user:wrong", name, "true")
+        assert "authentication required" in store.refused(*RUN, PLAIN, name, "true")
+        assert "authentication required" in store.refused(*RUN, PLAIN, "--creds", "user:wrong", name, "true")
         assert store.out(*RUN, PLAIN, "--creds", "user:secret", name, "echo", "there") == "there"
         store.out("rmi", name)
         file = tmp_path / "auth.json"

@@ -141,13 +141,13 @@ def test_passwords(auth: str) -> None:
     with FakeRegistry(auth=auth) as registry:
         registry.add_image("demo/x", "1", [LAYER])
         assert pull_layer(registry, login=login) == LAYER
-        with pytest.raises(Denied, match="unauthorized: authentication required") as caught:
+        with pytest.raises(Denied, match=": authentication required") as caught:
             resolve(registry, login=Credentials(username="user", password="wr0ng-passw0rd"))
         text = f"{caught.value} {caught.value.hint} {caught.value.details} {login!r}"
         assert "wr0ng" not in text
         assert "secret" not in text
         if auth == "basic":
-            with pytest.raises(Denied, match="unauthorized"):
+            with pytest.raises(Denied, match="authentication required"):
                 resolve(registry)
 
 
@@ -173,7 +173,7 @@ def test_401_without_end_is_an_error() -> None:
     with FakeRegistry(auth="bearer") as registry:
         registry.add_image("demo/x", "1", [LAYER])
         registry.trouble.expired = Never()
-        with pytest.raises(Denied, match="unauthorized"):
+        with pytest.raises(Denied, match="authentication required"):
             resolve(registry)
         assert len(registry.requests) < 8
 

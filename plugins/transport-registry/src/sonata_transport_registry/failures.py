@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 _NOT_FOUND = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"))
 _TEXTS = {
     "MANIFEST_UNKNOWN": "manifest unknown",
-    "NAME_UNKNOWN": "name unknown: repository name not known to registry",
+    "NAME_UNKNOWN": "repository name not known to registry",
     "BLOB_UNKNOWN": "blob unknown to registry",
-    "UNAUTHORIZED": "unauthorized: authentication required",
-    "DENIED": "denied: requested access to the resource is denied",
+    "UNAUTHORIZED": "authentication required",
+    "DENIED": "requested access to the resource is denied",
 }
 
 
@@ -117,11 +117,19 @@ def _explain_tls(where: str, origin: Origin, error: Exception) -> SonataError:
             temporary=False,
         )
     return RegistryFailure(
-        f"{where}: tls: failed to verify certificate: {verify or reason or 'the handshake broke off'}",
+        f"{where}: tls: failed to verify certificate: {_why(error) or verify or reason or 'the handshake broke off'}",
         hint=f"put the certificate of its authority into /etc/containers/certs.d/{origin.netloc}/ca.crt, "
         "or use --tls-verify=false",
         temporary=False,
     )
+
+
+def _why(error: Exception) -> str:
+    """What Go's library says of such a certificate; empty for what it has no words for."""
+    code = getattr(error, "verify_code", 0)
+    if code in (2, 18, 19, 20, 21):  # no issuer, or one that signed itself
+        return "x509: certificate signed by unknown authority"
+    return "x509: certificate has expired or is not yet valid" if code in (9, 10) else ""
 
 
 def _chain(error: BaseException) -> list[BaseException]:

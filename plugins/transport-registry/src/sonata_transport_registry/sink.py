@@ -45,7 +45,7 @@ class RegistrySink:
         if answer.status == 200:
             return True
         if answer.status not in (404, 400):
-            raise client.failure(f"checking whether blob {blob.digest} exists in {client.name.repository}", answer)
+            raise client.failure(f"checking whether a blob {blob.digest} exists in {client.name.repository}", answer)
         known = blob.annotations.get(_MOUNT_FROM + client.name.domain, "")
         return any(self._mount(blob, path) for path in known.split(",") if path and path != client.name.path)
 

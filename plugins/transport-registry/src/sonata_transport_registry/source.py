@@ -6,7 +6,7 @@ from sonata_core.errors import Damaged, RegistryFailure, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import ManifestBytes
 from sonata_core.models.media import ACCEPTED, MANIFEST_LIMIT
-from sonata_core.naming import check_digest
+from sonata_core.naming import check_digest, parse_name
 from sonata_core.sdk.manifests import digest_of, media_type_of
 from sonata_transport_registry.address import split
 from sonata_transport_registry.blob import BlobStream, RangeStream, open_range
@@ -65,7 +65,7 @@ class RegistrySource:
     def _all_failed(self, failures: list[tuple[Client, SonataError]]) -> SonataError:
         """The last failure, that of the registry itself, with what its mirrors said."""
         *mirrors, (_, last) = failures
-        text = f"initializing source docker:{self._reference.rest}: "
+        text = f"initializing source docker://{parse_name(self._reference.rest.removeprefix('//')).familiar}: "
         if mirrors:
             said = " ".join(f"[{client.name}: {error}]" for client, error in mirrors)
             text += f"(Mirrors also failed: {said}): {self._clients[-1].name}: "
@@ -159,7 +159,7 @@ def list_tags(client: Client) -> tuple[str, ...]:
     from sonata_core.naming import is_tag
     from sonata_transport_registry.pages import Pages
 
-    what = f"fetching tags list of {client.name.repository}"
+    what = "fetching tags list"
     found: dict[str, None] = {}
     pages = Pages(client, f"{client.base}/tags/list", "pull", what)
     for answer in pages:

@@ -43,10 +43,13 @@ class AuthFiles:
 
 
 def auth_files(config: EngineConfig, authfile: str, helpers: Sequence[str], run: Run) -> AuthFiles:
-    """The files for this command. Raises UsageError where a file that was named does not exist."""
+    """The files for this command. Raises UsageError where the file of an option does not exist.
+
+    That of REGISTRY_AUTH_FILE need not be there: then nobody has logged in yet, as for Podman.
+    """
     given = authfile or config.environment.get("REGISTRY_AUTH_FILE", "")
     if given:
-        if not os.path.exists(given):
+        if authfile and not os.path.exists(given):
             raise UsageError(
                 f"credential file is not accessible: faccessat {given}: no such file or directory",
                 hint="Log in with that --authfile first, or name another.",

@@ -2,7 +2,7 @@
 
 from sonata.image.convert import write_index
 from sonata.image.copy_one import One
-from sonata.image.forms import in_a_form
+from sonata.image.forms import check_destination, in_a_form
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
 from sonata.image.platform import choose, spell
@@ -52,6 +52,8 @@ class CopyOptions(Record):
     retries: int = 3
     retry_delay: float = 1.0
     near: tuple[str, str] = ("", "")
+    digest: str = ""
+    """Where the place is named by a digest: what is copied has this one, and nothing of it may change."""
 
     @property
     def target(self) -> Compression | None:
@@ -115,8 +117,10 @@ class _Copy:
         document = parse(top)
         whole = self._options.multi != SYSTEM or len(self._options.platforms) > 1
         if isinstance(document, Index) and whole:
+            check_destination(top, self._options.digest)
             return self._index(top, document)
         image = choose_image(self._source, _platform(self._options)).manifest
+        check_destination(image, self._options.digest)
         manifest = self._one.copy(image)
         if isinstance(parse(image), LegacyManifest) and manifest is image:
             return self._commit_legacy(manifest)

@@ -11,7 +11,7 @@ from sonata.image.packing import Packed, Plain, Told, pack
 from sonata.image.signatures.carrying import Carrier
 from sonata.image.transfer import read_config
 from sonata.image.verify import VerifyingReader
-from sonata_core.errors import Damaged, RegistryFailure, Unsupported
+from sonata_core.errors import Damaged, RegistryFailure, SonataError, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Descriptor
 from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
@@ -158,7 +158,12 @@ class One:
         """Whether the place has it, if need be from another repository of the same registry."""
         host, path = self._options.near
         asked = blob.replace(annotations={**blob.annotations, _MOUNT_FROM + host: path}) if path else blob
-        if not self._sink.has_blob(asked):
+        try:
+            there = self._sink.has_blob(asked)
+        except SonataError as error:
+            error.message = f"trying to reuse blob {blob.digest} at destination: {error.message}"
+            raise
+        if not there:
             return False
         self._progress.blob(blob.digest, "exists", max(blob.size, 0), blob.size)
         return True

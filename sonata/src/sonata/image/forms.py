@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import RegistryFailure, Unsupported
+from sonata_core.errors import RegistryFailure, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.media import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from sonata_core.models.image import ManifestBytes
 
 OTHER = {OCI_MANIFEST: DOCKER_MANIFEST, DOCKER_MANIFEST: OCI_MANIFEST, OCI_INDEX: DOCKER_LIST, DOCKER_LIST: OCI_INDEX}
+
+
+def check_destination(manifest: ManifestBytes, digest: str) -> None:
+    """Raise UsageError unless the manifest has the digest that its destination names; that may be none."""
+    if digest and manifest.digest != digest:
+        raise UsageError(
+            "Digest of source image's manifest would not match destination reference",
+            hint=f"it is {manifest.digest}; name a tag, or that digest",
+        )
 
 
 def in_a_form(

@@ -7,7 +7,7 @@ from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Told, pack
 from sonata.image.transfer import Progress, Quiet
-from sonata_core.errors import Damaged, Unsupported
+from sonata_core.errors import Damaged, SonataError, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ImageBatch, ImageSink, ManifestBytes, TransportFacts
@@ -208,7 +208,12 @@ class _Push:
         return blob
 
     def _there(self, blob: Descriptor, told: str = "") -> bool:
-        if not self._sink.has_blob(blob):
+        try:
+            there = self._sink.has_blob(blob)
+        except SonataError as error:
+            error.message = f"trying to reuse blob {told or blob.digest} at destination: {error.message}"
+            raise
+        if not there:
             return False
         self._progress.blob(Digest(told or blob.digest), "exists", blob.size, blob.size)
         return True

@@ -28,7 +28,9 @@ def command(parsed: Parsed, call: Call) -> int:
 
     request = to_request(parsed)
     if request.format not in (*MANIFESTS, "v2s1"):
-        raise UsageError(f'unknown format "{request.format}": choose on of the supported formats: oci, v2s2')
+        raise UsageError(
+            f"unknown format \"{request.format}\". Choose on of the supported formats: 'oci', 'v2s1', or 'v2s2'"
+        )
     forced = request.force_compression
     choices = PushChoices(
         manifest_type=manifest_type(request.format),

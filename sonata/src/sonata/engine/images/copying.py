@@ -223,12 +223,18 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
         pack=pack,
         unpack=choices.decompress,
         force=choices.force,
-        preserve_digests=choices.preserve_digests,
+        preserve_digests=choices.preserve_digests or bool(digest_in(goal.reference)),
+        digest=digest_in(goal.reference),
         parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
         retries=goal.options.retries,
         retry_delay=goal.options.retry_delay,
         near=_near(start.reference, goal.reference),
     )
+
+
+def digest_in(reference: ImageReference) -> str:
+    """The digest by which a registry's place is named; empty where it has a tag."""
+    return reference.name.partition("@")[2] if reference.transport == "docker" else ""
 
 
 def _near(source: ImageReference, goal: ImageReference) -> tuple[str, str]:

@@ -119,7 +119,7 @@ def _from_registry(
     try:
         endpoints = _endpoints(engine, name, options)
     except Denied as error:
-        error.message = f"initializing source docker://{asked}: {error.message}"
+        error.message = f"initializing source docker://{asked.familiar}: {error.message}"
         raise _told(error, str(asked)) from error
     reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}").replace(name=str(asked))
     return pull_reference(engine, reference, options, endpoints, progress, kept=kept)
@@ -294,7 +294,9 @@ def _name_within(engine: Engine, reference: ImageReference, options: TransportOp
 def _told(error: SonataError, name: str) -> SonataError:
     """The error with what was asked for before it, as Podman says it."""
     if not error.message.startswith("unable to copy"):
-        error.message = f"unable to copy from source docker://{name}: {error.message}"
+        from sonata_core.naming import parse_name
+
+        error.message = f"unable to copy from source docker://{parse_name(name).familiar}: {error.message}"
     return error
 
 

@@ -8,6 +8,7 @@ from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options
 from sonata.engine.images.stored import stored_image
 from sonata.engine.images.trust import with_signature_places
+from sonata.image.forms import check_destination
 from sonata.image.layers.compress import Compression
 from sonata.image.push import PushOptions, push_signed
 from sonata.image.reference import transport_or_name
@@ -150,6 +151,9 @@ def send(
     slot = engine.transport(reference.transport)
     settings = settings_for(engine, slot, choices)
     source = stored(engine, image)
+    if reference.transport == "docker" and "@" in reference.name:
+        check_destination(source.manifest, reference.name.partition("@")[2])
+        settings = settings.replace(preserve_digests=True)
     carrier = carrier_of_stored(
         engine, image, reference, opened, remove=choices.remove_signatures, signing=choices.signing
     )

@@ -97,7 +97,12 @@ def _repository(
     else:
         end = source_end(engine, f"docker://{name.repository}", options)
         slot = end.slot.require(TransportTags)
-        tags = tuple(one for one in slot.transport_tags(reference=end.reference, options=end.options) if chosen(one))
+        try:
+            found = slot.transport_tags(reference=end.reference, options=end.options)
+        except SonataError as error:
+            error.message = f"Error determining repository tags for repo {name.repository}: {error.message}"
+            raise
+        tags = tuple(one for one in found if chosen(one))
         if not tags:
             raise NotFound(f"No images to sync found in {name.repository}")
     for one in tags:

@@ -66,14 +66,13 @@ def check_credentials(config: EngineConfig) -> Iterator[Finding]:
     """Files with passwords, which nobody else may read."""
     from sonata.config.auth import auth_files
 
-    try:
-        paths = auth_files(config, "", (), run).paths
-    except SonataError as failure:
+    named = config.environment.get("REGISTRY_AUTH_FILE", "")
+    if named and not os.path.exists(named):
         yield warning(
-            "auth", "the named file with credentials is not there", failure.message, "unset REGISTRY_AUTH_FILE"
+            "auth", "the named file with credentials is not there", f"{named}: no such file", "unset REGISTRY_AUTH_FILE"
         )
         return
-    for path in paths:
+    for path in auth_files(config, "", (), run).paths:
         try:
             seen = os.stat(path)
             with open(path, "rb") as file:
