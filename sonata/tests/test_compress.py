@@ -6,6 +6,7 @@ import hashlib
 import io
 import lzma
 import os
+import random
 import subprocess
 
 import pytest
@@ -100,6 +101,28 @@ def test_what_we_write_others_read(kind, tool):
         assert subprocess.run([tool, "-dc"], input=packed, capture_output=True, check=True).stdout == DATA
     else:
         assert zstandard.ZstdDecompressor().decompressobj().decompress(packed) == DATA
+
+
+class Bits(io.BytesIO):
+    """A stream that gives less than it is asked for."""
+
+    def read(self, size=-1):
+        return super().read(min(size, 70_001) if size > 0 else size)
+
+
+def test_much_zstd_is_the_same_however_many_threads_make_it(monkeypatch):
+    part = random.Random(4).randbytes(100_003)
+    large = (part * 175)[: (17 << 20) + 5]
+    made = [Compressor(io.BytesIO(large), Compression.ZSTD).readall()]
+    made.append(Compressor(Bits(large), Compression.ZSTD).readall())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    made.append(Compressor(io.BytesIO(large), Compression.ZSTD).readall())
+    assert len(set(made)) == 1
+    assert Decompressor(io.BytesIO(made[0])).readall() == large
+    # One that is not large comes out as one thread writes it, whatever it is read in.
+    small = large[: 1 << 20]
+    alone = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
+    assert Compressor(Bits(small), Compression.ZSTD).readall() == alone.compress(small) + alone.flush()
 
 
 def test_old_compressions_are_not_written():

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,30 @@ def test_an_empty_sink_gets_everything(world, kind):
     got = [Decompressor(io.BytesIO(sink.blobs[one["digest"]])).readall() for one in document["layers"]]
     assert got == diffs
     assert os.listdir(top / "spool") == [] if kind is not Compression.NONE else True
+
+
+def test_more_layers_are_sent_at_once_than_compressed(world):
+    top, _, _, diffs, stored = world
+    image, sink, tars, waiting = stored(), Sink(), [], []
+    put, arrived = sink.put_blob, threading.Barrier(len(diffs))
+
+    def opener(open_tar):
+        def opened():
+            assert not [one for one in tars if not one.closed], "two are compressed at once"
+            tars.append(open_tar())
+            return tars[-1]
+
+        return opened
+
+    def put_blob(blob, stream):
+        if "layer" in blob.media_type or "tar" in blob.media_type:
+            waiting.append(arrived.wait(60))
+        put(blob, stream)
+
+    sink.put_blob = put_blob
+    layers = tuple(one.replace(open_tar=opener(one.open_tar)) for one in image.layers)
+    push_image(image.replace(layers=layers), sink, options_of(top, parallel=len(diffs), packers=1))
+    assert sorted(waiting) == list(range(len(diffs)))
 
 
 def test_an_archive_gets_docker_and_plain_layers(world):

@@ -1,5 +1,7 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
+from threading import BoundedSemaphore
+
 from sonata.image.convert import convert, digest_of_blob, layer_type, wanted_type
 from sonata.image.crew import in_order
 from sonata.image.forms import in_a_form
@@ -43,7 +45,8 @@ class PushOptions(Record):
 
     With `reuse`, a blob that the destination has under the digest of the image's own manifest is not
     compressed again; with `force` only if it is compressed as is asked for. `chunked` writes zstd:chunked; `plain`
-    leaves layers uncompressed.
+    leaves layers uncompressed. So many layers are on their way at once (`parallel`), of which so many (`packers`) are
+    being compressed: that takes processors and memory, where sending mostly waits.
     """
 
     facts: TransportFacts
@@ -52,6 +55,7 @@ class PushOptions(Record):
     level: int | None = None
     manifest_type: str = ""
     parallel: int = 3
+    packers: int = 3
     chunked: bool = False
     plain: bool = False
     reuse: bool = True
@@ -160,6 +164,7 @@ class _Push:
         self._wanted = wanted
         self._kind = kind
         self._document = document
+        self._gate = BoundedSemaphore(max(options.packers, 1))
         self._same_type = image.manifest.media_type == wanted
 
     def layers(self) -> list[Descriptor]:
@@ -182,7 +187,7 @@ class _Push:
         if self._reusable(layer, original) and self._there(original):
             return original.replace(media_type=layer_type(original.media_type, self._wanted)), None
         media_type = layer_type(original.media_type, self._wanted, self._kind)
-        with layer.open_tar() as stream:
+        with self._gate, layer.open_tar() as stream:
             told = _Compressing(stream, layer, self._progress)
             made = pack(told, self._kind, self._options.level, self._options.spool, chunked=self._options.chunked)  # type: ignore[arg-type]
         if made.diff_digest != layer.diff_digest:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sonata_core.models.image import ImageReference, TransportOptions
     from sonata_core.slot import Slot
 
-_DEFAULT_PARALLEL = 3
+_DEFAULT_PARALLEL, _PACKERS = 6, 3
 
 
 class PushChoices(Record):
@@ -187,4 +187,5 @@ def settings_for(engine: Engine, slot: Slot[Any], choices: PushChoices) -> PushO
         manifest_type=choices.manifest_type,
         preserve_digests=choices.preserve_digests,
         parallel=conf.image_parallel_copies or _DEFAULT_PARALLEL,
+        packers=conf.image_parallel_copies or _PACKERS,
     )

@@ -8,6 +8,7 @@ from sonata_core.errors import Damaged, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Any, StrEnum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
 _CHUNK = 1 << 18
@@ -15,6 +16,13 @@ _XZ_MEMORY = 1 << 27
 GZIP_WINDOW = 31
 _FAST = 3
 """The levels of gzip that isal has; from there on zlib takes over, slower and smaller."""
+_SHARED = 6
+"""The highest level of zstd that several threads work at: each of them takes as much memory again."""
+_LARGE = 16 << 20
+"""More uncompressed bytes than these are compressed by several threads."""
+_THREADS = 4
+_JOB = 2 << 20
+"""What one thread takes at once. The bytes that come out depend on it: another size makes other digests."""
 _SKIPPABLE = tuple(bytes([0x50 + low, 0x2A, 0x4D, 0x18]) for low in range(16))
 
 
@@ -203,12 +211,23 @@ class Compressor(_Raw):
     def __init__(self, stream: BinaryIO, kind: Compression, level: int | None = None) -> None:
         super().__init__()
         self._stream = stream
-        self._engine = _compress_engine(kind, level)
+        self._waiting: list[bytes] = []
+        self._engine = _compress_engine(kind, level, self._is_large)
+        # What was read to see whether there is much of it comes first.
+        self._waiting.reverse()
         self._ended = False
+
+    def _is_large(self) -> bool:
+        """Whether it is worth several threads: a matter of the content alone, so that the same comes out everywhere."""
+        size = 0
+        while size <= _LARGE and (data := self._stream.read(_CHUNK)):
+            self._waiting.append(data)
+            size += len(data)
+        return size > _LARGE
 
     def _step(self) -> bytes:
         while not self._ended:
-            data = self._stream.read(_CHUNK)
+            data = self._waiting.pop() if self._waiting else self._stream.read(_CHUNK)
             if data:
                 part: bytes = self._engine.compress(data)
             else:
@@ -219,7 +238,7 @@ class Compressor(_Raw):
         return b""
 
 
-def _compress_engine(kind: Compression, level: int | None) -> Any:
+def _compress_engine(kind: Compression, level: int | None, is_large: Callable[[], bool]) -> Any:
     if kind is Compression.GZIP:
         if level is not None and level > _FAST:
             import zlib
@@ -229,10 +248,21 @@ def _compress_engine(kind: Compression, level: int | None) -> Any:
 
         return isal_zlib.compressobj(2 if level is None else max(level, 0), isal_zlib.DEFLATED, GZIP_WINDOW)
     if kind is Compression.ZSTD:
-        import zstandard
-
-        return zstandard.ZstdCompressor(level=3 if level is None else level, write_checksum=True).compressobj()
+        return _zstd_engine(3 if level is None else level, is_large)
     raise Unsupported(f"layers are not written with the compression {kind}", hint="gzip and zstd are")
+
+
+def _zstd_engine(level: int, is_large: Callable[[], bool]) -> Any:
+    """Compresses much in threads of its own. How many there are changes nothing in what comes out."""
+    import os
+
+    import zstandard
+
+    if level > _SHARED or not is_large():
+        return zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
+    threads = min(len(os.sched_getaffinity(0)), _THREADS)
+    how = zstandard.ZstdCompressionParameters.from_level(level, threads=threads, job_size=_JOB, write_checksum=True)
+    return zstandard.ZstdCompressor(compression_params=how).compressobj()
 
 
 def decompressed(stream: BinaryIO, limit: int | None = None) -> BufferedReader:
