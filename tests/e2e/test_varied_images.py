@@ -132,3 +132,70 @@ def test_buildah_and_skopeo_agree(both: Both) -> None:
         assert (theirs["Labels"] or {}) == (mine["Labels"] or {})
         assert theirs["Architecture"] == mine["Architecture"]
         assert (theirs["Env"] or []) == mine["Config"].get("Env", [])
+
+
+NAME = "reg.example/team/app"
+ACCEPTED = (True, False, False, True, False)
+"""Whether images are accepted that need nothing, are rejected, lack a signature, have the right one, have another's."""
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, list[Path]]]:
+    """A policy with a rule for each of the forty, and the forty, two fifths of them signed."""
+    home = tmp_path / "gpg"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    gpg = ("gpg", "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback")
+    for who in ("alice", "bob"):
+        subprocess.run([*gpg, "--quick-gen-key", f"{who}@example.com", "rsa2048", "sign", "0"], check=True)
+    key = subprocess.run([*gpg, "--export", "alice@example.com"], check=True, capture_output=True).stdout
+    (tmp_path / "alice.gpg").write_bytes(key)
+    signed = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": f"{tmp_path}/alice.gpg"}
+    signed["signedIdentity"] = {"type": "exactRepository", "dockerRepository": NAME}  # type: ignore[assignment]
+    rules: dict[str, Any] = {}
+    places = [place for place, _ in write_images(tmp_path / "i")]
+    for number, place in enumerate(places):
+        rules[str(place)] = [[{"type": "insecureAcceptAnything"}], [{"type": "reject"}], [signed]][min(number % 5, 2)]
+        if number % 5 > 2:
+            who = f"{'alice' if number % 5 == 3 else 'bob'}@example.com"
+            words = ("standalone-sign", f"{place}/manifest.json", f"{NAME}:1", who, "-o", f"{place}/signature-1")
+            subprocess.run(["skopeo", *words], check=True, capture_output=True)
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"dir": rules}}))
+    yield policy, places
+    subprocess.run(["gpgconf", "--kill", "all"], check=False, capture_output=True)
+
+
+def test_all_trust_the_same(both: Both, judged: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    policy, places = judged
+    base = both.ours.base
+    podman = [
+        "podman",
+        f"--root={base}/pr",
+        f"--runroot={base}/prr",
+        "--storage-driver=vfs",
+        "--cgroup-manager=cgroupfs",
+    ]
+    verdicts = []
+    for number, place in enumerate(places):
+        asked = (
+            [*both.ours.program, "pull", "-q", f"--signature-policy={policy}", f"dir:{place}"],
+            [
+                *both.ours.program,
+                "image",
+                "copy",
+                "-q",
+                f"--policy={policy}",
+                f"dir:{place}",
+                f"dir:{tmp_path}/o{number}",
+            ],
+            ["skopeo", f"--policy={policy}", "copy", "-q", f"dir:{place}", f"dir:{tmp_path}/t{number}"],
+            [*podman, "pull", "-q", f"--signature-policy={policy}", f"dir:{place}"],
+        )
+        verdicts.append([subprocess.run(words, check=False, capture_output=True).returncode == 0 for words in asked])
+    assert verdicts == [[ACCEPTED[number % 5]] * 4 for number in range(40)]
+    for number in range(0, 40, 5):
+        ours, theirs = (
+            {one.name: one.read_bytes() for one in Path(tmp_path, f"{side}{number + 3}").iterdir()} for side in "ot"
+        )
+        assert ours == theirs, "with their signatures"
