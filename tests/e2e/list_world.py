@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 ARM = "localhost/box:arm"
@@ -17,10 +18,10 @@ PLAIN = "--tls-verify=false"
 class ListStore(PlainStore):
     """A plain store with `ARM` beside its image. `digest(NAME)` is an image's, `record(NAME)` its row in the store."""
 
-    def __init__(self, base: Path) -> None:
-        super().__init__(base)
-        (base / "tree.tar").write_bytes(bytes(10240))
-        self.arm_id = self.out("import", "-q", "--arch=arm64", "--variant=v8", str(base / "tree.tar"), ARM)[7:]
+    def __init__(self, base: Path, who: Root | None = None) -> None:
+        super().__init__(base, who=who)
+        (self.base / "tree.tar").write_bytes(bytes(10240))
+        self.arm_id = self.out("import", "-q", "--arch=arm64", "--variant=v8", str(self.base / "tree.tar"), ARM)[7:]
 
     def digest(self, name: str) -> str:
         return self.out("image", "inspect", "-f", "{{.Digest}}", name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
+from copy import copy
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+from both_ways import Root
 
 _SPEC = spec_from_file_location("transcripts", Path(__file__).parents[1] / "compat/transcripts.py")
 assert _SPEC is not None
@@ -19,15 +21,28 @@ IMAGE = "localhost/box:1"
 class PlainStore:
     """`store("run", …)` runs the program; `store.out(…)` insists that it goes well, and gives what it printed."""
 
-    def __init__(self, base: Path, driver: str = "overlay") -> None:
-        self.base = base
-        self.program = [sys.executable, "-m", "sonata", "--root", f"{base}/root", "--runroot", f"{base}/run"]
-        self.program += ["--storage-driver", driver]
+    def __init__(self, base: Path, driver: str = "overlay", who: Root | None = None) -> None:
+        self.who = who or Root()
+        self.base = base = self.who.folder(base)
+        self.options = ["--root", f"{base}/root", "--runroot", f"{base}/run", "--storage-driver", driver]
         transcripts.make_archive(base / "box.tar")
         self.out("load", "-q", "-i", f"{base}/box.tar")
 
+    @property
+    def program(self) -> list[str]:
+        """The words before a command's, for who starts one himself."""
+        self.who.adopt(self.base, but=("root", "run"))
+        return self.who.argv(self.options)
+
     def __call__(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run([*self.program, *words], input=stdin, capture_output=True, timeout=120, check=False)
+
+    def at(self, base: Path) -> PlainStore:
+        """The same for a store in another place, with which nothing is done."""
+        made = copy(self)
+        made.base = base
+        made.options = [word.replace(str(self.base), str(base)) for word in self.options]
+        return made
 
     def raw(self, *words: str, stdin: bytes = b"") -> bytes:
         """What a command that must go well writes."""

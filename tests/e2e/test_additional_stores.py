@@ -29,12 +29,10 @@ def snapshot(folder: Path) -> dict[str, tuple[int, ...]]:
 def beside(base: Path, *others: PlainStore, driver: str = "overlay") -> PlainStore:
     """An empty store that sees the images of others."""
     base.mkdir(exist_ok=True)
-    made = object.__new__(PlainStore)
-    made.base = base
-    made.program = [*others[0].program[:3], "--root", f"{base}/root", "--runroot", f"{base}/run"]
-    made.program += ["--storage-driver", driver]
+    made = others[0].at(base)
+    made.options[-1] = driver
     for other in others:
-        made.program += ["--storage-opt", f"{driver}.imagestore={other.base}/root"]
+        made.options += ["--storage-opt", f"{driver}.imagestore={other.base}/root"]
     return made
 
 

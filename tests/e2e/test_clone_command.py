@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -20,8 +21,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
@@ -30,6 +31,7 @@ def names(store: PlainStore) -> list[str]:
     return store.out("ps", "-a", "--format", "{{.Names}} {{.State}}").splitlines()
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_clone_runs_as_the_original_with_a_root_of_its_own(store: PlainStore) -> None:
     options = ("-e", "A=1", "-l", "l=1", "-v", "data:/data", "-v", "/anon", "--pids-limit=44", "--hostname=h")
     store.sleeper("a", *options)
@@ -80,6 +82,7 @@ def test_another_image(store: PlainStore) -> None:
     assert store.out("ps", "-a", "--filter=name=^b$", "--format={{.Image}}") == "localhost/other:1"
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @pytest.mark.parametrize(
     ("options", "form", "value"),
     [
@@ -126,6 +129,7 @@ def test_a_clone_is_not_removed_by_itself_and_writes_no_file_of_the_original(sto
     assert names(store)[1].startswith("a-clone ")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_generate_spec(store: PlainStore) -> None:
     options = (
         "-e",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from volume_world import FULL, VolumeWorld, entry, packed
 
 pytestmark = [
@@ -24,8 +25,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VolumeWorld]:
-    made = VolumeWorld(tmp_path_factory.mktemp("m"))
+def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[VolumeWorld]:
+    made = VolumeWorld(tmp_path_factory.mktemp("m"), who=who)
     yield made
     made.close()
 
@@ -51,6 +52,7 @@ def test_bind_by_mount(world: VolumeWorld) -> None:
     assert set(world.mounted("/d", "--mount", spec).split()[1].split(",")) >= {"ro", "noexec"}
 
 
+@pytest.mark.rootful("the host's mounts")
 def test_propagation_and_recursion(world: VolumeWorld) -> None:
     below = world.source / "sub"
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", below], check=True)
@@ -82,6 +84,7 @@ def test_no_dereference_shows_the_link(world: VolumeWorld) -> None:
     assert (code, "exists in the container" in text) == (126, True)
 
 
+@pytest.mark.rootful("noswap is refused in a user namespace")
 def test_tmpfs(world: VolumeWorld) -> None:
     line = world.mounted("/t", "--tmpfs", "/t:size=1m,mode=700,noexec,dev,suid,noatime")
     assert set(line.split()[1].split(",")) == {"rw", "noexec", "noatime"}
@@ -113,8 +116,8 @@ def test_image(world: VolumeWorld) -> None:
     world.out("rm", "-v", "keeps")
 
 
-def test_image_on_vfs(tmp_path: Path) -> None:
-    world = VolumeWorld(tmp_path, "vfs")
+def test_image_on_vfs(tmp_path: Path, who: Root) -> None:
+    world = VolumeWorld(tmp_path, "vfs", who=who)
     try:
         assert (
             world.inside("--mount", f"type=image,src={FULL},dst=/i", "cat /i/data/file; touch /i/x || true") == "hello"
@@ -137,12 +140,16 @@ def test_glob(world: VolumeWorld) -> None:
 
 def test_devpts_and_ramfs(world: VolumeWorld) -> None:
     line = world.mounted("/p", "--mount", "type=devpts,dst=/p,uid=3,gid=5,mode=600,max=10")
-    assert line.endswith("devpts devpts rw,uid=3,gid=5,mode=600,ptmxmode=000,max=10")
-    assert world.mounted("/dev/pts", "--mount", "type=devpts,dst=/dev/pts").endswith("gid=5,mode=620,ptmxmode=666")
+    owner = f"uid={world.who.owner(3)},gid={world.who.owner(5)}"
+    assert line.endswith(f"devpts devpts rw,{owner},mode=600,ptmxmode=000,max=10")
+    assert world.mounted("/dev/pts", "--mount", "type=devpts,dst=/dev/pts").endswith(
+        f"gid={world.who.owner(5)},mode=620,ptmxmode=666"
+    )
     line = world.mounted("/r", "--mount", "type=ramfs,dst=/r,noexec,ro")
     assert ("ramfs ramfs" in line, set(line.split()[1].split(",")) >= {"ro", "noexec"}) == (True, True)
 
 
+@pytest.mark.rootful("ids of the host's")
 def test_artifacts(world: VolumeWorld) -> None:
     one, two = world.base / "one.txt", world.base / "two.txt"
     one.write_text("first\n")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -48,8 +49,8 @@ def bare_image(store: PlainStore) -> None:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path_factory.mktemp("debug"))
+def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path_factory.mktemp("debug"), who=who)
     bare_image(made)
     yield made
     made.close()

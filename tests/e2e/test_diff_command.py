@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -23,8 +24,8 @@ CHANGED = "C /bin\nD /bin/env\nC /etc\nA /etc/x\nC /tmp\nA /tmp/d\nA /tmp/y"
 
 
 @pytest.fixture(params=["overlay", "vfs"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path, request.param)
+def store(request: pytest.FixtureRequest, tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, request.param, who=who)
     yield made
     made.close()
 

@@ -17,6 +17,7 @@ from sonata_testkit.transport import put_blobs
 from sonata_transport_dir.sink import DirSink
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -24,8 +25,8 @@ PLAIN = ("--src-tls-verify=false", "--dest-tls-verify=false")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path, "vfs")
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, "vfs", who=who)
     yield made
     made.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -20,16 +21,13 @@ def copy_of(made: PlainStore, base: Path) -> PlainStore:
     """The same store in another place."""
     base.mkdir(exist_ok=True)
     subprocess.run(["cp", "-a", f"{made.base}/root", f"{base}/root"], check=True)
-    other = object.__new__(PlainStore)
-    other.base = base
-    other.program = [word.replace(str(made.base), str(base)) for word in made.program]
-    return other
+    return made.at(base)
 
 
 @pytest.fixture(scope="module")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PlainStore, dict[str, str]]]:
+def family(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[tuple[PlainStore, dict[str, str]]]:
     """box ← mid (no name) ← top ← left (no name), and top ← twin; box has three names. Nothing changes it."""
-    store = PlainStore(tmp_path_factory.mktemp("f"))
+    store = PlainStore(tmp_path_factory.mktemp("f"), who=who)
     store.out("tag", IMAGE, "localhost/other:x", "docker.io/library/box:latest")
     ids = {"box": store.out("images", "-q", "--no-trunc", IMAGE).removeprefix("sha256:")}
     below = IMAGE

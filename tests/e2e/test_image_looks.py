@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -19,8 +20,8 @@ UPON = "localhost/upon:1"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     made.out("create", "--name", "c", IMAGE)
     (tmp_path / "file").write_text("more")
     made.out("cp", str(tmp_path / "file"), "c:/file")
@@ -57,6 +58,7 @@ def is_mount(path: str) -> bool:
     return Path(path).is_mount()
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_mount_shows_the_files_and_unmount_takes_them_away(store: PlainStore) -> None:
     path = store.out("image", "mount", UPON)
     assert (Path(path) / "file").read_text() == "more"
@@ -74,6 +76,7 @@ def test_mount_shows_the_files_and_unmount_takes_them_away(store: PlainStore) ->
     assert 'unknown --format argument: "x"' in store.refused("image", "mount", "--format=x")
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_mounts_are_counted_and_forced_away(store: PlainStore) -> None:
     path = store.out("image", "mount", UPON)
     assert store.out("image", "mount", UPON) == path
@@ -84,6 +87,7 @@ def test_mounts_are_counted_and_forced_away(store: PlainStore) -> None:
     assert not is_mount(path)
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_all_images_at_once_and_none_by_mistake(store: PlainStore) -> None:
     assert "nosuch: image not known" in store.refused("image", "mount", IMAGE, "nosuch")
     assert store.out("image", "mount") == ""
@@ -97,6 +101,7 @@ def test_all_images_at_once_and_none_by_mistake(store: PlainStore) -> None:
     assert "must be specified" in store.refused("image", "unmount")
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_mounted_image_can_be_removed(store: PlainStore) -> None:
     path = store.out("image", "mount", UPON)
     store.out("rmi", "-f", UPON, "localhost/upon:two")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -27,8 +28,8 @@ WORK = (
 
 
 @pytest.fixture(params=["overlay", "vfs"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path, request.param)
+def store(request: pytest.FixtureRequest, tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, request.param, who=who)
     yield made
     made.close()
 
@@ -112,6 +113,7 @@ def test_changes_are_podmans(store: PlainStore) -> None:
     assert sorted(inner["Volumes"]) == ["/anon", "/n", "/tf"]
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_commit_of_a_running_container_squashed_and_paused(store: PlainStore, tmp_path: Path) -> None:
     store.sleeper("up")
     store.out("exec", "up", "sh", "-c", "echo 1 >/tmp/one")

@@ -18,6 +18,7 @@ from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from list_world import ARM, IMAGE, PLAIN, ListStore
 
 pytestmark = pytest.mark.needs_root
@@ -28,8 +29,8 @@ NOWHERE = f"sha256:{'0' * 64}"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ListStore]:
-    made = ListStore(tmp_path_factory.mktemp("lists"))
+def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[ListStore]:
+    made = ListStore(tmp_path_factory.mktemp("lists"), who=who)
     yield made
     made.close()
 
@@ -274,8 +275,8 @@ def test_a_list_stands_for_its_image_of_this_platform(store: ListStore) -> None:
     store.out("rm", "forced")
 
 
-def test_lists_are_listed_found_kept_and_removed(store: ListStore, tmp_path: Path) -> None:
-    own = ListStore(tmp_path)
+def test_lists_are_listed_found_kept_and_removed(store: ListStore, tmp_path: Path, who: Root) -> None:
+    own = ListStore(tmp_path, who=who)
     ident = own.out("manifest", "create", "kept", ARM)
     own.out("untag", ARM)
     assert own.out("images", "-q", "--no-trunc", "-f", "manifest=true") == f"sha256:{ident}"

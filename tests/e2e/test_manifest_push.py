@@ -16,6 +16,7 @@ from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from list_world import ARM, IMAGE, PLAIN, ListStore
 
 pytestmark = pytest.mark.needs_root
@@ -41,8 +42,8 @@ ZSTD = {"io.github.containers.compression.zstd": "true"}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ListStore]:
-    made = ListStore(tmp_path_factory.mktemp("pushed"))
+def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[ListStore]:
+    made = ListStore(tmp_path_factory.mktemp("pushed"), who=who)
     made.out("manifest", "create", "--annotation=of=two", "two", IMAGE, ARM)
     yield made
     made.close()

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainStore]:
-    return PlainStore(tmp_path_factory.mktemp("platforms"))
+def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[PlainStore]:
+    return PlainStore(tmp_path_factory.mktemp("platforms"), who=who)
 
 
 @pytest.mark.parametrize("wanted", [["--platform=linux/arm64"], ["--arch=arm64"], ["--os=windows"], ["--variant=v9"]])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -22,8 +23,8 @@ ASKED = "Are you sure you want to continue? [y/N] "
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
@@ -172,6 +173,7 @@ def test_what_comes_into_use_meanwhile_stays(store: PlainStore) -> None:
         assert store.out("exec", name, "cat", "/data/x") == "kept"
 
 
+@pytest.mark.rootful("the other engine is root's")
 @pytest.mark.skipif(shutil.which("buildah") is None, reason="needs buildah")
 def test_build_containers_and_images_that_only_they_use(store: PlainStore) -> None:
     buildah = ["buildah", "--root", f"{store.base}/root", "--runroot", f"{store.base}/run", "--storage-driver=overlay"]
@@ -196,6 +198,7 @@ def test_build_containers_and_images_that_only_they_use(store: PlainStore) -> No
     assert store.out("images", "-q") == ""
 
 
+@pytest.mark.rootful("the other engine is root's")
 def test_what_no_record_names_is_external(store: PlainStore) -> None:
     stray = Path(store.base, "root/overlay", "ab" * 32)
     (stray / "diff").mkdir(parents=True)

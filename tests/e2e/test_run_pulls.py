@@ -14,6 +14,7 @@ from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import FakeRegistry, digest_of
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -23,8 +24,8 @@ RUN = ("run", "--rm", "--network", "none")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 

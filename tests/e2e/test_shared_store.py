@@ -52,7 +52,7 @@ def test_what_buildah_binds_over_itself_hides_no_container(store: PlainStore) ->
 
 
 def test_the_configuration_can_forbid_it(store: PlainStore) -> None:
-    store.program += ["--storage-opt", "overlay.skip_mount_home=true"]
+    store.options += ["--storage-opt", "overlay.skip_mount_home=true"]
     store.sleeper("one")
     assert [where for where, _ in mounted(store) if not where] == []
     store.out("rm", "-f", "-t0", "one")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -19,8 +20,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
@@ -29,6 +30,7 @@ def state(store: PlainStore, name: str) -> str:
     return store.out("inspect", name, "--format", "{{.State.Status}}")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_pause_freezes_and_unpause_thaws(store: PlainStore) -> None:
     store.sleeper("a")
     store.sleeper("b")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -19,8 +20,8 @@ READS = ("sh", "-c", "read line; echo got $line; read other; echo then $other")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
@@ -56,6 +57,7 @@ def test_cp_gives_files_to_the_containers_user_unless_told_not_to(store: PlainSt
         store.out("cp", option, str(tmp_path / "file"), "c:/tmp/a")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_stats_shows_whole_ids_and_top_its_columns(store: PlainStore) -> None:
     ident = store.sleeper("s")
     assert ident in store.out("stats", "--no-stream", "--no-trunc")
@@ -91,3 +93,15 @@ def test_a_clones_block_weight_is_kept_or_refused(store: PlainStore) -> None:
         return
     kept = store.out("inspect", "d", "--format", "{{.HostConfig.BlkioWeight}} {{len .HostConfig.BlkioWeightDevice}}")
     assert kept == "200 1"
+
+
+def test_a_user_without_a_name_has_one_also_in_an_image_without_users(store: PlainStore) -> None:
+    """The host's name for the number where it has one, as Podman has it; its own file nobody but root can read."""
+    run = ("run", "--rm", "--network", "none")
+    added = "4321:*:4321:0:container user:/:/bin/sh\n0:x:0:4321"
+    for more in ((), ("--read-only",)):
+        assert store.out(*run, *more, "--user", "4321", IMAGE, "cat", "/etc/passwd", "/etc/group") == added
+    named = store.out(*run, "--user", "0:7", IMAGE, "cat", "/etc/passwd", "/etc/group")
+    assert named == "root:*:0:7:root:/:/bin/sh\n7:x:7:0"
+    assert store(*run, IMAGE, "test", "-e", "/etc/passwd").returncode == 1
+    assert store(*run, "--user", "4321", "--passwd=false", IMAGE, "test", "-e", "/etc/passwd").returncode == 1

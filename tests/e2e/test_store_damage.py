@@ -210,10 +210,7 @@ def store(template: PlainStore) -> Iterator[Store]:
     # Podman takes no run root of more than 50 letters.
     with TemporaryDirectory() as folder:
         subprocess.run(["cp", "-a", f"{template.base}/root", f"{folder}/root"], check=True)
-        other = object.__new__(PlainStore)
-        other.base = Path(folder)
-        other.program = [word.replace(str(template.base), folder) for word in template.program]
-        yield Store(Path(folder), other)
+        yield Store(Path(folder), template.at(Path(folder)))
         subprocess.run(["umount", "-q", f"{folder}/root/overlay"], check=False)
 
 

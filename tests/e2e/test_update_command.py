@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -26,8 +27,8 @@ _FILES = {
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
@@ -45,6 +46,7 @@ def limit(store: PlainStore, name: str, kind: str) -> str:
     raise AssertionError(f"{name} has no {controller} control group")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_limits_of_a_running_container_change_at_once_and_stay(store: PlainStore) -> None:
     ident = store.sleeper("a", "--pids-limit", "50")
     assert store.out("update", "--memory", "100m", "--pids-limit", "20", "--cpus", "0.5", "a") == ident
@@ -61,6 +63,7 @@ def test_limits_of_a_running_container_change_at_once_and_stay(store: PlainStore
     assert limit(store, "a", "pids") == "20"
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_what_counts_from_the_next_start(store: PlainStore) -> None:
     store.out("create", "--name", "b", "--network", "none", "-e", "OLD=1", "-e", "KEPT=2", IMAGE, "env")
     store.out("update", "--restart", "on-failure:3", "-e", "NEW=3", "--unsetenv", "OLD", "--memory", "64m", "b")
@@ -92,6 +95,7 @@ def group_file(store: PlainStore, name: str, file: str) -> str:
     raise AssertionError(f"{name} has no {controller} control group")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @pytest.mark.skipif(not _V1, reason="needs control groups of version 1")
 @pytest.mark.parametrize(
     ("options", "file", "value"),
@@ -129,6 +133,7 @@ def test_the_kernel_has_every_limit_at_once_and_after_a_restart(
     assert group_file(store, "a", file) == value
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 @pytest.mark.skipif(not _V1, reason="needs control groups of version 1")
 def test_limits_can_be_lifted_and_swap_goes_with_the_memory_that_is_there(store: PlainStore) -> None:
     store.sleeper("a", "--memory=100m", "--pids-limit=10", "--cpu-quota=20000")
@@ -175,6 +180,7 @@ def test_an_environment_and_limits_of_processes_count_from_the_next_start(store:
     assert "Max open files            123                  456" in limits
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_the_latest_can_be_updated(store: PlainStore) -> None:
     store.sleeper("a")
     ident = store.sleeper("b")

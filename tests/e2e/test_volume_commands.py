@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from volume_world import FULL, VolumeWorld, entry, packed
 
 pytestmark = [
@@ -29,8 +30,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VolumeWorld]:
-    made = VolumeWorld(tmp_path_factory.mktemp("v"))
+def world(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[VolumeWorld]:
+    made = VolumeWorld(tmp_path_factory.mktemp("v"), who=who)
     yield made
     made.close()
 
@@ -67,7 +68,8 @@ def test_an_empty_volume_takes_what_the_image_has(world: VolumeWorld) -> None:
         world.inside("--user", "7:8", "-v", "fill:/data", "cat /data/file 2>/dev/null; ls /data") == "file\nlink\nsub"
     )
     place = folder(world, "fill")
-    assert (owner(place), owner(place / "file")) == ((7, 8, 0o750), (5, 6, 0o640))
+    uids = [world.who.owner(number) for number in (7, 8, 5, 6)]
+    assert (owner(place), owner(place / "file")) == ((*uids[:2], 0o750), (*uids[2:], 0o640))
     assert (place / "link").readlink() == Path("file")
     found = shown(world, "fill")
     assert "NeedsCopyUp" not in found
@@ -79,8 +81,9 @@ def test_an_empty_volume_takes_what_the_image_has(world: VolumeWorld) -> None:
 def test_a_volume_that_has_something_keeps_it(world: VolumeWorld) -> None:
     world.out("volume", "create", "kept")
     (folder(world, "kept") / "mine").write_text("")
+    world.who.give(str(folder(world, "kept")))
     assert world.inside("--user", "5:6", "-v", "kept:/data", "ls /data") == "mine"
-    assert owner(folder(world, "kept")) == (0, 0, 0o755)
+    assert owner(folder(world, "kept")) == (world.who.uid, world.who.uid, 0o755)
     found = shown(world, "kept")
     assert (found.get("NeedsCopyUp"), found.get("NeedsChown")) == (True, None)
 
@@ -121,6 +124,7 @@ def test_options_of_a_volume_that_run_makes(world: VolumeWorld) -> None:
 # -- volumes that are mounted ----------------------------------------------------------------------
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_tmpfs_is_mounted_while_somebody_uses_it(world: VolumeWorld) -> None:
     world.out(
         "volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=2M,uid=5,gid=6,mode=751", "ram"
@@ -142,6 +146,7 @@ def test_a_tmpfs_is_mounted_while_somebody_uses_it(world: VolumeWorld) -> None:
     assert (shown(world, "ram")["MountCount"], os.path.ismount(place)) == (0, False)
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_counts_survive_what_is_killed(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "hit")
     place = folder(world, "hit")
@@ -154,6 +159,7 @@ def test_counts_survive_what_is_killed(world: VolumeWorld) -> None:
     assert (shown(world, "hit")["MountCount"], os.path.ismount(place)) == (0, False)
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_reboot_ends_all_mounts(world: VolumeWorld) -> None:
     """What the database says is of another boot, and nothing is mounted any more."""
     world.out("volume", "create", "-o", "type=tmpfs", "boot")
@@ -169,6 +175,7 @@ def test_a_reboot_ends_all_mounts(world: VolumeWorld) -> None:
     assert settled(lambda: not os.path.ismount(place))
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_mount_that_was_never_counted_is_not_stacked(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "stack")
     place = folder(world, "stack")
@@ -180,6 +187,7 @@ def test_a_mount_that_was_never_counted_is_not_stacked(world: VolumeWorld) -> No
     assert not os.path.ismount(place)
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_mount_and_unmount_by_hand(world: VolumeWorld) -> None:
     world.out("volume", "create", "plain")
     assert world.out("volume", "mount", "plain") == str(folder(world, "plain"))
@@ -214,6 +222,7 @@ def test_a_folder_of_the_host(world: VolumeWorld) -> None:
     assert "faccessat /none: no such file" in world.refused("volume", "create", "-o", "type=bind", "-o", "device=/none")
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_removing_a_volume_never_reaches_through_its_mount(world: VolumeWorld, tmp_path: Path) -> None:
     """Also a mount that nobody counted, of a command that was killed."""
     (tmp_path / "precious").write_text("")
@@ -225,6 +234,7 @@ def test_removing_a_volume_never_reaches_through_its_mount(world: VolumeWorld, t
     assert not place.exists()
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_what_the_kernel_has_no_file_system_for(world: VolumeWorld) -> None:
     options = ("-o", "type=nosuchfs", "-o", "device=127.0.0.1:/x", "-o", "o=addr=127.0.0.1")
     world.out("volume", "create", *options, "far")
@@ -240,6 +250,7 @@ def test_what_the_kernel_has_no_file_system_for(world: VolumeWorld) -> None:
     assert world.out("volume", "rm", "far") == "far"
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_no_option_reaches_mount_as_an_option_of_its_own(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "-o", "device=--help", "dash")
     assert world.out("volume", "mount", "dash") == str(folder(world, "dash"))
@@ -260,6 +271,7 @@ def test_quota_is_kept_or_refused(world: VolumeWorld) -> None:
     assert shown(world, "free")["Options"] == {"NOQUOTA": "true"}
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_volume_of_an_image(world: VolumeWorld) -> None:
     world.out("volume", "create", "-d", "image", "-o", f"image={FULL}", "img")
     assert world.inside("-v", "img:/i", "cat /i/data/file; touch /i/new") == "hello"
@@ -376,8 +388,8 @@ def test_prune(world: VolumeWorld) -> None:
         assert world("volume", "exists", name).returncode == 0
 
 
-def test_remove_all(tmp_path: Path) -> None:
-    world = VolumeWorld(tmp_path)
+def test_remove_all(tmp_path: Path, who: Root) -> None:
+    world = VolumeWorld(tmp_path, who=who)
     try:
         for name in ("r1", "r2"):
             world.out("volume", "create", name)
@@ -393,6 +405,7 @@ def test_remove_all(tmp_path: Path) -> None:
 # -- archives --------------------------------------------------------------------------------------
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_export_and_import(world: VolumeWorld, tmp_path: Path) -> None:
     world.inside("-v", "from:/data", "ln /data/file /data/hard; touch /data/.wh.name")
     tar = tmp_path / "v.tar"
@@ -420,6 +433,7 @@ def test_export_and_import(world: VolumeWorld, tmp_path: Path) -> None:
     assert world.raw("volume", "export", "tm") != tar.read_bytes()  # what was in memory is gone
 
 
+@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_an_export_that_is_killed_holds_nothing(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "stuck")
     world.out("volume", "mount", "stuck")

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from both_ways import Root
 from plain_store import PlainStore
 
 FULL = "localhost/full:1"
@@ -53,10 +54,10 @@ def full_image() -> bytes:
 class VolumeWorld(PlainStore):
     """`world.inside(options, script)`: what a shell in a fresh container says."""
 
-    def __init__(self, base: Path, driver: str = "overlay") -> None:
-        super().__init__(base, driver)
+    def __init__(self, base: Path, driver: str = "overlay", who: Root | None = None) -> None:
+        super().__init__(base, driver, who)
         self.out("import", "-c", "VOLUME /vol", "-", FULL, stdin=full_image())
-        self.source = base / "source"
+        self.source = self.base / "source"
         (self.source / "sub").mkdir(parents=True)
         (self.source / "file").write_text("host\n")
 
