@@ -49,7 +49,7 @@ def files() -> dict[str, str]:
 def command_page(path: str) -> str:
     """The manual page of one command."""
     target, title, _, _, _, _, _ = table.TABLE[path]
-    description, examples = MANUAL.get(target, (title + ".", ()))
+    description, examples = MANUAL.get(target or path, (title + ".", ()))
     parts = [
         f"# sonata-{path.replace(' ', '-')}(1)",
         f"## NAME\n\nsonata {path} - {title}",

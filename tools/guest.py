@@ -64,26 +64,46 @@ echo "{end} $?"
 
 def run(script: str, timeout: float = 300) -> tuple[int, str]:
     """Boot, run the script, power off. Its exit code and everything it printed. Raises TimeoutError."""
-    kernel, initrd, image = kernel_files(), CACHE / "initrd.gz", CACHE / "root.img"
     root = root_tree()
     (root / "script.sh").write_text(script)
-    image.unlink(missing_ok=True)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(image), "900M"], check=True)
-    _make_initrd(kernel.parent, initrd)
-    argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nographic"]
-    argv += ["-no-reboot", "-kernel", str(kernel), "-initrd", str(initrd), "-nic", "none"]
-    argv += ["-append", "console=ttyS0 quiet panic=-1 loglevel=3", "-drive", f"file={image},if=virtio,format=raw"]
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired as error:
-        told = (error.stdout or b"").decode(errors="replace")[-3000:]
-        raise TimeoutError(f"the guest did not end within {timeout} s:\n{told}") from error
-    text = done.stdout.decode(errors="replace").replace("\r\n", "\n")
-    _, begun, rest = text.partition(f"{BEGIN}\n")
-    told, ended, code = rest.partition(f"{END} ")
-    if not begun or not ended:
-        raise RuntimeError(f"the guest ended early:\n{text[-3000:]}{done.stderr.decode(errors='replace')[-500:]}")
-    return int(code.split()[0]), told
+    return Disk(root, "root", "900M").boot("panic=-1", timeout)
+
+
+class Disk:
+    """A root file system as a disk, which keeps from boot to boot what was written to it. `size` is mke2fs's."""
+
+    def __init__(self, root: Path, name: str, size: str) -> None:
+        self.image, self.initrd = CACHE / f"{name}.img", CACHE / f"initrd-{name}.gz"
+        self.kernel = kernel_files()
+        self.image.unlink(missing_ok=True)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(self.image), size], check=True)
+        _make_initrd(self.kernel.parent, self.initrd)
+
+    def boot(self, words: str, timeout: float) -> tuple[int, str]:
+        """Boot with these words for the kernel; the exit code and what was printed between the marks.
+
+        `timeout` in seconds. Raises TimeoutError, RuntimeError where the guest ends early.
+        """
+        argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]
+        argv += ["-nographic", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd), "-nic", "none"]
+        argv += [
+            "-append",
+            f"console=ttyS0 quiet loglevel=3 {words}",
+            "-drive",
+            f"file={self.image},if=virtio,format=raw",
+        ]
+        said = self.image.with_suffix(".txt")
+        try:
+            with said.open("wb") as file:
+                subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"the guest did not end within {timeout} s ({words}): {said}") from error
+        text = said.read_text(errors="replace").replace("\r\n", "\n")
+        _, begun, rest = text.partition(f"{BEGIN}\n")
+        told, ended, code = rest.partition(f"{END} ")
+        if not begun or not ended:
+            raise RuntimeError(f"the guest ended early ({words}):\n{text[-3000:]}")
+        return int(code.split()[0]), told
 
 
 def kernel_files() -> Path:
@@ -104,17 +124,23 @@ def kernel_files() -> Path:
 
 def root_tree() -> Path:
     """The guest's root file system as a folder: the packages' files, and the workspace installed in it."""
-    names = closure(PACKAGES)
-    stamp = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-    root = CACHE / f"root-{stamp}"
-    if not root.exists():
-        for old in CACHE.glob("root-*"):
-            shutil.rmtree(old)
-        _copy_packages(names, root)
-    _install_workspace(root / "opt/sonata/lib/python3.11/site-packages")
+    root = unpacked("root", PACKAGES)
     init = root / "init"
     init.write_text(_INIT.format(begin=BEGIN, end=END))
     init.chmod(0o755)
+    return root
+
+
+def unpacked(name: str, wanted: tuple[str, ...]) -> Path:
+    """A folder with the files of these packages and of what they depend on, and the workspace as it is now."""
+    names = closure(wanted)
+    stamp = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    root = CACHE / f"{name}-{stamp}"
+    if not root.exists():
+        for old in CACHE.glob(f"{name}-*"):
+            shutil.rmtree(old)
+        _copy_packages(names, root)
+    _install_workspace(root / "opt/sonata/lib/python3.11/site-packages")
     return root
 
 

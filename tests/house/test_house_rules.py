@@ -42,8 +42,7 @@ PRIVILEGE_ROOMS = (
     "sonata/src/sonata/engine/system/doctor/",
 )
 PRIVILEGE = {
-    "sonata/src/sonata/engine/containers/init.py": "who makes the control group (2026-11: to move to plan)",
-    "sonata/src/sonata/engine/containers/exec.py": "who makes the control group (2026-11: to move to plan)",
+    "sonata/src/sonata/engine/containers/aside.py": "who makes the control group of helpers",
     "sonata/src/sonata/engine/rootless.py": "an ordinary user's way in",
     "sonata/src/sonata/engine/networks/shared.py": "where an ordinary user's bridges are (2026-11)",
     "sonata/src/sonata/engine/storage.py": "refuses, in Podman's words, what needs the host's root",

@@ -34,4 +34,8 @@ def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:
 def _manages(config: EngineConfig, systemd: bool) -> bool:
     """Whether systemd makes control groups for whoever asks: for an ordinary user the one of a session does."""
     places = config.places
-    return systemd and (places.uid == 0 or os.path.exists(f"{places.runtime_dir}/systemd/private"))
+    if not systemd or places.uid == 0:
+        return systemd
+    # The runtime asks over the session's bus, which a stock Debian without dbus-user-session does not have.
+    bus = config.environment.get("DBUS_SESSION_BUS_ADDRESS") or os.path.exists(f"{places.runtime_dir}/bus")
+    return bool(bus) and os.path.exists(f"{places.runtime_dir}/systemd/private")

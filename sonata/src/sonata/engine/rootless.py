@@ -70,6 +70,34 @@ def delegated_group(engine: Engine) -> str:
         return ""
     from sonata.host import cgroups
 
+    return cgroups.delegated() or (_with_systemd(engine) if engine.defaults.cgroup_manager == "cgroupfs" else "")
+
+
+def usable_controllers(engine: Engine) -> list[str]:
+    """Controllers of control groups: of version 2 an ordinary user has those that were handed over to him."""
+    if not engine.config.rootless or engine.facts.cgroup_version != 2:
+        return list(engine.facts.cgroup_controllers)
+    uid = engine.config.places.uid
+    group = delegated_group(engine) or f"/user.slice/user-{uid}.slice/user@{uid}.service"
+    try:
+        with open(f"/sys/fs/cgroup{group}/cgroup.controllers", encoding="ascii") as file:
+            return file.read().split()
+    except OSError:
+        return []
+
+
+def _with_systemd(engine: Engine) -> str:
+    """What is delegated to the systemd of the user's sessions: a login's processes are elsewhere, so we move to it."""
+    from sonata.host import cgroups, systemd
+
+    at = systemd.place(engine.config.places.runtime_dir, rootless=True)
+    if not os.path.exists(at):
+        return ""
+    try:
+        systemd.start_scope(at, f"sonata-{os.getpid()}.scope", os.getpid(), "user.slice")
+    except ExternalFailure as error:
+        engine.log.info("not_moved", trouble=error.message)
+        return ""
     return cgroups.delegated()
 
 

@@ -115,6 +115,8 @@ def plan_pod(
             hint="give the limits to each container of the pod",
         )
     parent = resources.group_parent(request, materials, facts, defaults)
+    if not parent and facts.rootless and defaults.cgroup_manager == "systemd":
+        parent = "user.slice"
     # On version 1 nothing is made for an ordinary user either; there the runtime is not told.
     grouped = facts.cgroup_version != 2 or resources.groups_are_made(parent, defaults, facts)
     pod = PodConfig(

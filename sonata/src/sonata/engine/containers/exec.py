@@ -8,7 +8,8 @@ import time
 from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import inside, present
-from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env, refusal
+from sonata.engine.containers.aside import put_aside
+from sonata.engine.containers.init import monitor_env, refusal
 from sonata.engine.containers.run import Sides, preserved_of, streams_for
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, process
@@ -257,12 +258,8 @@ def open_session(
         preserve_fds=preserved,
         env=monitor_env(engine),
     )
-
-    def placed(pid: int) -> None:
-        if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
-            cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
-
-    return ExecSession(spec, how, _process(engine, row, request, paths), placed)
+    process = _process(engine, row, request, paths)
+    return ExecSession(spec, how, process, lambda pid: put_aside(engine, config, pid, session))
 
 
 def _process(engine: Engine, row: ContainerRow, request: ExecRequest, paths: ContainerPaths) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def begin(engine: Engine, row: ContainerRow) -> None:
 
 def watch(engine: Engine, row: ContainerRow) -> None:
     """Start the clock of a running container; where one runs already, it ends at once."""
-    from sonata.engine.containers.init import CONMON_CGROUP, DEFAULT_PARENT, monitor_env
-    from sonata.host import cgroups
+    from sonata.engine.containers.aside import put_aside
+    from sonata.engine.containers.init import monitor_env
 
     config, check = row.config, _check_of(row.config)
     startup = check.startup.interval if check.startup else 0
@@ -76,9 +76,7 @@ def watch(engine: Engine, row: ContainerRow) -> None:
         return
     finally:
         os.close(null)
-    ours = config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless
-    if config.cgroups == "enabled" and ours:
-        cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}")
+    put_aside(engine, config, pid, f"{config.id}-health")
 
 
 def change(engine: Engine, old: ContainerConfig, row: ContainerRow) -> None:

@@ -10,9 +10,10 @@ from sonata.engine import events
 from sonata.engine.background import Background
 from sonata.engine.containers import cleanup, ending, files, network, rootfs
 from sonata.engine.containers import spec as specs
+from sonata.engine.containers.aside import put_aside
 from sonata.engine.paths import ContainerPaths
 from sonata.engine.undo import Undo
-from sonata.host import cgroups, netns, ports, process
+from sonata.host import netns, ports, process
 from sonata.model.container import MountKind, NetworkMode
 from sonata.monitor.launch import LaunchedPid, LaunchRefused, MonitorSpec, launch
 from sonata.plan import lifecycle
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from sonata_core.models.runtime import RuntimeFailure
 
 _HELPED = (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
-CONMON_CGROUP = "conmon"
-DEFAULT_PARENT = "/libpod_parent"
 
 
 class Start:
@@ -256,13 +255,6 @@ def _launch(start: Start) -> LaunchedPid:
         hook.runtime_delete(ref=paths.ref, force=True)
         raise refusal(failure)
     return result
-
-
-def put_aside(engine: Engine, config: ContainerConfig, pid: int) -> None:
-    """Move a helper of the container into the control group of the monitors, where Sonata looks after that."""
-    if config.cgroups == "enabled" and config.backends.cgroup_manager == "cgroupfs" and not engine.facts.rootless:
-        for trouble in cgroups.move(pid, f"{config.cgroup_parent or DEFAULT_PARENT}/{CONMON_CGROUP}"):
-            engine.log.info("conmon_not_moved", trouble=trouble)
 
 
 def refusal(failure: RuntimeFailure) -> ProcessRefused:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from sonata.engine.containers.init import monitor_env, put_aside
+from sonata.engine.containers.aside import put_aside
+from sonata.engine.containers.init import monitor_env
 from sonata.engine.paths import ContainerPaths
 from sonata.monitor import log_watch
 from sonata.plan.lifecycle import Phase
@@ -50,4 +51,4 @@ def watch(engine: Engine, row: ContainerRow) -> None:
         return
     finally:
         os.close(null)
-    put_aside(engine, config, pid)
+    put_aside(engine, config, pid, f"{config.id}-log")

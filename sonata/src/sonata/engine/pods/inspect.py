@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.engine.containers.inspect import mount_shown
 from sonata.engine.containers.inspect_host import devices_shown, namespace, port_bindings, volumes_and_binds
-from sonata.engine.pods.listing import cgroup_parent
+from sonata.engine.pods.listing import cgroup_parent, shown_group
 from sonata.engine.pods.select import listed, members, status_of
 from sonata.model.container import NetworkMode
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ def inspect(engine: Engine, pod: PodConfig) -> dict[str, Any]:
         described["Labels"] = dict(sorted(pod.labels.items()))
     described |= {"CreateCgroup": pod.share_parent, "CgroupParent": cgroup_parent(pod)}
     if pod.cgroup():
-        described["CgroupPath"] = pod.cgroup()
+        described["CgroupPath"] = shown_group(pod)
     described["CreateInfra"] = infra is not None
     if infra is not None:
         described["InfraContainerID"] = infra.id

@@ -71,6 +71,12 @@ def cgroup_parent(pod: PodConfig) -> str:
     return pod.cgroup_parent or ("machine.slice" if pod.cgroup_manager == "systemd" else "/libpod_parent")
 
 
+def shown_group(pod: PodConfig) -> str:
+    """The pod's control group, as Podman writes it."""
+    found = pod.cgroup()
+    return f"{cgroup_parent(pod)}/{found}" if found and pod.cgroup_manager == "systemd" else found
+
+
 def conditions(engine: Engine, texts: Iterable[str]) -> list[Condition]:
     """What a pod must meet: values of one key are alternatives, but for labels. Raises UsageError."""
     grouped: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine.containers import present
+from sonata.engine.rootless import usable_controllers
 from sonata.engine.system.packages import package_of
 from sonata.state import containers as rows
 from sonata_core.errors import SonataError
@@ -43,7 +44,7 @@ def host(engine: Engine) -> dict[str, Any]:
         "buildahVersion": "",
         "cgroupManager": engine.defaults.cgroup_manager,
         "cgroupVersion": _CGROUPS.get(facts.cgroup_version, "none"),
-        "cgroupControllers": list(facts.cgroup_controllers),
+        "cgroupControllers": usable_controllers(engine),
         "conmon": _conmon(engine),
         "cpus": os.cpu_count() or 1,
         "cpuUtilization": cpu_use(_read("/proc/stat")),
