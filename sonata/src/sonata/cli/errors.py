@@ -116,7 +116,8 @@ def shown(error: BaseException) -> str:
     """What stderr gets: `Error: …`, and the hint below it where there is one."""
     if not isinstance(error, errors.SonataError):
         return f"Error: {type(error).__name__}: {error}"
-    text = f"Error: {error.message}"
+    early = error.details.get("stage") == "settings"  # Podman says these before it has a command
+    text = error.message if early else f"Error: {error.message}"
     return harmless(f"{text}\n  hint: {error.hint}" if error.hint else text)
 
 

@@ -33,7 +33,7 @@ def page(path: str) -> str:
     if not path:
         return _root_page()
     target, title = table.TABLE[path][:2]
-    description, examples = MANUAL.get(target, (title, ()))
+    description, examples = MANUAL.get(target or path, (title, ()))
     parts = [f"{title}\n", _section("Description", description or title), _section("Usage", usage(path))]
     names = synonyms(path)
     if names:

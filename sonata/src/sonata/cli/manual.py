@@ -4,12 +4,14 @@ Read for `--help` and by `tools/gendocs.py` only.
 """
 
 from sonata.cli.manual_artifacts import ARTIFACTS
+from sonata.cli.manual_groups import GROUPS
 from sonata.cli.manual_images import COPIES
 from sonata.cli.manual_manifests import MANIFESTS
 from sonata.cli.manual_pods import PODS
 from sonata.cli.manual_trust import TRUST
 
 MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
+    **GROUPS,
     **COPIES,
     **ARTIFACTS,
     **PODS,

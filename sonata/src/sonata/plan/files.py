@@ -109,14 +109,18 @@ def containerenv(config: ContainerConfig, version: str, *, rootless: bool, graph
     return "\n".join([*lines, *(["graphRootMounted=1"] if graph_root_mounted else [])]) + "\n"
 
 
-def passwd_line(config: ContainerConfig, user: Identity) -> str:
-    """What is added to passwd for a user that only has a number; empty where nothing is."""
+def passwd_line(config: ContainerConfig, user: Identity, account: tuple[str, str] | None = None) -> str:
+    """What is added to passwd for a user that only has a number; empty where nothing is.
+
+    `account`: what the host calls somebody of that number, and the text beside it.
+    """
     process = config.process
     if not process.passwd or user.known or not process.user:
         return ""
     if process.passwd_entry:
         return filled_account(config, str(user.uid), (user.uid, user.gid), "container user", process.cwd) + "\n"
-    return f"{user.uid}:*:{user.uid}:{user.gid}:container user:{process.cwd}:/bin/sh\n"
+    name, told = account or (str(user.uid), "container user")
+    return f"{name}:*:{user.uid}:{user.gid}:{told}:{process.cwd}:/bin/sh\n"
 
 
 def filled_account(config: ContainerConfig, name: str, ids: tuple[int, int], told: str, home: str) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SIMPLE = {"none": NetworkMode.NONE, "host": NetworkMode.HOST, "private": NetworkMode.PRIVATE, "pod": NetworkMode.POD}
 _WITH_OPTIONS = {"slirp4netns": NetworkMode.SLIRP4NETNS, "pasta": NetworkMode.PASTA}
+_MODES = {name: name for name in (*_SIMPLE, *_WITH_OPTIONS, "container")} | {"default": "private", "ns": "path"}
+"""What Podman calls the mode that a word stands for, of those that are no network's name."""
 _KINDS = {
     NetworkMode.HOST: NamespaceKind.HOST,
     NetworkMode.NONE: NamespaceKind.NONE,
@@ -41,9 +43,8 @@ class Choice:
 
 def decide(given: NetworkOptions, materials: Materials, facts: HostFacts, defaults: Defaults) -> Choice:
     """The mode and the attachments wanted. Raises UsageError with Podman's texts."""
-    texts = given.network if given.network else (defaults.netns,) if defaults.netns else ("",)
-    if given.network and len(given.network) == 1 and "," in given.network[0] and ":" not in given.network[0]:
-        texts = tuple(given.network[0].split(","))
+    require_alike(given)
+    texts = _texts(given) or (defaults.netns,)
     choices = [_read(text, materials, facts, defaults) for text in texts]
     first = choices[0]
     if len(choices) > 1:
@@ -56,6 +57,29 @@ def decide(given: NetworkOptions, materials: Materials, facts: HostFacts, defaul
         first.networks = _distinct([use for choice in choices for use in choice.networks])
     _single_options(given, first)
     return first
+
+
+def require_alike(given: NetworkOptions) -> None:
+    """Of several options all must name networks, whatever image is meant. Raises UsageError with Podman's texts."""
+    names = [text.partition(":")[0] for text in given.network or ()]
+    if len(names) < 2:
+        return
+    if names[0] in _MODES:
+        mode = _MODES[names[0]]
+        raise UsageError(
+            f"cannot set multiple networks without bridge network mode, selected mode {mode}: invalid argument"
+        )
+    for name in names[1:]:
+        if name in _MODES or name == "bridge":
+            raise UsageError(
+                f"can only set extra network names, selected mode {name} conflicts with bridge: invalid argument"
+            )
+
+
+def _texts(given: NetworkOptions) -> tuple[str, ...]:
+    if given.network and len(given.network) == 1 and "," in given.network[0] and ":" not in given.network[0]:
+        return tuple(given.network[0].split(","))
+    return given.network or ()
 
 
 def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults) -> Choice:

@@ -48,10 +48,12 @@ def _split(ports: str) -> tuple[str, str, str]:
         host, colon, container = rest[1:].partition(":")
         if not colon:
             raise UsageError("must provide a non-empty container port to publish")
+        if ":" in container:
+            raise UsageError("invalid port format - when v6 address specified, must be [ipv6]:hostPort:ctrPort")
     else:
         parts = ports.split(":")
         if len(parts) > 3:
-            raise UsageError(f"invalid port format - {go_quote(ports)} has too many colons")
+            raise UsageError("invalid port format - format is [[hostIP:]hostPort:]containerPort")
         address, host, container = ([""] * (3 - len(parts))) + parts
     return address, host, container
 

@@ -83,7 +83,7 @@ def resolve(spec: str, passwd: bytes, group: bytes, extra: Iterable[str] = ()) -
         raise NotFound(f"unable to find user {user}: no matching entries in passwd file")
     gid = account.gid if account else 0
     more: tuple[int, ...] = ()
-    group_known = True
+    group_known = account is not None or not user or any(entry.gid == gid for entry in groups(group))
     if colon and group_part:
         gid, group_known = _find_group(group_part, group)
     elif account:

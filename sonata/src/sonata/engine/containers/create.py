@@ -17,6 +17,7 @@ from sonata.engine.undo import Undo
 from sonata.host import ports as host_ports
 from sonata.model.container import ContainerConfig, MountKind, NamespaceKind
 from sonata.model.materials import ImageFacts
+from sonata.plan import network as plan_network
 from sonata.plan import ports as plan_ports
 from sonata.plan.container import plan_container
 from sonata.plan.lifecycle import Phase
@@ -63,6 +64,8 @@ def _create(engine: Engine, request: RunRequest) -> ContainerRow:
     facts = ImageFacts()
     if not request.rootfs:
         policy = policy_named(request.pull, engine.config.engine.pull_policy)
+        plan_ports.parse_all(request.publish)  # nobody should wait for a pull to be told of these
+        plan_network.require_alike(request)
         with trace.span("image"), interrupts.Window():
             image, name = ensure(engine, request.image, policy, request)
             facts = image_facts(engine, image, name)

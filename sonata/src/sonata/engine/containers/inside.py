@@ -105,7 +105,8 @@ def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
     """Give a user or group that the image does not know a line in its passwd and group, as Podman does."""
     if not _may_add(config):
         return
-    lines = [("etc/passwd", texts.passwd_line(config, who)), ("etc/group", texts.group_line(config, who))]
+    line = texts.passwd_line(config, who) and texts.passwd_line(config, who, _account(who.uid))
+    lines = [("etc/passwd", line), ("etc/group", texts.group_line(config, who) if config.process.user else "")]
     if config.process.host_users:
         from sonata.engine.containers.host_users import entries
 
@@ -116,11 +117,22 @@ def add_entries(config: ContainerConfig, root: int, who: Identity) -> None:
         lines = with_group(config, lines, _read(root, "etc/group"))
     for path, line in lines:
         if line:
-            _append(root, path, line, make=_is_kept(config))
+            _append(config, root, path, line)
+
+
+def _account(uid: int) -> tuple[str, str] | None:
+    """What the host calls the user of a number, as Podman has it since 5.0."""
+    import pwd
+
+    try:
+        found = pwd.getpwuid(uid)
+    except KeyError:
+        return None
+    return found.pw_name, found.pw_gecos.partition(",")[0]
 
 
 def _may_add(config: ContainerConfig) -> bool:
-    return not config.read_only and not any(use.target == "/etc/passwd" for use in config.mounts)
+    return not (config.read_only and config.rootfs) and not any(use.target == "/etc/passwd" for use in config.mounts)
 
 
 def link_mtab(config: ContainerConfig, root: int) -> None:
@@ -147,10 +159,10 @@ def link_mtab(config: ContainerConfig, root: int) -> None:
         os.close(etc)
 
 
-def _append(root: int, path: str, line: str, *, make: bool) -> None:
-    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+def _append(config: ContainerConfig, root: int, path: str, line: str) -> None:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT
     try:
-        handle = open_in_root(root, path, flags | os.O_CREAT if make else flags, 0o644)
+        handle = open_in_root(root, path, flags, 0o644)
     except OSError:
         return
     try:
@@ -160,6 +172,8 @@ def _append(root: int, path: str, line: str, *, make: bool) -> None:
         if not stat.S_ISREG(seen.st_mode):
             return
         content = os.pread(handle, _LIMIT, 0)
+        if not content and config.id_mapping is not None:
+            os.fchown(handle, *on_host(config, 0, 0))
         known = [entry for entry in content.splitlines() if entry == line.rstrip("\n").encode()]
         if not known:
             text = line if not content or content.endswith(b"\n") else "\n" + line

@@ -50,8 +50,8 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
     try:
         who = inside.identity(config, root)
         inside.working_directory(config, root, who, [use.target for use in config.mounts])
-        inside.add_entries(config, root, who)
         inside.link_mtab(config, root)
+        inside.add_entries(config, root, who)
         inside.on_host(config, who.uid, who.gid)
         if any(use.chown for use in config.mounts):
             from sonata.engine.containers import owners
