@@ -101,6 +101,7 @@ def test_capabilities_are_the_targets_and_ptrace(store: PlainStore) -> None:
         store.out("rm", "-f", "-t0", "few")
 
 
+@pytest.mark.rootful("control groups of version 1 are root's alone")
 def test_a_paused_target_may_be_looked_at(store: PlainStore, bare: str) -> None:
     store.out("pause", bare)
     try:
@@ -117,6 +118,7 @@ def test_a_stopped_target_is_refused_with_what_to_do(store: PlainStore, bare: st
     assert "no container with name or ID" in store.refused("debug", *TOOLS, "nosuch")
 
 
+@pytest.mark.rootful("ids of the host's")
 def test_without_an_image_the_tools_are_the_hosts(store: PlainStore, bare: str) -> None:
     """Its programs, and no more of it; they cannot be changed from there."""
     pid = pid_of(store, bare)
@@ -193,6 +195,7 @@ def test_it_ends_with_the_target(store: PlainStore, bare: str) -> None:
     assert containers(store) == ["bare"]
 
 
+@pytest.mark.rootful("ids of the host's")
 def test_in_the_user_namespace_of_the_target(store: PlainStore) -> None:
     maps = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
     store.out("run", "-d", "--network=none", "--name=mapped", *maps, BARE)

@@ -15,7 +15,6 @@ import pytest
 from sonata_testkit.registry import OCI_CONFIG, OCI_MANIFEST, FakeRegistry, digest_of
 
 sys.path.insert(0, str(Path(__file__).parent))
-from both_ways import Root
 from peak import watched
 from plain_store import PlainStore
 
@@ -27,8 +26,8 @@ MOST_MEMORY = 160 << 10
 
 
 @pytest.fixture
-def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path, who=who)
+def store(tmp_path: Path) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path)
     yield made
     made.close()
 

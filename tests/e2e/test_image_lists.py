@@ -201,6 +201,7 @@ def test_all_images_but_those_in_use(store: PlainStore, ids: dict[str, str]) -> 
     assert set(os.listdir(store.base / "root/overlay")) <= {"l", "tempdirs"}
 
 
+@pytest.mark.rootful("the other engine is root's")
 @pytest.mark.skipif(not shutil.which("buildah"), reason="needs buildah")
 def test_containers_of_others(store: PlainStore, ids: dict[str, str]) -> None:
     argv = ["buildah", "--root", f"{store.base}/root", "--runroot", f"{store.base}/run", "--storage-driver", "overlay"]
@@ -226,6 +227,7 @@ def test_prune_goes_on_until_nothing_is_left_over(store: PlainStore, ids: dict[s
     assert set(done) == {ids[name] for name in ("mid", "top", "twin", "box")}
 
 
+@pytest.mark.rootful("the other engine is root's")
 def test_the_build_cache_goes_if_it_is_ones_own(
     store: PlainStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -315,6 +315,7 @@ def test_many_writers_lose_nothing(store: ListStore) -> None:
     assert codes == [0, 125, 125]
 
 
+@pytest.mark.rootful("the other engine is root's")
 @pytest.mark.needs_peer("podman", "buildah")
 def test_peers_work_on_our_lists_and_we_on_theirs(store: ListStore) -> None:
     store.out("manifest", "create", "shared", ARM)

@@ -19,7 +19,6 @@ import pytest
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
-from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -30,8 +29,8 @@ SIGNATURES, MANIFEST = "Getting image source signatures", "Writing manifest to i
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path_factory.mktemp("progress"), who=who)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path_factory.mktemp("progress"))
     yield made
     made.close()
 

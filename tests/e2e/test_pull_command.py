@@ -250,6 +250,7 @@ def with_cache(store: PlainStore, tmp_path: Path, *words: str) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", script, "sh", *store.program, *words]
 
 
+@pytest.mark.rootful("mounts over what the host has")
 def test_short_names_without_a_terminal(store: PlainStore, registry: FakeRegistry, tmp_path: Path) -> None:
     def pull(mode: str, name: str) -> tuple[int, str]:
         environ = short_names(tmp_path, registry, mode)
@@ -278,6 +279,7 @@ def test_short_names_without_a_terminal(store: PlainStore, registry: FakeRegistr
     assert (code, said.splitlines()[0]) == (0, f"Trying to pull {registry.host}/demo/box:1...")
 
 
+@pytest.mark.rootful("mounts over what the host has")
 def test_short_names_are_chosen_at_a_terminal(store: PlainStore, registry: FakeRegistry, tmp_path: Path) -> None:
     environ = short_names(tmp_path, registry, "enforcing")
     words = with_cache(store, tmp_path, "pull", PLAIN, "demo/box:1")
