@@ -235,6 +235,7 @@ def test_a_registry_that_looks_at_references(store: ListStore, tmp_path: Path) -
         )
 
 
+@pytest.mark.rootful("the store of keys is root's")
 def test_signatures_of_the_list_and_of_each_image(
     store: ListStore, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +272,7 @@ def test_signatures_of_the_list_and_of_each_image(
     assert "--sign-by-sq-fingerprint is not supported: keys of Sequoia-PGP are not read here" in refused
 
 
+@pytest.mark.rootful("the store of keys is root's")
 def test_signatures_stay_behind_when_asked(
     store: ListStore, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
