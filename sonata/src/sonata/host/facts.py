@@ -32,8 +32,7 @@ def probe(rootless: bool | None = None) -> HostFacts:
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
         cgroup_version=version,
         cgroup_hybrid=hybrid,
-        # Version 1 hands none over to ordinary users.
-        cgroup_controllers=controllers if version == 2 or not rootless else (),
+        cgroup_controllers=controllers,
         systemd=os.path.isdir("/run/systemd/system"),
         capabilities=effective_capabilities(),
         id_mapping=id_mapping(),
