@@ -74,9 +74,11 @@ def delegated_group(engine: Engine) -> str:
 
 
 def usable_controllers(engine: Engine) -> list[str]:
-    """Controllers of control groups: of version 2 an ordinary user has those that were handed over to him."""
-    if not engine.config.rootless or engine.facts.cgroup_version != 2:
+    """Controllers of control groups: an ordinary user has those of version 2 that were handed over."""
+    if not engine.config.rootless:
         return list(engine.facts.cgroup_controllers)
+    if engine.facts.cgroup_version != 2:
+        return []
     uid = engine.config.places.uid
     group = delegated_group(engine) or f"/user.slice/user-{uid}.slice/user@{uid}.service"
     try:
