@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,6 +67,45 @@ def test_more_names_are_more_tags(store: PlainStore) -> None:
     assert [one["RepoTags"] for one in table] == [["localhost/new:name", "localhost/plain:latest", OTHER, IMAGE]]
     assert "invalid additional tag" in store.refused("save", IMAGE, "B A")
     assert "normalized to untagged" in store.refused("save", IMAGE, f"x@sha256:{'0' * 64}")
+
+
+def test_a_pushed_archive_keeps_the_name_that_the_image_has_here(store: PlainStore, tmp_path: Path) -> None:
+    """As Podman: beside the one that it is given, if any; an image that is named by its ID has none."""
+    ident = store.out("image", "inspect", "--format", "{{.Id}}", IMAGE)
+    for name, given, tags in (
+        (IMAGE, "", [IMAGE]),
+        ("box:two", ":x.example/y", ["x.example/y:latest", "localhost/box:two"]),
+        (IMAGE, f":{IMAGE}", [IMAGE]),
+        (ident, "", []),
+    ):
+        path = tmp_path / "pushed.tar"
+        store.out("push", "-q", name, f"docker-archive:{path}{given}")
+        _, table, _ = content(path.read_bytes())
+        assert [one["RepoTags"] for one in table] == [tags]
+        path.unlink()
+
+
+def test_an_archive_from_the_web(store: PlainStore, tmp_path: Path) -> None:
+    store.out("save", "-q", "-o", f"{tmp_path}/one.tar", OTHER)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            place = f"http://127.0.0.1:{server.server_port}"
+            assert store.out("load", "-q", "-i", f"{place}/one.tar") == f"Loaded image: {OTHER}"
+            assert f"downloading {place}/none.tar" in store.refused("load", "-i", f"{place}/none.tar")
+        finally:
+            server.shutdown()
+            thread.join()
+    gone = f"downloading {place}/one.tar: connection refused"
+    assert gone in store.refused("load", "-i", f"{place}/one.tar")
+
+
+def test_no_name_is_a_digest(store: PlainStore) -> None:
+    for name in (f"sha256:{'a' * 64}", f"x@sha256:{'a' * 64}"):
+        assert f"{name}: tag by digest not supported" in store.refused("tag", IMAGE, "fine:1", name)
+    assert store("image", "exists", "fine:1").returncode == 1
 
 
 def test_what_comes_back(store: PlainStore, tmp_path: Path) -> None:

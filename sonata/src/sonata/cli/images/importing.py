@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
 
-_WEB = ("http://", "https://")
+WEB = ("http://", "https://")
 
 
 def command(parsed: Parsed, call: Call) -> int:
@@ -30,18 +30,25 @@ def command(parsed: Parsed, call: Call) -> int:
     return 0
 
 
+def downloaded(address: str) -> BinaryIO:
+    """What the web has there. Raises Unavailable."""
+    import urllib.request
+
+    try:
+        return urllib.request.urlopen(address, timeout=60)  # type: ignore[no-any-return]  # noqa: S310 - web only
+    except OSError as error:
+        cause = getattr(error, "reason", error)
+        text = (cause.strerror or "").lower() if isinstance(cause, OSError) else ""
+        raise Unavailable(f"downloading {address}: {text or error}") from error
+
+
 def opened(path: str) -> BinaryIO:
     """The tar's bytes. Raises UsageError, Unavailable."""
     if path == "-":
         return os.fdopen(os.dup(0), "rb")
-    if path.startswith(_WEB):
-        import urllib.request
-
+    if path.startswith(WEB):
         print(f'Downloading from "{path}"', flush=True)
-        try:
-            return urllib.request.urlopen(path, timeout=60)  # type: ignore[no-any-return]  # noqa: S310 - web only
-        except OSError as error:
-            raise Unavailable(f"downloading {path}: {error}") from error
+        return downloaded(path)
     try:
         return open(path, "rb")
     except OSError as error:

@@ -9,6 +9,8 @@ from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
 
@@ -26,7 +28,8 @@ def command(parsed: Parsed, call: Call) -> int:
     if not path and os.isatty(0):
         raise UsageError("cannot read from terminal, use command-line redirection or the --input flag")
     progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
-    copied = "" if path else _copy_input(engine.config.paths.tmp_dir)
+    copied = _fetched(path, engine.config.paths.tmp_dir)
+    path = "" if copied else path
     try:
         if path and not os.path.exists(path):
             raise UsageError(f"stat {path}: no such file or directory")
@@ -40,13 +43,25 @@ def command(parsed: Parsed, call: Call) -> int:
     return 0
 
 
-def _copy_input(folder: str) -> str:
-    """Standard input as a file, because archives are read from both ends."""
+def _fetched(path: str, folder: str) -> str:
+    """Standard input, or what the web has there, as a file in `folder`; empty for a path of this host."""
+    from sonata.cli.images.importing import WEB, downloaded
+
+    if not path:
+        return _copied(lambda size: os.read(0, size), folder)
+    if not path.startswith(WEB):
+        return ""
+    with downloaded(path) as stream:
+        return _copied(stream.read, folder)
+
+
+def _copied(read: Callable[[int], bytes], folder: str) -> str:
+    """A stream as a file, because archives are read from both ends."""
     import tempfile
 
     handle, path = tempfile.mkstemp(prefix="sonata-load-", dir=folder)
     try:
-        while data := os.read(0, _CHUNK):
+        while data := read(_CHUNK):
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(handle, rest) :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.images import lookup
 from sonata.image.reference import local_name
-from sonata_core.errors import NotFound
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def tag(engine: Engine, name: str, names: Sequence[str]) -> None:
     """Give an image more names; one that another image has is taken from it. Raises NotFound, UsageError."""
     image, _ = lookup.get(engine, name, lists=True)
+    for new in names:
+        if "@" in new or new.startswith("sha256:"):
+            raise UsageError(f"{new}: tag by digest not supported", hint="a name looks like host/repository:tag")
     for new in names:
         image = engine.store.add_names(image, [str(local_name(new))])
         events.thing(engine, "image", "tag", new, image.id)

@@ -10,12 +10,12 @@ from sonata.engine.images.stored import stored_image
 from sonata.engine.images.trust import with_signature_places
 from sonata.image.forms import check_destination
 from sonata.image.layers.compress import Compression
-from sonata.image.push import PushOptions, push_signed
+from sonata.image.push import PushOptions, push_signed, put_image
 from sonata.image.reference import transport_or_name
 from sonata.model.signing import Signing
 from sonata_core.errors import UsageError
 from sonata_core.groups import TRANSPORT
-from sonata_core.hookspecs.transport import TransportWrite
+from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
 
@@ -80,7 +80,9 @@ def push(
     reference = engine.transport(scheme).hook.transport_parse(text=rest)
     if progress is not None and not (choices and choices.remove_signatures):
         progress.message("Getting image source signatures")
-    digest = send(engine, image.id, reference, opened, choices or PushChoices(), progress)
+    by_id = image.id.startswith(name.removeprefix("sha256:")) or "@" in full
+    own = full if reference.transport == "docker-archive" and not by_id else ""
+    digest = send(engine, image.id, reference, opened, choices or PushChoices(), progress, own)
     events.thing(engine, "image", "push", full or image.id, image.id)
     return digest
 
@@ -144,8 +146,12 @@ def send(
     opened: TransportOptions,
     choices: PushChoices,
     progress: Progress | None,
+    own: str = "",
 ) -> str:
-    """Write one image of the store to a parsed reference; the digest of its manifest there."""
+    """Write one image of the store to a parsed reference; the digest of its manifest there.
+
+    `own` is the name that it has here, which an archive keeps beside the one that it is given.
+    """
     from sonata.engine.images.signing import carrier_of_stored, put_written
 
     slot = engine.transport(reference.transport)
@@ -158,6 +164,15 @@ def send(
         engine, image, reference, opened, remove=choices.remove_signatures, signing=choices.signing
     )
     carrier.admit(source.manifest)
+    if own:
+        place = reference.replace(selector="", rest=reference.path, name="")
+        names = tuple(dict.fromkeys((*((reference.name,) if reference.name else ()), own)))
+        with slot.require(TransportBatch).transport_open_batch(reference=place, options=opened) as batch:
+            manifest = put_image(source, batch, settings, progress)
+            carrier.carry(source.manifest, manifest)
+            batch.add(manifest, names)
+            batch.commit()
+        return manifest.digest
     with mounting(
         engine, slot.require(TransportWrite).transport_open_sink(reference=reference, options=opened), opened
     ) as sink:
