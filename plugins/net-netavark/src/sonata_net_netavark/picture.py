@@ -74,7 +74,7 @@ def observe(context: PluginContext, helper: Netavark, outside: Outside, members:
 def wanted(made: laboratory.Made, members: tuple[NetMember, ...]) -> tuple[NetFact, ...]:
     """What these members should have, in the order in which it is to be made."""
     networks = _networks(members)
-    facts = [*_of_bridges(made.host, networks), *_of_settings(made.settings)]
+    facts = [*_of_bridges(made.host, networks), *_of_settings(made.settings, networks)]
     for one in members:
         place = made.inside.get(str(one.request.container))
         if place is not None:
@@ -101,7 +101,8 @@ def found(
     state: State, should: tuple[NetFact, ...], members: tuple[NetMember, ...], networks: tuple[NetworkDefinition, ...]
 ) -> tuple[NetFact, ...]:
     """What is there of that, and what is left of containers that are gone."""
-    facts = [*_of_bridges(state.host, _networks(members)), *_of_settings(state.settings)]
+    mine = _networks(members)
+    facts = [*_of_bridges(state.host, mine), *_of_settings(state.settings, mine)]
     for one in members:
         place = state.inside.get(str(one.request.container))
         if place is not None:
@@ -187,8 +188,13 @@ def other_end(host: look.Place, inner: look.Seen) -> look.Seen | None:
     return None
 
 
-def _of_settings(settings: Mapping[str, str]) -> list[NetFact]:
-    return [NetFact(kind=SETTING, text=f"{path} = {value}") for path, value in settings.items()]
+def _of_settings(settings: Mapping[str, str], networks: Iterable[NetworkDefinition]) -> list[NetFact]:
+    """Those of a bridge are its network's."""
+    bridges = {one.interface: one.name for one in networks}
+    return [
+        NetFact(kind=SETTING, network=bridges.get(path.split("/")[3], "") if "/conf/" in path else "", text=text)
+        for path, text in ((path, f"{path} = {value}") for path, value in settings.items())
+    ]
 
 
 def _of_rules(made: laboratory.Made, members: tuple[NetMember, ...]) -> list[NetFact]:

@@ -98,6 +98,8 @@ def is_left_alone(engine: Engine, row: ContainerRow) -> bool:
     try:
         return rows.get(engine.database, row.config.id).state == row.state
     except NotFound:
+        if held.fresh:
+            engine.locks.forget(row.config.id)
         return False
     finally:
         held.release()

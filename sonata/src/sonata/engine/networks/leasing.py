@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 
 def findings(engine: Engine, live: list[ContainerRow], names: Mapping[str, str]) -> list[Finding]:
-    """Leases that are missing, and leases and host ports of containers that are not connected."""
+    """Leases that are missing, and leases and host ports of containers that are not connected.
+
+    What a container has that is being stopped or cleaned up is neither.
+    """
     boot = engine.facts.boot_id
+    passing = {row.config.id for row in live if row.state.phase in (Phase.INITIALISING, Phase.STOPPING)}
     wanted = []
     for row in live:
         request = thaw(AttachRequest, dict(row.state.request))
@@ -36,6 +40,7 @@ def findings(engine: Engine, live: list[ContainerRow], names: Mapping[str, str])
             found.append(
                 Finding(problem=STALE, kind="port", what=what, container=container, name=names.get(container, ""))
             )
+    found = [one for one in found if one.container not in passing]
     return [one for one in found if one.problem == MISSING or _is_nobodys(engine, one.container)]
 
 

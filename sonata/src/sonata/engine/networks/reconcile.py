@@ -63,6 +63,9 @@ class _Sight:
         self._stable = stable
 
     def missing(self, wish: _Wish) -> tuple[NetFact, ...]:
+        """Nothing, too, where every container is just coming or going: what they share does so with them."""
+        if not any(one.settled for one in self.members):
+            return ()
         facts = plan.missing(self.picture, self._unsettled, self._busy)
         return plan.of_interest(facts, wish.containers, wish.networks)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sonata.engine.engine import Engine
+    from sonata.state.locks import Held
     from sonata.state.rows import ContainerRow
     from sonata_core.models.net import NetnsRef
 
@@ -62,7 +63,7 @@ def mend_forwarders(engine: Engine, live: list[ContainerRow], wished: Wished, no
         if lock is None:
             continue
         try:
-            now = _present(engine, row)
+            now = _present(engine, row, lock)
             if now is not None:
                 forwarding.renew(engine, now, *_connection(now))
         except SonataError as error:
@@ -101,17 +102,19 @@ def _is_cut_off(engine: Engine, row: ContainerRow) -> bool:
     if lock is None:
         return False
     try:
-        now = _present(engine, row)
+        now = _present(engine, row, lock)
         return now is not None and not forwarding.stands(engine, now.config, *_connection(now))
     finally:
         lock.release()
 
 
-def _present(engine: Engine, row: ContainerRow) -> ContainerRow | None:
-    """How the container is by now; None if it does not run any more. The caller has its lock."""
+def _present(engine: Engine, row: ContainerRow, lock: Held) -> ContainerRow | None:
+    """How the container is by now; None if it does not run any more."""
     try:
         now = present.corrected(engine, rows.get(engine.database, row.config.id))
     except NotFound:
+        if lock.fresh:
+            engine.locks.forget(row.config.id)
         return None
     return now if now.state.phase in _SETTLED and now.state.attached else None
 
