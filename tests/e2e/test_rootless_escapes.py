@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -356,7 +357,7 @@ def test_a_pause_file_that_names_somebody_elses_process_leads_nowhere(host: TwoU
     host.ok("system", "migrate")
     other = subprocess.Popen(host.other_argv("unshare", "-Ur", "sleep", "1000"))
     try:
-        pid = eventually_named(host, "sleep 1000")
+        pid = started(host, "sleep 1000", other)
         for number in ("1", pid, "0", "-1", "99999999", "x" * 5000):
             host.as_user("mkdir", "-p", f"/run/user/{UID}/libpod/tmp")
             host.as_user("sh", "-c", f"printf '%s' {number} > /run/user/{UID}/libpod/tmp/pause.pid")
@@ -366,12 +367,14 @@ def test_a_pause_file_that_names_somebody_elses_process_leads_nowhere(host: TwoU
         other.wait()
 
 
-def eventually_named(host: TwoUsers, words: str) -> str:
+def started(host: TwoUsers, words: str, program: subprocess.Popen[bytes]) -> str:
     """The process of these words, once it is there."""
-    while True:
+    while program.poll() is None:
         found = [str(pid) for pid, shown in host.proc().items() if shown == words]
         if found:
             return found[0]
+        time.sleep(0.02)
+    pytest.fail(f"{words} ended with {program.returncode}")
 
 
 def test_marks_in_the_environment_make_nobody_else_of_a_user(host: TwoUsers) -> None:
