@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from both_ways import Root
 from plain_store import IMAGE, PlainStore
+
+from sonata_testkit.registry import FakeRegistry
 
 pytestmark = pytest.mark.needs_root
 UPON = "localhost/upon:1"
@@ -107,6 +110,47 @@ def test_a_mounted_image_can_be_removed(store: PlainStore) -> None:
     store.out("rmi", "-f", UPON, "localhost/upon:two")
     assert not is_mount(path)
     assert store.out("image", "mount") == ""
+
+
+def test_several_that_cannot_be_removed_are_told_as_one(store: PlainStore) -> None:
+    done = store("rmi", "x", "y")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"Error: 2 errors occurred:\n\t* x: image not known\n\t* y: image not known\n"
+    ident = store.out("create", "--name", "c", IMAGE)
+    done = store("rmi", "x", IMAGE)
+    used = "image is in use by a container: consider listing external containers and force-removing image"
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines()[2] == f"\t* image used by {ident}: {used}"
+    store.out("rm", "c")
+
+
+def test_two_images_of_one_layer_one_from_an_index(tmp_path: Path) -> None:
+    """Digests as Podman 5.8 shows them: `images` the index's, `inspect` the image's own; `history` names both."""
+    oci = "application/vnd.oci.image.{}.v1+json"
+    with FakeRegistry() as registry:
+        store = PlainStore(tmp_path)
+        tar = bytes(10240)
+        layer = {"mediaType": oci.format("layer") + ".tar", **registry.add_blob("a/b", tar)}
+        own = []
+        for tag in ("1", "2"):
+            rootfs = {"type": "layers", "diff_ids": [layer["digest"]]}
+            inner = {"architecture": "amd64", "os": "linux", "config": {"User": tag}, "rootfs": rootfs, "history": [{}]}
+            config = {"mediaType": oci.format("config"), **registry.add_blob("a/b", json.dumps(inner).encode())}
+            document = {"schemaVersion": 2, "mediaType": oci.format("manifest"), "config": config, "layers": [layer]}
+            content = json.dumps(document).encode()
+            own.append({"digest": f"sha256:{sha256(content).hexdigest()}", "size": len(content)})
+            registry.add_manifest("a/b", tag, oci.format("manifest"), content)
+        entry = {"mediaType": oci.format("manifest"), **own[0], "platform": {"os": "linux", "architecture": "amd64"}}
+        index = json.dumps({"schemaVersion": 2, "mediaType": oci.format("index"), "manifests": [entry]}).encode()
+        registry.add_manifest("a/b", "all", oci.format("index"), index)
+        for tag in ("all", "2"):
+            store.out("pull", "-q", "--arch=amd64", "--tls-verify=false", f"{registry.host}/a/b:{tag}")
+    top = f"sha256:{sha256(index).hexdigest()}"
+    name = f"{registry.host}/a/b:all"
+    assert store.out("images", "--format={{.Digest}}", name) == top
+    assert store.out("image", "inspect", "--format={{.Digest}}", name) == own[0]["digest"]
+    tags = store.out("history", "--format={{.Tags}}", f"{registry.host}/a/b:2")
+    assert tags == f"[{name} {registry.host}/a/b:2]"
 
 
 @pytest.mark.needs_peer("podman")

@@ -75,6 +75,8 @@ def test_questions_are_podmans_word_for_word(store: PlainStore) -> None:
         ),
     ):
         assert store.raw(*words, stdin=b"n\n").decode() == text + ASKED
+    silent = store("image", "prune")
+    assert (silent.returncode, silent.stderr.splitlines()[0]) == (125, b"Error: EOF")
     store.out("volume", "rm", "v")
     assert store.out("volume", "prune", "-a").endswith(":\nNo dangling volumes found")
 
@@ -99,6 +101,10 @@ def test_it_frees_what_it_says_it_frees(store: PlainStore) -> None:
     assert store.out("exec", "lives", "echo", "still") == "still"
     assert store.out("system", "prune", "-f", "-a") == "Total reclaimed space: 0B"
     assert IMAGE in store.out("images", "--format={{.Repository}}:{{.Tag}}")
+    store.out("rm", "-ft0", "lives")
+    # Podman adds `dangling=true` only where nothing is said of it.
+    assert store.out("image", "prune", "-f", "--filter=dangling=false")
+    assert store.out("images", "-q") == ""
 
 
 def test_what_df_calls_reclaimable_is_what_pruning_gives_back(store: PlainStore) -> None:

@@ -171,10 +171,14 @@ def _report(words: list[str], error: Exception | KeyboardInterrupt) -> int:
 
 def _report_many(words: list[str], group: ExceptionGroup[Exception], *, as_json: bool) -> int:
     from sonata.cli import error_json, errors
+    from sonata.cli.output import JOINED
     from sonata_core.errors import SonataError
 
     several = errors.flatten(group)
     path = _path_of(words, None)
+    if group.message == JOINED and not as_json:
+        _complain(errors.shown_as_one(several))
+        return errors.exit_code_of_joined(path, [error for error in several if isinstance(error, SonataError)])
     for error in several:
         _complain(error_json.line(path, error) if as_json else errors.shown(error))
     ours = [error for error in several if isinstance(error, SonataError)]

@@ -112,6 +112,17 @@ def exit_code_of_many(path: str, several: Iterable[errors.SonataError]) -> int:
     return code or FAILURE
 
 
+def exit_code_of_joined(path: str, several: Iterable[errors.SonataError]) -> int:
+    """Of errors that are told as one: the gravest."""
+    return max(exit_code(path, error) for error in several)
+
+
+def shown_as_one(several: Iterable[BaseException]) -> str:
+    """Several errors as one list, as Podman tells what images could not be removed."""
+    texts = [str(getattr(error, "message", error)) for error in several]
+    return harmless("\n".join([f"Error: {len(texts)} errors occurred:", *(f"\t* {text}" for text in texts)]))
+
+
 def shown(error: BaseException) -> str:
     """What stderr gets: `Error: …`, and the hint below it where there is one."""
     if not isinstance(error, errors.SonataError):

@@ -17,11 +17,16 @@ def lines(texts: Iterable[str]) -> None:
 
 
 def agreed(warning: str) -> bool:
-    """Show what will happen, and ask; whether the answer on standard input is yes."""
+    """Show what will happen, and ask; whether the answer is yes. Raises UsageError where there is none at all."""
     import sys
 
     print(f"{warning}\nAre you sure you want to continue? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower().startswith("y")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        from sonata_core.errors import UsageError
+
+        raise UsageError("EOF", hint="`--force` asks nothing")
+    return answer.strip().lower().startswith("y")
 
 
 def write_whole(handle: int, data: bytes) -> None:
@@ -56,11 +61,15 @@ def pour(pieces: Iterable[bytes], path: str, trouble: str = "") -> None:
             os.close(handle)
 
 
-def outcome(done: Iterable[str], failed: Sequence[SonataError]) -> int:
-    """Print what went well; raise what did not: one error as itself, several as a group."""
+JOINED = "joined"
+"""The name of a group of errors that are told as one."""
+
+
+def outcome(done: Iterable[str], failed: Sequence[SonataError], *, joined: bool = False) -> int:
+    """Print what went well; raise what did not: one error as itself, several as a group (told as one if `joined`)."""
     lines(done)
     if len(failed) == 1:
         raise failed[0]
     if failed:
-        raise ExceptionGroup("several", list(failed))
+        raise ExceptionGroup(JOINED if joined else "several", list(failed))
     return 0

@@ -21,4 +21,4 @@ def command(parsed: Parsed, call: Call) -> int:
     else:
         done = remove_several(call.engine, parsed.args, how)
     lines = [*(f"Untagged: {name}" for name in done.untagged), *(f"Deleted: {image}" for image in done.deleted)]
-    return outcome(lines, list(done.errors))
+    return outcome(lines, list(done.errors), joined=True)

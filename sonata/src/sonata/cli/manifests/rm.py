@@ -29,4 +29,4 @@ def command(parsed: Parsed, call: Call) -> int:
         else:
             untagged += [f"Untagged: {one}" for one in names]
             deleted.append(f"Deleted: {ident}")
-    return outcome([*untagged, *deleted], failed)
+    return outcome([*untagged, *deleted], failed, joined=True)

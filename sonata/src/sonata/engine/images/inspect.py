@@ -7,6 +7,7 @@ from sonata.engine.images import lookup
 from sonata.engine.images.listing import size_of
 from sonata.image import view
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.ids import Digest
 from sonata_core.models.image import ManifestBytes
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def shown(engine: Engine, image: ImageRecord) -> view.ImageView:
     content = engine.store.image_data(image, "manifest")
     stored = view.StoredImage(
         id=image.id,
-        manifest=ManifestBytes(content=content, media_type="", digest=image.digest),
+        manifest=ManifestBytes(content=content, media_type="", digest=_digest(image)),
         config=engine.store.image_data(image, f"sha256:{image.id}"),
         names=image.names,
         names_history=image.names_history,
@@ -38,17 +39,25 @@ def shown(engine: Engine, image: ImageRecord) -> view.ImageView:
     return view.view(stored)
 
 
+def _digest(image: ImageRecord) -> Digest:
+    """The digest of the image's own manifest, also where it came through an index: the record has the index's."""
+    return Digest(str(image.big_data_digests.get("manifest") or image.digest))
+
+
 def history(engine: Engine, name: str) -> tuple[view.HistoryRow, ...]:
     """The steps of an image, newest first. Raises NotFound, Damaged."""
     image, _ = lookup.get(engine, name)
     layers = engine.store.layers()
-    tops = {other.layer: other for other in reversed(engine.store.images()) if other.layer}
+    tops: dict[str, list[ImageRecord]] = {}
+    for other in engine.store.images():
+        tops.setdefault(other.layer or "", []).append(other)
     chain = []
     layer = image.layer
     while layer and layer in layers:
-        top = tops.get(layer)
+        of_it = tops.get(layer, [])
         use = view.LayerUse(size=max(layers[layer].diff_size, 0))
-        chain.append(use.replace(image_id=top.id, tags=top.names) if top else use)
+        names = tuple(name for one in of_it for name in one.names)
+        chain.append(use.replace(image_id=of_it[0].id, tags=names) if of_it else use)
         layer = layers[layer].parent
     return view.history(shown(engine, image), chain[::-1])
 

@@ -87,4 +87,4 @@ def _where(engine: Engine, image: ImageRecord) -> tuple[str, int]:
 
 def _shown(image: ImageRecord, path: str) -> MountedImage:
     names = tuple(name for name in image.names if "@" not in name)
-    return MountedImage(id=image.id, names=names, digests=tuple(image.digests), path=path)
+    return MountedImage(id=image.id, names=names, digests=(image.digest,) if image.digest else (), path=path)

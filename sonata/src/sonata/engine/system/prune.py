@@ -251,7 +251,7 @@ def _build_containers(engine: Engine) -> list[str]:
 
 def _free_images(engine: Engine, filters: tuple[str, ...], *, everything: bool) -> None:
     """Remove other engines' containers from the images that would go if nothing used them."""
-    wanted = filters if everything else (*filters, "dangling=true")
+    wanted = _of_images(filters, everything=everything)
     images = {str(one.id) for one in list_images(engine, (), wanted) if not one.read_only}
     own = {row.config.image_id for row in rows.listed(engine.database)}
     users = [str(one.id) for one in _foreign(engine) if one.image in images - own]
@@ -271,11 +271,17 @@ def _volumes(engine: Engine, filters: tuple[str, ...]) -> list[str]:
     return prune_volumes(engine, [one.name for one in found])
 
 
+def _of_images(filters: tuple[str, ...], *, everything: bool) -> tuple[str, ...]:
+    """Dangling ones alone, where nothing else was said."""
+    said = everything or any(text.startswith(("dangling=", "dangling!=")) for text in filters)
+    return filters if said else (*filters, "dangling=true")
+
+
 def _images(engine: Engine, filters: tuple[str, ...], *, everything: bool) -> list[str]:
     """Round after round, as removing one may leave another without need."""
     from sonata.engine.images.remove import Removal, remove_records
 
-    wanted = (*filters, "readonly=false", "containers=false", *(() if everything else ("dangling=true",)))
+    wanted = (*_of_images(filters, everything=everything), "readonly=false", "containers=false")
     gone: list[str] = []
     while True:
         chosen = {one.id for one in list_images(engine, (), wanted)}
