@@ -198,6 +198,16 @@ def test_a_container_without_its_record_goes_by_force_only(store: Store, tmp_pat
     assert "removed-from-storage" in kinds(forced.mended)
     assert rows.ids(engine.database) == []
     assert check(engine, CheckRequest()).left == ()
+    # A container whose image lost a layer holds the others until it is forced away.
+    put_image(peer, "localhost/x:1", busybox_layers())
+    row = create(engine, RunRequest(image="localhost/x:1", command=("sh",)))
+    shutil.rmtree(next(Path(store.base).glob("graph/overlay/*/diff/bin/busybox")).parents[2])
+    found = check(engine, CheckRequest(repair=True))
+    assert row.config.id in [one.subject for one in found.left if one.kind == "container-kept"]
+    forced = check(engine, CheckRequest(force=True))
+    assert row.config.id in [one.subject for one in forced.mended]
+    assert rows.ids(engine.database) == []
+    assert not [one for one in forced.left if one.repair]
 
 
 def test_a_monitor_of_nothing_is_ended(store: Store) -> None:

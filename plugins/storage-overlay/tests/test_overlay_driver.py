@@ -95,6 +95,25 @@ def test_child_takes_mode_and_owner_of_its_parent(driver: OverlayStorage, root: 
     assert make(driver, root, B, A).stat().st_mode & 0o7777 == 0o751
 
 
+@pytest.mark.parametrize("text", ["", "l/nothing", None])
+def test_what_older_peers_read_is_mended(driver: OverlayStorage, root: StoreRoot, text: str | None) -> None:
+    """Podman 4 goes by `lower`: where it lacks layers, containers lack files."""
+    for layer, parent in ((A, None), (B, A), (C, B)):
+        make(driver, root, layer, *([parent] if parent else []))
+    path = Path(root.path) / "overlay" / C / "lower"
+    right = path.read_text()
+    for wrong in (text, right.partition(":")[0]):
+        path.unlink()
+        if wrong is not None:
+            path.write_text(wrong)
+        assert [(one.what, one.layer) for one in driver.storage_check(repair=False)] == [
+            ("layer with a wrong `lower`", C)
+        ]
+        driver.storage_check(repair=True)
+        assert path.read_text() == right
+    assert driver.storage_check(repair=False) == ()
+
+
 def test_a_parent_without_lower_layers_is_read_through_its_links(driver: OverlayStorage, root: StoreRoot) -> None:
     make(driver, root, A)
     make(driver, root, B, A)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sonata_core.errors import Damaged, NotFound
 from sonata_core.models.storage import StorageFinding
 from sonata_core.sdk.stages import dead_stages, reap_stages
 from sonata_core.sdk.trees import remove_tree
@@ -12,6 +13,9 @@ from sonata_storage_overlay.layout import (
     TEMPDIRS,
     is_link,
     layer_ids,
+    link_of,
+    linked_lowers,
+    lowers_of,
     new_link,
     read_text,
     volatile_mark,
@@ -19,9 +23,13 @@ from sonata_storage_overlay.layout import (
 )
 
 
-def check_home(home: str, *, repair: bool) -> list[StorageFinding]:
-    """Look at one `overlay` folder; with `repair`, mend what was found. The caller holds layers.lock."""
-    return [*_stages(home, repair), *_links(home, repair), *_layers(home, repair), *_marks(home, repair)]
+def check_home(homes: tuple[str, ...], home: str, *, repair: bool) -> list[StorageFinding]:
+    """Look at one `overlay` folder; with `repair`, mend what was found. The caller holds layers.lock.
+
+    `homes` are those in which layers below others may be.
+    """
+    own = [*_stages(home, repair), *_links(home, repair), *_layers(home, repair)]
+    return [*own, *_lowers(homes, home, repair), *_marks(home, repair)]
 
 
 def _stages(home: str, repair: bool) -> list[StorageFinding]:
@@ -90,6 +98,38 @@ def _layers(home: str, repair: bool) -> list[StorageFinding]:
         )
         if repair:
             _relink(folder, path, link, wanted)
+    return found
+
+
+def _lowers(homes: tuple[str, ...], home: str, repair: bool) -> list[StorageFinding]:
+    """What an older peer would take a layer's lower ones to be: too few, and containers miss files."""
+    found = []
+    for layer in layer_ids(home):
+        folder = os.path.join(home, layer)
+        if not read_text(os.path.join(folder, "lower-layers")) or not os.path.isdir(os.path.join(folder, "diff")):
+            continue
+        try:
+            lowers = lowers_of(homes, folder)
+            text = ":".join(f"{LINKS}/{lower.link or link_of(lower.folder)}" for lower in lowers)
+        except (Damaged, NotFound):
+            continue  # a layer is gone, or its link: that is told of itself
+        try:
+            if [lower.id for lower in linked_lowers(homes, folder)] == [lower.id for lower in lowers]:
+                continue
+            evidence = "it does not name the layers that `lower-layers` names"
+        except Damaged as error:
+            evidence = error.message
+        found.append(
+            StorageFinding(
+                what="layer with a wrong `lower`",
+                path=folder,
+                evidence=evidence,
+                repair="write it by `lower-layers`",
+                layer=layer,
+            )
+        )
+        if repair:
+            write_text(os.path.join(folder, "lower"), text)
     return found
 
 

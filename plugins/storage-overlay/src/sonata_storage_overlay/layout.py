@@ -77,10 +77,13 @@ def lowers_of(homes: tuple[str, ...], folder: str) -> list[Lower]:
     ids = read_text(os.path.join(folder, "lower-layers"))
     if ids:
         return [_by_id(homes, layer, folder) for layer in ids.split(":")]
+    return linked_lowers(homes, folder)
+
+
+def linked_lowers(homes: tuple[str, ...], folder: str) -> list[Lower]:
+    """The same as `lower` alone says it, which is what Podman 4 reads. Raises Damaged."""
     links = read_text(os.path.join(folder, "lower"))
-    if not links:
-        return []
-    return [_by_link(homes, link, folder) for link in links.split(":")]
+    return [_by_link(homes, link, folder) for link in links.split(":")] if links else []
 
 
 def _by_id(homes: tuple[str, ...], layer: str, folder: str) -> Lower:

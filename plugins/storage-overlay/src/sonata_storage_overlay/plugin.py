@@ -315,7 +315,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
         found: list[StorageFinding] = []
         for root in self._context.stores:
             if not root.read_only:
-                found += check_home(_home(root.path), repair=repair)
+                found += check_home(self._homes, _home(root.path), repair=repair)
         return tuple(found)
 
     def _below(self, parent: LayerRef | None) -> tuple[str, str, str | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from sonata.engine.artifacts.check import find as find_artifacts
+from sonata.engine.storage import delete_container
 from sonata.engine.system import leftovers
 from sonata.engine.system.contents import read_layers
 from sonata.engine.system.database import check_database
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sonata.engine.engine import Engine
     from sonata.model.pod import PodConfig
+    from sonata.store.repair import CheckResult
 
     Mend = Callable[[], object]
 
@@ -77,10 +79,7 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
         settle(finding, mend)
     for finding, mend in leftovers.find_live(engine):
         settle(finding, mend)
-    grace = GRACE if request.max_age is None else request.max_age
-    truths = None if request.quick else read_layers(engine)
-    own = rows.ids(engine.database)
-    store = engine.store.check(quick=request.quick, repair=repair, grace=grace, own=own, truths=truths)
+    store = _check_store(engine, request, settle)
     mended += store.mended
     left += store.left
     notes += store.notes
@@ -90,6 +89,21 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
     for finding, mend in (*lost, *leftovers.find(engine)):
         settle(finding, mend)
     return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
+
+
+def _check_store(engine: Engine, request: CheckRequest, settle: Callable[[Finding, Mend], None]) -> CheckResult:
+    """The store's own check; with force once more, when containers are gone that held what is broken."""
+    grace = GRACE if request.max_age is None else request.max_age
+    truths = None if request.quick else read_layers(engine)
+    look = partial(engine.store.check, quick=request.quick, grace=grace, truths=truths)
+    found = look(repair=request.repair or request.force, own=rows.ids(engine.database))
+    broken = [one for one in found.left if one.kind == "container-kept"]
+    if not broken or not request.force:
+        return found
+    for one in broken:
+        settle(one.replace(repair="remove it"), partial(_remove_broken, engine, one.subject))
+    again = look(repair=True, own=rows.ids(engine.database))
+    return again.replace(mended=(*found.mended, *again.mended))
 
 
 def half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
@@ -147,6 +161,14 @@ def _lost_containers(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend
         )
         found.append((finding, (partial(_remove, engine, ident)) if force else None))
     return found
+
+
+def _remove_broken(engine: Engine, ident: str) -> None:
+    """A container whose root cannot be mounted, ours or another engine's."""
+    if ident in rows.ids(engine.database):
+        _remove(engine, ident)
+    else:
+        delete_container(engine, ident)
 
 
 def _lost_pods(engine: Engine, *, force: bool) -> list[tuple[Finding, Mend | None]]:
