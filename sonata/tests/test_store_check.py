@@ -79,6 +79,22 @@ def damage_lost_folder(world: World) -> None:
     remove(world.home / str(world.spare.layer))
 
 
+def damage_ring(world: World) -> None:
+    """Two that stand on each other, and one that stands on them; then one on itself."""
+    below = put_layer(world.store, {"below": b"1"}, None)
+    above = put_layer(world.store, {"above": b"1"}, below)
+    put_layer(world.store, {"top": b"1"}, above)
+    alone = put_layer(world.store, {"alone": b"1"}, None)
+    parents = {below: above, alone: alone}
+
+    def change(rows: list[dict[str, object]]) -> None:
+        for row in rows:
+            row["parent"] = parents.get(str(row["id"]), row.get("parent"))
+
+    world.edit("layers", change)
+    assert set(parents) | {above} == {below, alone, above} - set(world.store.layers())
+
+
 def damage_no_tar_split(world: World) -> None:
     (world.folder("layers") / f"{world.spare.layer}.tar-split.gz").unlink()
 
@@ -125,6 +141,7 @@ DAMAGES = {
     "temporary": damage_temporary,
     "incomplete": damage_incomplete,
     "broken": damage_lost_folder,
+    "ring": damage_ring,
     "tar-split": damage_no_tar_split,
     "tar-split 2": damage_short_tar_split,
     "image": damage_no_manifest,

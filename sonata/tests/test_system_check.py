@@ -190,6 +190,12 @@ def test_a_container_without_its_record_goes_by_force_only(store: Store, tmp_pat
     put_image(peer, "localhost/x:1", busybox_layers())
     engine = store.engine()
     row = create(engine, RunRequest(image="localhost/x:1", command=("sh",)))
+    records = Path(store.base) / "graph/overlay-containers/containers.json"
+    whole = records.read_bytes()
+    records.write_bytes(whole[:-20])
+    assert kinds(check(engine, CheckRequest()).left) == {"records"}
+    assert kinds(check(engine, CheckRequest(repair=True)).mended) == {"records"}
+    records.write_bytes(whole)
     peer.delete_container(ContainerId(row.config.id))
     found = check(engine, CheckRequest(repair=True))
     (left,) = [one for one in found.left if one.kind == "removed-from-storage"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from sonata.store.bigdata import item_path
+from sonata.store.layers import rings
 from sonata.store.list_items import whole_items
 from sonata.store.locks import KINDS
 from sonata.store.names import is_id, parse_time
@@ -30,6 +31,7 @@ _AGAIN = "remove the record, and images that need it where no container does; pu
 _LAYER_WORDS = {
     "incomplete": ("incomplete layer", "remove it"),
     "broken": ("broken layer", _AGAIN),
+    "ring": ("layer that stands on itself", _AGAIN),
     "tar-split": ("layer whose tar cannot be made again", _AGAIN),
     "contents": ("layer whose files are not what was unpacked", _AGAIN),
     "size": ("wrong size of a layer", "write the right one into its record"),
@@ -177,9 +179,13 @@ def _stages(place: Place) -> "Iterator[Finding]":
 
 def _layers(place: Place, driver: "Opener", loaded: Loaded) -> "Iterator[Finding]":
     known = loaded.layer_ids() | loaded.foreign
+    round_about = rings({row["id"]: row.get("parent") for rows in loaded.layers.values() for row in rows})
     for root, rows in loaded.layers.items():
         for row in rows:
             key = row["id"]
+            if key in round_about:
+                yield _layer("ring", key, f"its parent is {row['parent']}, and that leads back to it", root)
+                continue
             if (row.get("flags") or {}).get("incomplete"):
                 yield _layer("incomplete", key, "its record says so", root)
                 continue

@@ -22,7 +22,7 @@ from sonata_core.models.storage import LayerOptions, LayerRef, UnpackTarget
 from sonata_core.sdk.stages import reap_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sonata.store.locks import Locks
     from sonata.store.place import Place
@@ -42,6 +42,31 @@ def read_layers(place: Place) -> dict[LayerId, LayerRecord]:
             record = LayerRecord(data=row, store=root, read_only=foreign)
             if not record.incomplete:
                 found.setdefault(record.id, record)
+    for layer in rings({layer: record.parent for layer, record in found.items()}):
+        del found[LayerId(layer)]
+    return found
+
+
+def rings(parents: Mapping[LayerId, LayerId | None]) -> list[LayerId]:
+    """Layers whose parents lead back to themselves: whoever goes down from one to the next never comes to an end."""
+    seen: set[LayerId | None] = {None}
+    for layer, parent in parents.items():
+        if parent not in seen:
+            break
+        seen.add(layer)
+    else:
+        return []  # each stands on one that was there before, as nearly always
+    sound: set[LayerId] = set()
+    found: list[LayerId] = []
+    for layer in parents:
+        path: dict[LayerId, None] = {}
+        at: LayerId | None = layer
+        while at is not None and at in parents and at not in sound and at not in path:
+            path[at] = None
+            at = parents[at]
+        if at in path:
+            found += list(path)[list(path).index(at) :]
+        sound.update(path)
     return found
 
 

@@ -118,7 +118,7 @@ def _mend_record(place: Place, driver: Opener, locks: Locks, look: Look, one: Fi
         containers = Containers(place, locks)
         for record in [record for record in containers.all() if record.id == one.subject]:
             containers.delete(record, Layers(place, locks, driver), None)
-    elif one.kind in ("broken", "tar-split", "contents"):
+    elif one.kind in ("broken", "tar-split", "contents", "ring"):
         _drop_layer(place, driver, locks, one)
     elif one.kind == "size":
         Layers(place, locks, driver).set_size(LayerId(one.subject), look.truths[LayerId(one.subject)].size)
@@ -156,7 +156,11 @@ def _drop_layer(place: Place, driver: Opener, locks: Locks, one: Finding) -> Non
         for row in rows:
             if above & {row.get("layer"), *(row.get("mapped-layers") or ())}:
                 _drop_image(place, locks, ImageId(row["id"]))
-    if above == {one.subject}:
+    if one.kind == "ring":
+        # Each has a child for ever; what stands on it is without a parent then, and goes next.
+        layers = Layers(place, locks, driver)
+        layers.delete(layers.get(LayerId(one.subject)))
+    elif above == {one.subject}:
         _drop_unreferenced(place, driver, locks, LayerId(one.subject))
 
 

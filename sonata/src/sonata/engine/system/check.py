@@ -72,7 +72,10 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
 
     for finding, mend in check_database(engine):
         settle(finding, mend)
-    if any(one.kind == "database" for one in left):
+    if not left:
+        unread = _unreadable(engine, repair=repair)
+        mended, left, notes = [*mended, *unread.mended], [*unread.left], [*unread.notes]
+    if left:
         return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
     artifacts = find_artifacts(engine, quick=request.quick, force=request.force)
     for finding, mend in (*half_done(engine), *artifacts):
@@ -83,12 +86,23 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
     mended += store.mended
     left += store.left
     notes += store.notes
-    if any(one.kind == "records" for one in left):
-        return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
     lost = (*_lost_containers(engine, force=request.force), *_lost_pods(engine, force=request.force))
     for finding, mend in (*lost, *leftovers.find(engine)):
         settle(finding, mend)
     return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
+
+
+def _unreadable(engine: Engine, *, repair: bool) -> CheckResult:
+    """Records of the store that cannot be read: all else, what runs and what is mounted, is judged by them."""
+    from sonata.store.repair import CheckResult
+
+    try:
+        engine.store.images(), engine.store.layers(), engine.store.containers()
+    except Damaged:
+        found = engine.store.check(quick=True, repair=repair, only=("records",), own=rows.ids(engine.database))
+        mended, left = ([one for one in several if one.kind == "records"] for several in (found.mended, found.left))
+        return found.replace(mended=tuple(mended), left=tuple(left))
+    return CheckResult()
 
 
 def _check_store(engine: Engine, request: CheckRequest, settle: Callable[[Finding, Mend], None]) -> CheckResult:
