@@ -85,6 +85,23 @@ TABLE = [
         {"network": ("host", "bridge")},
         "cannot set multiple networks without bridge network mode, selected mode host: invalid argument",
     ),
+    (
+        {"network": ("n1", "host")},
+        "can only set extra network names, selected mode host conflicts with bridge: invalid argument",
+    ),
+    (
+        {"network": ("n1", "default")},
+        "can only set extra network names, selected mode default conflicts with bridge: invalid argument",
+    ),
+    (
+        {"network": ("default", "n1")},
+        "cannot set multiple networks without bridge network mode, selected mode private: invalid argument",
+    ),
+    ({"publish": ("80:80:80:80",)}, "invalid port format - format is [[hostIP:]hostPort:]containerPort"),
+    (
+        {"publish": ("[::1]:80:80:80",)},
+        "invalid port format - when v6 address specified, must be [ipv6]:hostPort:ctrPort",
+    ),
     ({"network": ("bridge:ip=1.2.3",)}, 'invalid ip address "1.2.3"'),
     ({"network": ("n1:ip=foo",)}, 'invalid option for network n1: invalid ip address "foo"'),
     ({"network": ("n1:mac=foo",)}, "invalid option for network n1: address foo: invalid MAC address"),
