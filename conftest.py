@@ -14,7 +14,8 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
 As root, each worker of a run (`-n 2`) has a host of its own: tests/e2e/worker_host.py.
 
 Tests with the fixture `who` run both ways, as root and as an ordinary user, but for those that are marked
-`rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, the rest is slow.
+`rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, in tests/e2e an
+eighth; the rest is slow.
 """
 
 from __future__ import annotations
@@ -109,11 +110,12 @@ def _is_ordinary(item: pytest.Item) -> bool:
 
 
 def _sample(items: Iterable[pytest.Item]) -> None:
-    """Leave one set of parameters of every fourth test to every check; the others take their time in the long one."""
+    """Leave one set of parameters of every fourth test to every check, in tests/e2e of every eighth."""
     seen: set[tuple[Path, str]] = set()
     for item in items:
         name = str(getattr(item, "originalname", item.name))
-        if (item.path, name) in seen or zlib.crc32(name.encode()) % 4:
+        share = 8 if "e2e" in item.path.parts else 4
+        if (item.path, name) in seen or zlib.crc32(name.encode()) % share:
             item.add_marker(pytest.mark.slow)
         seen.add((item.path, name))
 
