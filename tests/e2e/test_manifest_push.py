@@ -50,7 +50,8 @@ def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[ListS
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[FakeRegistry]:
+def registry(who: Root) -> Iterator[FakeRegistry]:
+    """One for each of the ways, so that nobody finds what the other has pushed."""
     with FakeRegistry() as made:
         yield made
 
