@@ -115,10 +115,10 @@ def test_containers_of_a_pod_run_as_the_user_that_it_keeps(host: OrdinaryHost) -
         ((), ["ordinary:*:1777:1777::/:/bin/sh"], ["ordinary:x:1777:ordinary"], {"1777"}),
         (("--userns=keep-id:size=3000",), ["ordinary:*:1777:1777::/:/bin/sh"], ["ordinary:x:1777:ordinary"], {"1777"}),
         (
-            ("--user=5:6",),
-            ["5:*:5:6:container user:/:/bin/sh", "ordinary:*:1777:1777::/:/bin/sh"],
-            ["ordinary:x:1777:ordinary", "6:x:6:5"],
-            {"1777", "6"},
+            ("--user=4445:4446",),
+            ["4445:*:4445:4446:container user:/:/bin/sh", "ordinary:*:1777:1777::/:/bin/sh"],
+            ["ordinary:x:1777:ordinary", "4446:x:4446:4445"],
+            {"1777", "4446"},
         ),
         (
             ("--passwd-entry=x:*:$UID:$GID:me:$HOME:/bin/zsh", "--group-entry=$GROUPNAME:x:$GID:"),
