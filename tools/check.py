@@ -176,7 +176,7 @@ def _pytest(*words: str) -> list[str]:
 
 
 def _workers() -> list[str]:
-    """Two workers at least, a file each; files whose tests share the whole host take turns (conftest.py)."""
+    """Two workers at least, a file each; as root, each has a host of its own (tests/e2e/worker_host.py)."""
     count = max(2, min(len(os.sched_getaffinity(0)), 6))
     return ["-n", str(count), "--dist", "loadfile"]
 
