@@ -35,6 +35,7 @@ class Person:
         argv = host.argv(*words)
         self.pid, self.ours = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever began the tests may have had nohup(1) ignore it
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 90, 0, 0))
             os.execvp(argv[0], argv)
         self.before = termios.tcgetattr(self.ours)

@@ -64,6 +64,7 @@ def release(engine: Engine, name: str, holder: str) -> None:
     with engine.locks.hold(f"volume-{name}"):
         volume = objects.volume_named(engine.database, name)
         if volume is None:
+            engine.locks.forget(f"volume-{name}")  # made for this, by the lines above
             return
         had = volume.boot == engine.facts.boot_id and bool(volume.holders)
         volume = current(engine, volume)
