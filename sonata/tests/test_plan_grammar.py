@@ -2,7 +2,7 @@
 
 import pytest
 
-from sonata.model.container import MountKind, RestartPolicy
+from sonata.model.container import MountKind, NetworkUse, RestartPolicy
 from sonata.model.idranges import split
 from sonata.model.materials import HostsInput, ResolvInput
 from sonata.plan import (
@@ -22,6 +22,7 @@ from sonata.plan import (
 )
 from sonata.plan.adjust import merge
 from sonata.plan.lifecycle import Phase, Verb
+from sonata.plan.network import interfaces
 from sonata_core.errors import Conflict, NotFound, UsageError
 from sonata_core.models.hooks import OciHook, SpecAdjustment
 from sonata_core.models.net import Subnet
@@ -294,6 +295,15 @@ def test_ipam_range_and_ipv6():
     assert ipam.choose(net, {}, "10.9.0.3")[0] == "10.9.0.200"
     six = Subnet(subnet="fd44:1::/64", gateway="fd44:1::1")
     assert ipam.choose(six, {})[0] == "fd44:1::2"
+
+
+def test_interfaces_take_free_numbers():
+    def names(*wanted):
+        return interfaces([NetworkUse(network=str(place), interface=name) for place, name in enumerate(wanted)])
+
+    assert names("", "") == ["eth0", "eth1"]
+    assert names("data", "") == ["data", "eth0"]
+    assert names("", "eth0", "") == ["eth1", "eth0", "eth2"]
 
 
 def test_lifecycle_is_whole():

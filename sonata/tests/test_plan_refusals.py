@@ -106,6 +106,15 @@ TABLE = [
     ({"network": ("n1:ip=foo",)}, 'invalid option for network n1: invalid ip address "foo"'),
     ({"network": ("n1:mac=foo",)}, "invalid option for network n1: address foo: invalid MAC address"),
     ({"network": ("n1:alias=",)}, "invalid option for network n1: alias cannot be empty"),
+    ({"network": (":",)}, "network name cannot be empty"),
+    (
+        {"network": ("n1", "host")},
+        "can only set extra network names, selected mode host conflicts with bridge: invalid argument",
+    ),
+    (
+        {"network": ("n1:interface_name=x", "n2:interface_name=x")},
+        'network interface name "x" is already assigned to another network',
+    ),
     ({"network": ("n1:interface_name=",)}, "invalid option for network n1: interface_name cannot be empty"),
     ({"ip": "1.2.3"}, '"1.2.3" is not an ip address'),
     (

@@ -450,6 +450,9 @@ def test_processes_figures_and_logs_of_a_pod(world: PodWorld) -> None:
     stats = json.loads(world.ok("pod", "stats", "--no-stream", "--format=json", "one"))
     assert [one["Name"] for one in stats][1:] == ["m1", "m2"]
     assert [one["PIDS"] for one in stats] == ["1", "1", "1"]
+    assert world.ok("pod", "stats", "--no-stream", "--format={{.Name}} {{.PIDS}}", "one").splitlines()[0] == "NAME PIDS"
+    lines = world.ok("pod", "ps", "--format={{json .}}").splitlines()
+    assert [json.loads(line)["Name"] for line in lines] == ["one"]
     assert list(stats[0]) == [
         "CPU",
         "MemUsage",
@@ -473,6 +476,11 @@ def test_what_is_over_is_pruned(world: PodWorld) -> None:
     for name in (over, runs):
         world.ok("pod", "start", name)
     world.ok("pod", "kill", "over")
+    ended = world.run("pod", "prune", input="")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (125, "Error: EOF")
+    timed = world.run("pod", "rm", "-t1", "over")
+    told = "Error: --force option must be specified to use the --time option"
+    assert (timed.returncode, timed.stderr.splitlines()[0]) == (125, told)
     asked = world.run("pod", "prune", input="n\n")
     assert (
         asked.stdout == "WARNING! This will remove all stopped/exited pods..\nAre you sure you want to continue? [y/N] "
@@ -528,6 +536,13 @@ def test_a_name_is_taken_once_and_replaced_when_asked(world: PodWorld) -> None:
     assert world.ok("pod", "ps", "-q") == other != one
     assert world.states("one")[1] == {"holder": "created"}
     for words, told in (
+        (("--network=none", "-p80:80"), "PortMappings can only be used with Bridge, slirp4netns, or pasta networking"),
+        (("--network=container:x",), "pods presently do not support network mode container"),
+        (
+            ("--uts=host", "--hostname=x"),
+            "invalid config provided: cannot set hostname when running in the host UTS namespace: "
+            "invalid configuration",
+        ),
         (("--name", "a", "b"), "cannot specify --name and NAME at the same time"),
         (("--replace",), "cannot replace pod without --name being set"),
         (("--share", "foo"), "invalid kernel namespace to share: foo. Options are: cgroup, ipc, net, pid, uts or none"),

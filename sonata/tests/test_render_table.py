@@ -9,7 +9,7 @@ import pytest
 
 from sonata.cli.render.human import bytes_size, human_duration, human_size, image_size
 from sonata.cli.render.json import dumps
-from sonata.cli.render.report import Report, is_json, ranges, render_object, render_objects, render_rows
+from sonata.cli.render.report import Report, is_json, json_text, ranges, render_object, render_objects, render_rows
 from sonata.cli.render.table import align, heading_of, table
 from sonata_core.errors import UsageError
 
@@ -18,6 +18,13 @@ ROWS = [
     {"ID": "0123456789ab", "Names": "one", "PIDNS": "", "Label": lambda name: f"<{name}>", "CreatedAt": "now"},
     {"ID": "ba9876543210", "Names": "a-longer-name", "PIDNS": "7", "Label": lambda name: "", "CreatedAt": "then"},
 ]
+
+
+def test_json_of_several_objects():
+    """Recorded with Podman 5.8: `{{json .}}` is an object a line."""
+    assert json_text("json", [{"a": 1}, {}]) == '[\n  {\n    "a": 1\n  },\n  {}\n]\n'
+    assert json_text("{{json}}", []) == "[]\n"
+    assert json_text("{{ json . }}", [{"a": 1}, {"b": "<"}]) == '{"a":1}\n{"b":"<"}\n'
 
 
 @pytest.mark.parametrize(

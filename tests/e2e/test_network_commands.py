@@ -49,7 +49,7 @@ def test_a_running_container_is_connected_and_disconnected(host: NetworkHost) ->
     again = host("network", "connect", "two", "c")
     assert (again.code, again.err) == (
         125,
-        f'Error: container {ident} is already connected to network "two": network is already connected',
+        f"Error: container {ident} is already connected to network two: network is already connected",
     )
     assert host.ok("network", "disconnect", "two", "c") == ""
     assert set(host.links("c")) == {"eth0"}
@@ -91,6 +91,15 @@ def test_what_cannot_be_connected_is_refused(host: NetworkHost) -> None:
         done = host("network", *words)
         assert done.code == 125, (words, done)
         assert done.err.splitlines()[0] == f"Error: {said}", words
+    joined = host("run", "--rm", "--network=container:d", "--add-host=a:1.1.1.1", "--rootfs", host.rootfs, "true")
+    told = "cannot set extra host entries when the container is joined to another containers network namespace"
+    assert (joined.code, joined.err) == (125, f"Error: invalid config provided: {told}: invalid configuration")
+    for subnet, said in (
+        ("10.73.0.0", "invalid CIDR address: 10.73.0.0"),
+        ("127.0.0.0/16", "subnet 127.0.0.0/16 is already used on the host or by another config"),
+    ):
+        assert host("network", "create", "--subnet", subnet).err.splitlines()[0] == f"Error: {said}"
+    assert host.ok("network", "inspect", "-f", "{{.Options}} {{.Labels}}", "two") == "map[] map[]"
     bad = host("network", "connect", "--ip", "foo", "two", "d")
     assert (bad.code, bad.err.splitlines()[0]) == (
         125,

@@ -202,8 +202,10 @@ def _ipam(wish: NetworkWish, *, needs_subnet: bool) -> str:
         driver = "host-local" if wish.subnets or needs_subnet else "dhcp"
     if driver == "dhcp" and wish.driver == "ipvlan":
         raise UsageError("ipam driver dhcp is not supported with ipvlan", "give it a --subnet")
-    if driver in ("dhcp", "none") and wish.subnets:
-        raise UsageError(f"{driver} ipam driver is set but subnets are given")
+    if driver == "dhcp" and wish.subnets:
+        raise UsageError("ipam driver dhcp set but subnets are set")
+    if driver == "none" and wish.subnets:
+        raise UsageError("none ipam driver is set but subnets are given")
     if driver == "host-local" and not wish.subnets and not needs_subnet:
         raise UsageError(
             f"{wish.driver} driver needs at least one subnet specified when the host-local ipam driver is set"

@@ -119,6 +119,9 @@ _TYPES = {
     "State": "*define.InspectContainerState",
 }
 
+_KINDS = (("MountCount", "volume"), ("dns_enabled", "network"), ("CreateInfra", "pod"))
+"""By which member objects are told apart that are inspected; what Go calls all of them says nothing."""
+
 _LEFT_OUT: dict[str, dict[str, Any]] = {
     "interface {}": {"OCIConfigPath": "", "OCIRuntime": "", "SizeRw": None, "SizeRootFs": 0},
     "*define.InspectContainerConfig": {
@@ -148,7 +151,7 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
     },
     "define.InspectMounts": {"Name": "", "SubPath": ""},
     "*define.InspectPodInfraConfig": {**dict.fromkeys(("CPUPeriod", "CPUQuota"), 0), "CPUSetCPUs": ""},
-    "define.InspectPodData": {
+    "pod": {
         **dict.fromkeys(("BlkioWeight", "CPUPeriod", "CPUQuota", "CPUShares", "MemoryLimit", "MemorySwap"), 0),
         **dict.fromkeys(
             ("CPUSetCPUs", "CPUSetMems", "CgroupPath", "InfraContainerID", "Namespace", "RestartPolicy"), ""
@@ -158,7 +161,12 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
         "InfraConfig": None,
         "Labels": {},
     },
-    "define.InspectVolumeData": {
+    "network": {
+        **dict.fromkeys(("Subnets", "Routes", "NetworkDNSServers"), ()),
+        **{key: {} for key in ("Labels", "Options", "Containers")},
+        "NetworkInterface": "",
+    },
+    "volume": {
         **dict.fromkeys(("UID", "GID", "Timeout"), 0),
         **dict.fromkeys(("Anonymous", "NeedsCopyUp", "NeedsChown"), False),
         "Status": {},
@@ -176,11 +184,8 @@ def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
         from sonata.cli.image_template import templated_image
 
         return templated_image(value)
-    if "Mountpoint" in value and "Scope" in value:
-        type_name = "define.InspectVolumeData"
-    if "CreateInfra" in value:
-        type_name = "define.InspectPodData"
-    members = dict(_LEFT_OUT.get(type_name, ()))
+    kind = next((kind for key, kind in _KINDS if key in value), type_name)
+    members = dict(_LEFT_OUT.get(kind, ()))
     members |= {_NAMES.get(key, key): member(_NAMES.get(key, key), item) for key, item in value.items()}
     if "Id" in members:
         members["ID"] = members["Id"]

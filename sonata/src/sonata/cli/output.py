@@ -7,6 +7,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sonata.cli.pflag import Parsed
     from sonata_core.errors import SonataError
 
 
@@ -27,6 +28,14 @@ def agreed(warning: str) -> bool:
 
         raise UsageError("EOF", hint="`--force` asks nothing")
     return answer.strip().lower().startswith("y")
+
+
+def require_force(parsed: Parsed) -> None:
+    """Raises UsageError for `--time` of a removal that stops nothing."""
+    if parsed.changed("time") and not parsed["force"]:
+        from sonata_core.errors import UsageError
+
+        raise UsageError("--force option must be specified to use the --time option")
 
 
 def write_whole(handle: int, data: bytes) -> None:

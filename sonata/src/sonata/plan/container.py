@@ -381,6 +381,11 @@ def _network(
         request.dns or request.dns_search or request.dns_option
     ):
         raise UsageError(f"conflicting options: dns and the network mode: {net.mode}")
+    if net.mode == NetworkMode.CONTAINER and request.add_host:
+        raise UsageError(
+            "invalid config provided: cannot set extra host entries when the container is joined to another containers "
+            "network namespace: invalid configuration"
+        )
     own_dns = request.dns or defaults.dns_servers
     hosts_off = defaults.no_hosts if request.no_hosts is None else request.no_hosts
     if hosts_off and request.add_host:

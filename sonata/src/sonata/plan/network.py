@@ -9,6 +9,8 @@ from sonata_core.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sonata.model.defaults import Defaults
     from sonata.model.materials import Materials
     from sonata.model.request import NetworkOptions
@@ -54,7 +56,7 @@ def decide(given: NetworkOptions, materials: Materials, facts: HostFacts, defaul
                     "cannot set multiple networks without bridge network mode, "
                     f"selected mode {choice.mode}: invalid argument"
                 )
-        first.networks = _distinct([use for choice in choices for use in choice.networks])
+        first.networks = _distinct([use for choice in choices for use in choice.networks], defaults.default_network)
     _single_options(given, first)
     return first
 
@@ -96,9 +98,11 @@ def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults)
         return _default(facts, defaults) if mode == NetworkMode.PRIVATE else Choice(mode)
     if name in _WITH_OPTIONS:
         return Choice(_WITH_OPTIONS[name], "", tuple(part for part in rest.split(",") if part))
-    if name == "container":
+    if not name:
+        raise UsageError("network name cannot be empty")
+    if name == "container" and text != name:
         return Choice(NetworkMode.CONTAINER, joined(rest, materials))
-    if name == "ns":
+    if name == "ns" and text != name:
         if not rest:
             raise UsageError("invalid config provided: namespace mode path requires a value")
         return Choice(NetworkMode.PATH, rest)
@@ -135,9 +139,14 @@ def joined(name: str, materials: Materials) -> str:
     return materials.containers[name].id
 
 
-def _distinct(uses: list[NetworkUse]) -> tuple[NetworkUse, ...]:
-    """One that was given twice is taken as it was given last, as Podman takes it."""
-    return tuple({use.network: use for use in uses}.values())
+def _distinct(uses: list[NetworkUse], default: str) -> tuple[NetworkUse, ...]:
+    """One that was given twice, also as `bridge` and by name, is taken as it was given last, as Podman takes it."""
+    found = tuple({use.network or default: use for use in uses}.values())
+    names = [use.interface for use in found if use.interface]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"network interface name {go_quote(name)} is already assigned to another network")
+    return found
 
 
 def _use(name: str, rest: str) -> NetworkUse:
@@ -164,6 +173,13 @@ def _use(name: str, rest: str) -> NetworkUse:
     return NetworkUse(
         network=name, interface=interface, static_ips=tuple(ips), mac=mac, aliases=tuple(aliases), options=options
     )
+
+
+def interfaces(uses: Iterable[NetworkUse]) -> list[str]:
+    """The name of each interface: what was asked for, else the first `ethN` that no other has."""
+    wanted = [use.interface for use in uses]
+    numbers = (name for name in map("eth{}".format, range(2 * len(wanted))) if name not in wanted)
+    return [name or next(numbers) for name in wanted]
 
 
 def _require_interface(name: str) -> str:

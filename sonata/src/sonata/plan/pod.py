@@ -98,6 +98,7 @@ def plan_pod(
     """
     share = shared(request.share)
     infra = has_infra(request, share)
+    _require_sense(request)
     share = share if infra else ()
     if "cgroup" in share and request.share_parent:
         raise UsageError(
@@ -140,6 +141,19 @@ def plan_pod(
         create_command=request.create_command,
     )
     return pod, notices
+
+
+def _require_sense(request: PodRequest) -> None:
+    """Raises UsageError, with Podman's texts, for what a pod's own namespaces cannot have."""
+    mode = request.network[0].partition(":")[0] if request.network else ""
+    if mode == "container":
+        raise UsageError("pods presently do not support network mode container")
+    if request.publish and mode in ("host", "none", "ns"):
+        raise UsageError("PortMappings can only be used with Bridge, slirp4netns, or pasta networking")
+    if request.uts == "host" and request.hostname:
+        raise UsageError(
+            "invalid config provided: cannot set hostname when running in the host UTS namespace: invalid configuration"
+        )
 
 
 def _labels(request: PodRequest, materials: Materials) -> dict[str, str]:
@@ -239,7 +253,13 @@ def _joined(request: RunRequest, pod: PodConfig, infra: ContainerConfig) -> dict
         changes["pid"] = this
     if "cgroup" in pod.share and not request.cgroupns:
         changes["cgroupns"] = this
-    if request.userns or request.uidmap or request.gidmap or request.subuidname or request.subgidname:
+    if (
+        request.userns not in ("", "host")
+        or request.uidmap
+        or request.gidmap
+        or request.subuidname
+        or request.subgidname
+    ):
         raise UsageError("cannot set user namespace mode when joining pod with infra container: invalid argument")
     if infra.id_mapping is not None:
         changes["userns"] = this

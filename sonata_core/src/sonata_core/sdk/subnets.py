@@ -131,8 +131,10 @@ def is_address(text: str) -> bool:
 
 
 def to_network(text: str, what: str) -> Net:
-    """A subnet, bits of hosts set or not. Raises UsageError in Podman's words."""
+    """A subnet with its length, bits of hosts set or not. Raises UsageError in Podman's words."""
     try:
+        if "/" not in text:
+            raise ValueError(text)
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise UsageError(f"invalid CIDR address: {text}", hint=f"it was given as {what}") from error

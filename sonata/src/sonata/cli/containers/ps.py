@@ -79,12 +79,10 @@ def shown(parsed: Parsed, listed: list[ListedContainer], now: float) -> str:
     form = parsed.get("format")
     if parsed["quiet"] and not form:
         return "".join(f"{one.id if parsed['no-trunc'] else one.id[:12]}\n" for one in listed)
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if form is not None and is_json(form):
-        from sonata.cli.render.json import dumps
-
-        return dumps([as_json(one, now) for one in listed], indent=2) + "\n"
+        return json_text(form, [as_json(one, now) for one in listed])
     columns: tuple[tuple[str, str], ...] = NAMESPACE_COLUMNS if parsed["ns"] else COLUMNS
     if parsed["pod"]:
         columns = (*columns, ("Pod", "POD ID"), ("PodName", "PODNAME"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.cli.output import outcome
+from sonata.cli.output import outcome, require_force
 from sonata.cli.request import fill, selection
 from sonata.model.container_request import RemoveRequest
-from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ def to_request(parsed: Parsed) -> RemoveRequest:
     Raises UsageError for a time without force.
     """
     request = fill(RemoveRequest, parsed, select=selection(parsed))
-    if parsed.changed("time") and not request.force:
-        raise UsageError("--force option must be specified to use the --time option")
+    require_force(parsed)
     return request.replace(ignore=request.ignore or request.force)
 
 

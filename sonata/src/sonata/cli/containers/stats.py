@@ -62,12 +62,10 @@ def command(parsed: Parsed, call: Call) -> int:
 
 def shown(found: list[ContainerStats], form: str, *, full: bool) -> str:
     """What is printed for one look."""
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if form and is_json(form):
-        from sonata.cli.render.json import dumps
-
-        return dumps([as_json(one, full=full) for one in found], indent=1) + "\n"
+        return json_text(form, [as_json(one, full=full) for one in found], 1)
     report = Report("stats", "containers.containerStats", COLUMNS, HEADINGS)
     return render_rows(report, [fields(one, full=full) for one in found], form or None)
 

@@ -34,12 +34,10 @@ def command(parsed: Parsed, call: Call) -> int:
 
 def shown(parsed: Parsed, steps: Sequence[HistoryRow], now: float) -> str:
     """What is printed for the steps."""
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if is_json(parsed["format"]):
-        from sonata.cli.render.json import dumps
-
-        return dumps([as_json(step) for step in steps], escape_html=True) + "\n"
+        return json_text(parsed["format"], [as_json(step) for step in steps], None, escape_html=True)
     if parsed["quiet"]:
         return "".join(f"{ident(step.id, full=parsed['no-trunc'])}\n" for step in steps)
     rows = [fields(step, now, full=parsed["no-trunc"], human=parsed["human"]) for step in steps]

@@ -45,15 +45,15 @@ def command(parsed: Parsed, call: Call) -> int:
 
 def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     """What is printed for the images."""
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     form = parsed.get("format")
     ranked = ordered(_rows(found), parsed["sort"])
     if form is not None and is_json(form):
-        from sonata.cli.render.json import dumps
-
         # An object for each name, as Podman prints them.
-        return dumps([as_json(one) for one, _ in ranked], indent=4) + "\n"
+        if "." in form:
+            return json_text(form, [{**_named(name), **as_json(one)} for one, name in ranked])
+        return json_text(form, [as_json(one) for one, _ in ranked], 4)
     columns = list(COLUMNS)
     if parsed["digests"]:
         columns.insert(2, ("Digest", "DIGEST"))
@@ -64,6 +64,11 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     rows = [fields(one, name, now, _id(one, parsed)) for one, name in ranked]
     report = Report("images", "images.imageReporter", columns, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
+
+
+def _named(name: str) -> dict[str, str]:
+    repository, tag = split(name)
+    return {"repository": repository, "tag": tag}
 
 
 def _id(one: ListedImage, parsed: Parsed) -> str:

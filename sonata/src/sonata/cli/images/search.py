@@ -34,20 +34,12 @@ def command(parsed: Parsed, call: Call) -> int:
 
 def shown(parsed: Parsed, found: list[Hit]) -> str:
     """What is printed for the hits."""
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     form = parsed.get("format")
     if form and is_json(form):
-        from sonata.cli.render.json import dumps
-
-        return (
-            dumps(
-                _tag_lists(found) if parsed["list-tags"] else [_row(hit, 0) for hit in found],
-                indent=4,
-                escape_html=True,
-            )
-            + "\n"
-        )
+        rows = _tag_lists(found) if parsed["list-tags"] else [_row(hit, 0) for hit in found]
+        return json_text(form, rows, 4, escape_html=True)
     columns = TAGS if parsed["list-tags"] else COMPATIBLE if parsed["compatible"] else COLUMNS
     report = Report("search", "entities.ImageSearchReport", list(columns), {})
     return render_rows(report, [_row(hit, 0 if parsed["no-trunc"] else _WIDEST) for hit in found], form)

@@ -28,13 +28,12 @@ def shown(parsed: Parsed, networks: list[NetworkDefinition]) -> str:
     form = parsed.get("format")
     if parsed["quiet"]:
         return "".join(f"{network.name}\n" for network in networks)
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if form is not None and is_json(form):
-        from sonata.cli.render.json import dumps
         from sonata.engine.networks.list import document
 
-        return dumps([document(network) for network in networks], indent=2) + "\n"
+        return json_text(form, [document(network) for network in networks])
     rows = [fields(network, full=parsed["no-trunc"]) for network in networks]
     report = Report("ls", "network.ListPrintReports", COLUMNS, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.cli.output import outcome
+from sonata.cli.output import outcome, require_force
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ def command(parsed: Parsed, call: Call) -> int:
     """Remove networks; print those that are gone."""
     from sonata.engine.networks.remove import remove
 
+    require_force(parsed)
     done: list[str] = []
     failed: list[SonataError] = []
     for name in parsed.args:

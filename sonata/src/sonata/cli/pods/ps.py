@@ -52,12 +52,10 @@ def shown(parsed: Parsed, listed: list[ListedPod], now: float) -> str:
     form = parsed.get("format")
     if parsed["quiet"]:
         return "".join(f"{one.id}\n" for one in listed)
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if form is not None and is_json(form):
-        from sonata.cli.render.json import dumps
-
-        return dumps([as_json(one) for one in listed], indent=2) + "\n"
+        return json_text(form, [as_json(one) for one in listed])
     report = Report("ps", "pods.ListPodReporter", columns(parsed), HEADINGS)
     rows = [fields(one, now, full=parsed["no-trunc"]) for one in listed]
     return render_rows(report, rows, form, heading=not parsed["noheading"])

@@ -61,14 +61,16 @@ def command(parsed: Parsed, call: Call) -> int:
 
 def shown(found: Iterable[tuple[PodConfig, ContainerStats]], form: str) -> str:
     """What is printed for one look."""
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     rows = [fields(pod, one) for pod, one in found]
     if form and is_json(form):
-        from sonata.cli.render.json import dumps
-
-        return dumps(rows, indent=5) + "\n"
-    return render_rows(Report("stats", "pods.podStats", COLUMNS, HEADINGS), rows, form or None)
+        return json_text(form, rows, 5)
+    text = render_rows(Report("stats", "pods.podStats", COLUMNS, HEADINGS), rows, form or None)
+    if not form or form.startswith("table "):
+        return text
+    # Podman puts headings above any template here, and aligns nothing.
+    return render_rows(Report("stats", "pods.podStats", COLUMNS, HEADINGS), [HEADINGS], form) + text
 
 
 def fields(pod: PodConfig, one: ContainerStats) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """`--format`: what a list command prints, by the rules of Podman's reports.
 
-`json` (also `{{json}}`, `{{json .}}`) asks for JSON; `table TEMPLATE` for headings and aligned columns;
-anything else is a template for each row, unless it ranges over the rows itself.
+`json` (also `{{json}}`) asks for JSON, `{{json .}}` for an object a line; `table TEMPLATE` for headings and aligned
+columns; anything else is a template for each row, unless it ranges over the rows itself.
 """
 
 from __future__ import annotations
@@ -36,6 +36,18 @@ def is_json(form: str) -> bool:
     """Whether a format asks for JSON."""
     plain = form.replace(" ", "")
     return plain in ("json", "{{json}}", "{{json.}}")
+
+
+def json_text(form: str, documents: Sequence[Any], indent: int | None = 2, *, escape_html: bool = False) -> str:
+    """Documents as a format that asks for JSON wants them: one array, or an object a line for `{{json .}}`.
+
+    That is what Docker does, and Podman since 5.
+    """
+    from sonata.cli.render.json import dumps
+
+    if form.replace(" ", "") == "{{json.}}":
+        return "".join(f"{dumps(one, escape_html=escape_html)}\n" for one in documents)
+    return dumps(list(documents), indent=indent, escape_html=escape_html) + "\n"
 
 
 def render_rows(

@@ -28,7 +28,7 @@ VOLUMES = ("VOLUME NAME", "LINKS", "SIZE")
 
 def command(parsed: Parsed, call: Call) -> int:
     """Print how much of the disk images, containers, volumes and caches take."""
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
     from sonata.engine.system.df import usage
 
     form = parsed.get("format") or None
@@ -42,6 +42,9 @@ def command(parsed: Parsed, call: Call) -> int:
     if form is not None and is_json(form):
         from sonata.cli.render.json import dumps
 
+        if "." in form:
+            print(json_text(form, [as_json(row) for row in rows]), end="")
+            return 0
         print("[\n" + ",\n".join("    " + dumps(as_json(row)) for row in rows) + "\n]")
         return 0
     print(render_rows(Report("df", "*system.dfSummary", COLUMNS), rows, form), end="")

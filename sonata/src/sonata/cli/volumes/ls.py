@@ -34,12 +34,10 @@ def shown(parsed: Parsed, engine: Engine, volumes: list[Volume]) -> str:
         raise UsageError("quiet and format flags cannot be used together")
     if parsed["quiet"]:
         return "".join(f"{volume.name}\n" for volume in volumes)
-    from sonata.cli.render.report import Report, is_json, render_rows
+    from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if form is not None and is_json(form):
-        from sonata.cli.render.json import dumps
-
-        return dumps([as_json(engine, volume) for volume in volumes], indent=2) + "\n"
+        return json_text(form, [as_json(engine, volume) for volume in volumes])
     rows = [fields(engine, volume) for volume in volumes]
     report = Report("ls", "*types.VolumeListReport", COLUMNS, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.cli.output import outcome
+from sonata.cli.output import outcome, require_force
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.volumes.create import listed
     from sonata.engine.volumes.remove import remove
 
+    require_force(parsed)
     engine = call.engine
     names = [volume.name for volume in listed(engine)] if parsed["all"] else parsed.args
     done: list[str] = []

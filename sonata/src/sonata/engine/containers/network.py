@@ -8,6 +8,7 @@ from sonata.engine.paths import store_tag
 from sonata.host import netns
 from sonata.model.container import NetworkMode
 from sonata.plan import ipam
+from sonata.plan.network import interfaces
 from sonata.state import leases
 from sonata_core.codec import freeze, thaw
 from sonata_core.errors import SonataError, Unsupported
@@ -93,17 +94,18 @@ def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDef
     others = {one.name: kept.taken(engine, one, config.id) for one in definitions}
     with engine.database.transaction(durable=False):
         leases.forget_container(engine.database, config.id)
-        for number, (use, definition) in enumerate(zip(config.network.networks, definitions, strict=True)):
+        names = interfaces(config.network.networks)
+        for use, name, definition in zip(config.network.networks, names, definitions, strict=True):
             addresses = lease_addresses(engine, config.id, definition, use.static_ips, others[definition.name])
-            found.append(attachment(use, number, definition, addresses))
+            found.append(attachment(use, name, definition, addresses))
     return found
 
 
-def attachment(use: NetworkUse, number: int, definition: NetworkDefinition, addresses: tuple[str, ...]) -> Attachment:
-    """The container's interface `number`, as its backend is told of it."""
+def attachment(use: NetworkUse, name: str, definition: NetworkDefinition, addresses: tuple[str, ...]) -> Attachment:
+    """The container's interface of that name, as its backend is told of it."""
     return Attachment(
         network=definition,
-        interface=use.interface or f"eth{number}",
+        interface=name,
         addresses=addresses,
         aliases=use.aliases,
         mac=use.mac,

@@ -8,6 +8,7 @@ from sonata.host import ports as host_ports
 from sonata.model.container import NetworkMode
 from sonata.plan import ipam
 from sonata.plan import ports as plan_ports
+from sonata.plan.network import interfaces
 from sonata.state import leases
 from sonata_core.hookspecs.net import NetExplain
 from sonata_core.lite import TYPE_CHECKING, Any
@@ -43,8 +44,8 @@ def foresee(engine: Engine, config: ContainerConfig) -> dict[str, Any]:
     if asked.mode is NetworkMode.BRIDGE:
         definitions = [look_up(engine, use.network) for use in asked.networks]
     attachments = [
-        network.attachment(use, number, definition, _addresses(engine, definition, use.static_ips, numbers))
-        for number, (use, definition) in enumerate(zip(asked.networks, definitions, strict=False))
+        network.attachment(use, name, definition, _addresses(engine, definition, use.static_ips, numbers))
+        for use, name, definition in zip(asked.networks, interfaces(asked.networks), definitions, strict=False)
     ]
     return {
         "Mode": str(asked.mode),

@@ -10,7 +10,7 @@ from sonata.engine.paths import ContainerPaths
 from sonata.model.container import NetworkMode
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
-from sonata.plan.network import require_mac
+from sonata.plan.network import interfaces, require_mac
 from sonata.state import containers as rows
 from sonata.state import leases
 from sonata_core.codec import freeze, thaw
@@ -46,11 +46,11 @@ def connect(engine: Engine, container: str, use: NetworkUse) -> None:
             if row.state.phase not in _LIVE:
                 return  # as Docker, and so Podman, take it
             raise Conflict(
-                f'container {config.id} is already connected to network "{definition.name}": '
-                "network is already connected"
+                f"container {config.id} is already connected to network {definition.name}: network is already connected"
             )
         aliases = tuple(dict.fromkeys((*use.aliases, config.id[:12])))
-        use = use.replace(network=definition.name, interface=use.interface or _free_interface(config), aliases=aliases)
+        use = use.replace(network=definition.name, aliases=aliases)
+        use = use.replace(interface=interfaces((*config.network.networks, use))[-1])
         if row.state.phase in _LIVE:
             row = row.replace(state=row.state.replace(**_connect_now(engine, row, use, definition)))
         changed = config.replace(
@@ -90,12 +90,6 @@ def _require_bridge(config: ContainerConfig) -> None:
             f'"{mode}" is not supported: invalid network mode',
             hint="only containers on bridge networks can be connected and disconnected",
         )
-
-
-def _free_interface(config: ContainerConfig) -> str:
-    used = {one.interface for one in config.network.networks}
-    used |= {f"eth{number}" for number, one in enumerate(config.network.networks) if not one.interface}
-    return next(f"eth{number}" for number in range(len(used) + 1) if f"eth{number}" not in used)
 
 
 def _connect_now(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 IPV6_LOOPBACK = "00000000000000000000000000000001"
 _GATEWAY = 0x2
-_LINK_LOCAL = "fe80"
+_LOOPBACK = "127.0.0.0/8"
 
 
 def taken(engine: Engine) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -40,8 +40,12 @@ def live_interfaces() -> tuple[str, ...]:
 
 
 def live_subnets() -> tuple[str, ...]:
-    """Networks that the host's interfaces are on, in CIDR form: routes without a gateway, and IPv6 addresses."""
-    return (*_ipv4(_lines("/proc/thread-self/net/route")[1:]), *_ipv6(_lines("/proc/thread-self/net/if_inet6")))
+    """Networks that the host's interfaces are on, in CIDR form: routes without a gateway, IPv6 addresses, loopback."""
+    return (
+        _LOOPBACK,
+        *_ipv4(_lines("/proc/thread-self/net/route")[1:]),
+        *_ipv6(_lines("/proc/thread-self/net/if_inet6")),
+    )
 
 
 def _ipv4(lines: list[str]) -> list[str]:
@@ -62,7 +66,7 @@ def _ipv6(lines: list[str]) -> list[str]:
     found = []
     for line in lines:
         fields = line.split()
-        if len(fields) >= 6 and fields[0] != IPV6_LOOPBACK and not fields[0].startswith(_LINK_LOCAL):
+        if len(fields) >= 6 and fields[0] != IPV6_LOOPBACK:
             groups = ":".join(fields[0][at : at + 4] for at in range(0, 32, 4))
             found.append(f"{groups}/{int(fields[2], 16)}")
     return found

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 def stop(engine: Engine, pod: PodConfig, timeout: int | None = None) -> list[SonataError]:
     """Stop the pod's containers; what went wrong with each that did not stop. Stopped already is success.
 
-    `timeout` in seconds, None as each container says, negative for ever.
+    `timeout` in seconds; as each container says if it is None or, as Podman has it for pods, negative.
     """
+    if timeout is not None and timeout < 0:
+        timeout = None
     troubles = stop_all(engine, members(engine, pod), timeout)
     if not troubles:
         events.pod(engine, pod.id, pod.name, "stop")
