@@ -483,8 +483,15 @@ def test_pods_are_explained_and_completed(world: PodWorld) -> None:
     new = world.run("create", "--explain", "--pod=new:x", "--rootfs", world.rootfs, "true")
     assert (new.returncode, "yet to be made" in new.stderr) == (125, True)
     assert world.run("pod", "exists", "x").returncode == 1
-    spec = world.run("generate", "spec", "one")
-    assert (spec.returncode, spec.stderr.startswith("Error: one is a pod: ")) == (125, True)
+    spec = json.loads(world.ok("generate", "spec", "one"))
+    assert (spec["name"], spec["hostname"], spec["netns"]) == ("one-clone", "shared", {"nsmode": "none"})
+    assert (spec["utsns"], spec["pidns"], spec["cgroup_parent"]) == (
+        {"nsmode": "private"},
+        {"nsmode": "default"},
+        "/sonata_test",
+    )
+    assert spec["idmappings"]["HostUIDMapping"] is True and "mounts" not in spec
+    assert json.loads(world.ok("generate", "spec", "-c", "--name=false", "one"))["name"] == "one"
     renumbered = world.ok("system", "renumber")
     assert pod not in renumbered
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from sonata.cli.request import fill
 from sonata.model.container_request import SpecRequest
-from sonata_core.errors import SonataError, Unsupported
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.errors import NotFound, SonataError, Unsupported
+from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sonata.cli.call import Call
     from sonata.cli.pflag import Parsed
+    from sonata.engine.engine import Engine
 
 
 def spec(parsed: Parsed, call: Call) -> int:
-    """Print, or write to a file whose name is printed then, how a container was made."""
+    """Print, or write to a file whose name is printed then, how a container or a pod was made."""
     from sonata.cli.render.json import dumps
-    from sonata.engine.containers.specgen import spec_of
 
     request = fill(SpecRequest, parsed, new_name=parsed["name"])
-    found = spec_of(call.engine, parsed.args[0], request)
+    found = _found(call.engine, parsed.args[0], request)
     text = dumps(found, indent=None if request.compact else 1)
     path = parsed["filename"]
     if not path:
@@ -31,6 +31,20 @@ def spec(parsed: Parsed, call: Call) -> int:
         raise SonataError(f"open {path}: {(error.strerror or '').lower()}") from error
     print(path)
     return 0
+
+
+def _found(engine: Engine, name: str, request: SpecRequest) -> dict[str, Any]:
+    """The specification of a container, or of a pod if there is no such container. Raises NotFound."""
+    from sonata.engine.containers.specgen import spec_of
+    from sonata.engine.pods import specgen as pods
+
+    try:
+        return spec_of(engine, name, request)
+    except NotFound as error:
+        try:
+            return pods.spec_of(engine, name, request)
+        except NotFound:
+            raise error from None
 
 
 def kube(_parsed: Parsed, _call: Call) -> int:

@@ -6,8 +6,7 @@ from sonata.engine.containers import health_log, present
 from sonata.engine.containers.clone import free_name
 from sonata.engine.containers.inspect_host import mount_options
 from sonata.model.container import MountKind, NamespaceKind, NetworkMode
-from sonata.state import pods
-from sonata_core.errors import NotFound, Unsupported
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,15 +22,10 @@ def spec_of(engine: Engine, container: str, request: SpecRequest) -> dict[str, A
     try:
         config = present.load(engine, container).config
     except NotFound as error:
-        if pods.has_name(engine.database, container):
-            raise Unsupported(
-                f"{container} is a pod: the specifications of pods are not generated yet",
-                hint=f"`sonata pod clone {container}` makes another one of it",
-            ) from error
         told = f"could not find a pod or container with the id {container}: {error.message}"
         raise NotFound(told, name=container) from error
     name = free_name(engine, config.name) if request.new_name else config.name
-    found = {"name": name, **_basic(config), **_storage(config), **_security(config), **_network(config)}
+    found = {"name": name, **_basic(config), **storage(config), **_security(config), **network(config)}
     found |= _health(config)
     found = {key: value for key, value in found.items() if value not in (None, "", 0, (), [], {}, False)}
     return {**found, **_always(config)}
@@ -39,7 +33,7 @@ def spec_of(engine: Engine, container: str, request: SpecRequest) -> dict[str, A
 
 def _always(config: ContainerConfig) -> dict[str, Any]:
     """Members that Podman writes although they are empty."""
-    networks = {use.network: _attachment(config, use) for use in config.network.networks}
+    networks = {use.network: attachment(config, use) for use in config.network.networks}
     return {
         "init_container_type": config.init_type,
         "image": config.image_id,
@@ -90,7 +84,8 @@ def _artifact(use: MountUse) -> dict[str, str]:
     return {"source": use.source, "destination": use.target, **asked}
 
 
-def _storage(config: ContainerConfig) -> dict[str, Any]:
+def storage(config: ContainerConfig) -> dict[str, Any]:
+    """Mounts, volumes and devices."""
     volumes = [_volume(use) for use in config.mounts if use.kind is MountKind.VOLUME]
     overlays = [use for use in config.mounts if use.kind is MountKind.OVERLAY]
     images = [use for use in config.mounts if use.kind is MountKind.IMAGE]
@@ -180,7 +175,8 @@ def _namespace(choice: NamespaceChoice) -> dict[str, str]:
     return {**found, "value": choice.value} if choice.value else found
 
 
-def _network(config: ContainerConfig) -> dict[str, Any]:
+def network(config: ContainerConfig) -> dict[str, Any]:
+    """The network namespace, what is published, and servers of names."""
     network = config.network
     choice = config.namespaces.network
     mode = {NetworkMode.BRIDGE: "bridge", NetworkMode.NONE: "none", NetworkMode.HOST: "host"}.get(network.mode)
@@ -206,7 +202,8 @@ def _network(config: ContainerConfig) -> dict[str, Any]:
     }
 
 
-def _attachment(config: ContainerConfig, use: Any) -> dict[str, Any]:
+def attachment(config: ContainerConfig, use: Any) -> dict[str, Any]:
+    """What was asked for on one network."""
     found: dict[str, Any] = {
         "static_ips": list(use.static_ips),
         "aliases": [*use.aliases, config.id[:12]],

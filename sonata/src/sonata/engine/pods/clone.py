@@ -71,7 +71,7 @@ def _request(engine: Engine, pod: PodConfig, given: Mapping[str, object], name: 
         merged["label"] = (*labels, *_words(given["label"]))
     if pod.infra and "infra_name" not in given:
         merged["infra_name"] = free_name(engine, rows.get(engine.database, pod.infra).config.name)
-    return PodRequest(**{**merged, "name": name or _free_pod_name(engine, pod.name)})
+    return PodRequest(**{**merged, "name": name or free_pod_name(engine, pod.name)})
 
 
 def _value(value: object) -> object:
@@ -83,7 +83,7 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(str(one) for one in value) if isinstance(value, (list, tuple)) else ()
 
 
-def _free_pod_name(engine: Engine, name: str) -> str:
+def free_pod_name(engine: Engine, name: str) -> str:
     """`NAME-clone`, or with the first number behind it that is free."""
     base, number = f"{name}-clone", 1
     free = base
