@@ -307,6 +307,9 @@ def test_requirements_come_first_and_failures_are_told_one_by_one(world: PodWorl
     world.pod("one")
     bad = world.made("one", "bad", command=("/nope",))
     needs = world.made("one", "needs", "--requires=bad")
+    outside = world.run("create", "--requires=bad", "--rootfs", world.rootfs, "true")
+    told = f"container dependency {bad} is part of a pod, but container is not: invalid argument"
+    assert outside.stderr == f"Error: running container create option: {told}\n"
     failed = world.run("pod", "start", "one")
     assert failed.returncode == 125
     first, second = failed.stderr.splitlines()[:2]
@@ -389,11 +392,11 @@ def _shown_lists(world: PodWorld, one: str, two: str) -> None:
         "CREATED",
         "INFRA",
         "ID",
+        "CGROUP",
+        "NAMESPACES",
         "IDS",
         "NAMES",
         "STATUS",
-        "CGROUP",
-        "NAMESPACES",
     ]
     assert f"{two[:12]}-infra,m1" in table[1] and "running,running" in table[1]
     assert world.ok("pod", "ps", "-n", "--no-trunc", "--filter", "name=bb").startswith(two)

@@ -6,17 +6,22 @@ from sonata.cli.table import TABLE
 
 
 def similar(path: str) -> tuple[str, ...]:
-    """Last words of commands beside `path` at a distance of at most two, or that it begins."""
+    """Last words of commands beside `path` that it begins, or at a distance of at most two.
+
+    Below a command those at a distance are of use only where it begins none: many of them are short.
+    """
     parent, _, typed = path.rpartition(" ")
     prefix = parent + " " if parent else ""
-    found = []
-    for known in TABLE:
-        if not known.startswith(prefix) or " " in known[len(prefix) :]:
-            continue
-        word = known[len(prefix) :]
-        if distance(typed.lower(), word.lower()) <= 2 or word.lower().startswith(typed.lower()):
-            found.append(word)
-    return tuple(found)
+    words = [known[len(prefix) :] for known in TABLE if known.startswith(prefix) and " " not in known[len(prefix) :]]
+    begun = [word for word in words if word.lower().startswith(typed.lower())]
+    if parent and (begun or len(typed) <= _SHORT):
+        return tuple(begun)
+    near = [word for word in words if word in begun or distance(typed.lower(), word.lower()) <= 2]
+    return tuple(near)
+
+
+_SHORT = 3
+"""Letters of a word of which a distance of two leaves too little."""
 
 
 def distance(one: str, other: str) -> int:

@@ -181,14 +181,21 @@ def _default_sysctls(request: RunRequest, defaults: Defaults, chosen: Namespaces
 
 
 def _requires(request: RunRequest, materials: Materials) -> tuple[str, ...]:
-    """Ids of the containers that must run before this one."""
+    """Ids of the containers that must run before this one. Raises UsageError for those of other pods."""
     names = [name for entry in request.requires for name in entry.split(",") if name]
+    for one in (materials.containers[name] for name in names):
+        if one.pod == request.pod:
+            continue
+        told = f"container has joined pod {request.pod} and dependency container {one.id} is not a member of the pod"
+        if not request.pod:
+            told = f"container dependency {one.id} is part of a pod, but container is not"
+        raise UsageError(f"running container create option: {told}: invalid argument")
     return tuple(dict.fromkeys(materials.containers[name].id for name in names))
 
 
 def _check(request: RunRequest) -> None:
-    if request.rm and request.restart not in ("", "no", "on-failure"):
-        raise UsageError('the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"')
+    if request.rm:
+        restart.require_removable(request.restart)
     if request.umask and (
         not is_digits(request.umask) or set(request.umask) - set("01234567") or len(request.umask) > 4
     ):

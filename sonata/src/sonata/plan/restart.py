@@ -36,6 +36,12 @@ def parse(text: str, doing: str = "running container create option: ") -> Restar
     return RestartPolicy(name=name, retries=retries)
 
 
+def require_removable(text: str) -> None:
+    """Raises UsageError for a policy that starts again what `--rm` removes."""
+    if text not in ("", "no", "on-failure"):
+        raise UsageError('the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"')
+
+
 def text(policy: RestartPolicy) -> str:
     """The policy as `--restart` takes it."""
     return f"{policy.name}:{policy.retries}" if policy.retries else policy.name

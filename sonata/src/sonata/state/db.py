@@ -93,6 +93,15 @@ class Database:
         """
         return Transaction(self, durable=durable)
 
+    def imagine(self) -> None:
+        """From now on, have all that is written be true for this command alone. For one that was opened to look."""
+        from sonata.state.looking import copied
+
+        assert self.read_only
+        connection = self._open()
+        self._connection = copied(connection)
+        connection.close()
+
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:

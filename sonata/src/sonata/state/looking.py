@@ -34,6 +34,13 @@ def connect(path: str, schema: int) -> sqlite3.Connection:
     return connection
 
 
+def copied(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """What the database holds, in memory: to be changed for the sake of an answer, and forgotten."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.backup(copy)
+    return copy
+
+
 def _empty(schema: int) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     folder = os.path.join(os.path.dirname(__file__), "schema")

@@ -29,10 +29,8 @@ def columns(parsed: Parsed) -> tuple[tuple[str, str], ...]:
     found = [("ID", "POD ID"), ("Name", "NAME"), ("Status", "STATUS"), ("Created", "CREATED"), ("InfraID", "INFRA ID")]
     details = (("ctr-ids", "ContainerIds"), ("ctr-names", "ContainerNames"), ("ctr-status", "ContainerStatuses"))
     asked = [(field, HEADINGS[field]) for option, field in details if parsed[option]]
-    found += asked or [("NumberOfContainers", "# OF CONTAINERS")]
-    if parsed["ns"]:
-        found += [("Cgroup", "CGROUP"), ("Namespace", "NAMESPACES")]
-    return tuple(found)
+    spaces = [("Cgroup", "CGROUP"), ("Namespace", "NAMESPACES")] if parsed["ns"] else []
+    return (*found, *spaces, *(asked or [("NumberOfContainers", "# OF CONTAINERS")]))
 
 
 def command(parsed: Parsed, call: Call) -> int:
@@ -75,6 +73,7 @@ def fields(one: ListedPod, now: float, *, full: bool) -> Mapping[str, Any]:
         "ContainerStatuses": ",".join(member.state for member in one.members),
         "Created": f"{human_duration(max(now - one.created / 1e9, 0))} ago",
         "ID": short(one.id),
+        "Id": short(one.id),
         "InfraID": short(one.infra),
         "Label": lambda name: one.labels.get(name, ""),
         "Labels": dict(one.labels),

@@ -66,12 +66,12 @@ def explain(engine: Engine, request: RunRequest, options: Mapping[str, tuple[str
 
     Raises what `create` would raise of the request.
     """
-    if request.pod or request.pod_id_file or request.init_ctr:
-        from sonata.engine.pods.joining import foreseen
-
-        request = foreseen(engine, request)
-    image = images.foresee(engine, request)
     drawn = Drawn()
+    if request.pod or request.pod_id_file or request.init_ctr:
+        from sonata.engine.pods.foreseen import foreseen
+
+        request = foreseen(engine, request, drawn.note)
+    image = images.foresee(engine, request)
     materials = _identity(engine, request, drawn)
     config = planned(engine, request, image.facts, materials)
     problems = _problems(engine, config)
@@ -155,6 +155,8 @@ def _spec(
 ) -> tuple[dict[str, Any], list[OciHook]]:
     """config.json as `init` writes it, before hooks of the stage `precreate` change it; and every hook that matches."""
     paths = ContainerPaths(engine, config.backends.storage, config.id)
+    from sonata.engine.pods.foreseen import pids, with_files
+
     root = rootfs.root_given(config, paths)
     if not config.rootfs:
         # Below the store, for whether the way there is open to the container's root depends on the folders above.
@@ -164,7 +166,8 @@ def _spec(
     path = network.new_namespace_path(engine, config)
     if path:
         drawn.note(path, "network namespace path")
-    given = specs.inputs(engine, config, paths, mounted, path or specs.network_namespace(engine, config))
+    pid_of = pids(drawn.note)
+    given = specs.inputs(engine, config, paths, mounted, path or specs.network_namespace(engine, config, pid_of))
     with LayeredRoot(folders) as layered:
         if any(use.kind is MountKind.ARTIFACT for use in config.mounts):
             config = _with_artifacts(engine, config, mounted, layered)
@@ -172,6 +175,8 @@ def _spec(
         if folders:
             problems += _root_problems(config, layered, who)
     given = given.replace(
+        files=with_files(engine, config, given.files),
+        namespaces=specs.joined(engine, config, pid_of),
         rootfs=inside.rootfs_facts(mounted.entry, who),
         secret_env={use.env: HIDDEN for use in config.secrets if use.env},
     )

@@ -20,13 +20,15 @@ from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.hooks import OciHook, SpecAdjustment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sonata.engine.containers.rootfs import Mounted
     from sonata.engine.engine import Engine
     from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig, NamespaceChoice
     from sonata.model.materials import RuntimeFiles
+
+    PidOf = Callable[[Engine, NamespaceChoice], int]
 
 _ENGINE_STAGES = ("precreate", "poststop")
 _KINDS = {"cgroup": "cgroup", "ipc": "ipc", "network": "net", "pid": "pid", "user": "user", "uts": "uts"}
@@ -58,7 +60,7 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
 
             owners.give_away(config, mounted, who)
         given = inputs(engine, config, paths, mounted, netns)
-        given = given.replace(rootfs=inside.rootfs_facts(mounted.entry, who))
+        given = given.replace(namespaces=joined(engine, config), rootfs=inside.rootfs_facts(mounted.entry, who))
         hostname = host_name(config, given)
         files.lay(engine, config, given.files, hostname)
         if config.id_mapping is not None:
@@ -80,7 +82,7 @@ def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, moun
 
 
 def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, netns: str) -> SpecInputs:
-    """What the spec is made from, but for the user in the root and the secrets' values. Makes nothing.
+    """What the spec is made from, but for the user in the root, secrets' values and joined namespaces. Makes nothing.
 
     `netns`: the path of the network namespace that the engine makes or joins, if it does either.
 
@@ -100,7 +102,6 @@ def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mount
         files=made,
         sources=mounted.sources,
         source_flags=mounted.flags,
-        namespaces=_joined(engine, config),
         host_devices=_host_devices() if config.host_devices else (),
         seccomp=_seccomp(engine, config),
     )
@@ -189,8 +190,12 @@ def _seccomp(engine: Engine, config: ContainerConfig) -> Mapping[str, Any] | Non
     return profile
 
 
-def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
-    """Paths of the namespaces of other containers that this one joins. Raises Conflict if one does not run."""
+def joined(engine: Engine, config: ContainerConfig, pid_of: PidOf | None = None) -> dict[str, str]:
+    """Paths of the namespaces of other containers that this one joins, but for the network's.
+
+    `pid_of`: as `running_pid`, which is the default. Raises Conflict if one does not run.
+    """
+    pid_of = pid_of or running_pid
     spaces = config.namespaces
     found: dict[str, str] = {}
     for name, choice in (
@@ -201,7 +206,7 @@ def _joined(engine: Engine, config: ContainerConfig) -> dict[str, str]:
         ("uts", spaces.uts),
     ):
         if choice.kind in (NamespaceKind.CONTAINER, NamespaceKind.POD):
-            found[name] = f"/proc/{running_pid(engine, choice)}/ns/{_KINDS[name]}"
+            found[name] = f"/proc/{pid_of(engine, choice)}/ns/{_KINDS[name]}"
             if engine.facts.id_mapping is not None and name != "user" and _is_ours(found[name]):
                 found[name] = OURS
         elif choice.kind is NamespaceKind.PATH:
@@ -230,13 +235,13 @@ def running_pid(engine: Engine, choice: NamespaceChoice) -> int:
     return other.state.pid
 
 
-def network_namespace(engine: Engine, config: ContainerConfig) -> str:
+def network_namespace(engine: Engine, config: ContainerConfig, pid_of: PidOf | None = None) -> str:
     """The path of a network namespace that is joined; empty where none is. Raises NotFound, Conflict."""
     choice = config.namespaces.network
     if config.network.mode not in (NetworkMode.CONTAINER, NetworkMode.PATH, NetworkMode.POD):
         return ""
     if config.network.mode is not NetworkMode.PATH:
-        return f"/proc/{running_pid(engine, choice)}/ns/net"
+        return f"/proc/{(pid_of or running_pid)(engine, choice)}/ns/net"
     if not os.path.exists(choice.value):
         raise NotFound(f"network namespace {choice.value}: no such file or directory")
     return choice.value

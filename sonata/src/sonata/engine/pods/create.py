@@ -44,7 +44,7 @@ def create(engine: Engine, request: PodRequest) -> PodConfig:
             raise UsageError("cannot replace pod without --name being set")
         if request.name:
             require_name(request.name, "running pod create option: ")
-        pod, config, image = _decide(engine, request)
+        pod, config, image = decide(engine, request)
         if pods.has_name(engine.database, pod.name):
             if not request.replace_existing:
                 raise pods.name_taken(pod.name)
@@ -57,7 +57,8 @@ def create(engine: Engine, request: PodRequest) -> PodConfig:
         return pod
 
 
-def _decide(engine: Engine, request: PodRequest) -> tuple[PodConfig, ContainerConfig | None, ImageRecord | None]:
+def decide(engine: Engine, request: PodRequest) -> tuple[PodConfig, ContainerConfig | None, ImageRecord | None]:
+    """The pod that the request comes to, with its infra container and that one's image. Makes nothing."""
     named = request.name or free_name(engine)
     found = gather(
         engine,

@@ -7,11 +7,12 @@ from sonata.engine.pods.create import create as create_pod
 from sonata.engine.pods.remove import remove as remove_pod
 from sonata.engine.pods.select import listed, members, read_id_file, status_of
 from sonata.model.pod import PodRequest
+from sonata.plan import restart
 from sonata.plan.pod import member_request, new_pod
 from sonata.state import containers as rows
 from sonata.state import pods
 from sonata_core import interrupts
-from sonata_core.errors import SonataError, Unsupported, UsageError
+from sonata_core.errors import SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from sonata.model.request import RunRequest
     from sonata.state.rows import ContainerRow
 
-_NEW = "new:"
+NEW = "new:"
+"""How `--pod` asks for a pod that is to be made."""
 
 
 def create_member(
@@ -33,15 +35,11 @@ def create_member(
     Raises NotFound, UsageError, and what making either raises.
     """
     present.recover(engine)
-    request = _named(request)
-    if not request.pod.startswith(_NEW):
+    request = named(request)
+    if not request.pod.startswith(NEW):
         pod = pods.find(engine.database, request.pod)
         return create(engine, as_member(engine, request, pod))
-    if request.init_ctr:
-        raise UsageError(
-            "--init-ctr needs a pod that is there already", hint="`sonata pod create` first: its start runs them"
-        )
-    wanted, left = new_pod(request, request.pod.removeprefix(_NEW), PodRequest)
+    wanted, left = divided(request)
     pod = create_pod(engine, wanted)
     try:
         return create(engine, as_member(engine, left, pod))
@@ -51,6 +49,17 @@ def create_member(
         raise
 
 
+def divided(request: RunRequest) -> tuple[PodRequest, RunRequest]:
+    """The request of the pod that `--pod new:NAME` asks for, and what is left for its container. Raises UsageError."""
+    if request.init_ctr:
+        raise UsageError(
+            "--init-ctr needs a pod that is there already", hint="`sonata pod create` first: its start runs them"
+        )
+    if request.rm:
+        restart.require_removable(request.restart)
+    return new_pod(request, request.pod.removeprefix(NEW), PodRequest)
+
+
 def _take_back(engine: Engine, pod: PodConfig) -> None:
     try:
         remove_pod(engine, pod, force=True, timeout=0)
@@ -58,17 +67,7 @@ def _take_back(engine: Engine, pod: PodConfig) -> None:
         engine.log.warning("pod_stays", pod=pod.id, error=error.message)
 
 
-def foreseen(engine: Engine, request: RunRequest) -> RunRequest:
-    """The request as it would be in its pod. Makes nothing. Raises NotFound, UsageError, Unsupported."""
-    request = _named(request)
-    if request.pod.startswith(_NEW):
-        raise Unsupported(
-            "what a pod that is yet to be made comes to cannot be explained", hint="`sonata pod create` it first"
-        )
-    return as_member(engine, request, pods.find(engine.database, request.pod))
-
-
-def _named(request: RunRequest) -> RunRequest:
+def named(request: RunRequest) -> RunRequest:
     """With the pod named by `pod`. Raises UsageError."""
     if request.init_ctr:
         if not (request.pod or request.pod_id_file):
