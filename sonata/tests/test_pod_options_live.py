@@ -480,18 +480,18 @@ def test_pods_are_explained_and_completed(world: PodWorld) -> None:
     told = json.loads(world.ok(*words))
     assert told["Spec"]["annotations"]["io.kubernetes.cri-o.SandboxID"] == infra
     assert told["Spec"]["linux"]["cgroupsPath"].startswith(f"/sonata_test/{pod}/")
-    words = ("create", "--explain=json", "--network=none", "--rootfs", world.rootfs)
-    new = json.loads(world.ok(*words, "--pod=new:x", "--hostname=hh", "true"))
+    words, root = ("create", "--explain=json", "--network=none"), ("--rootfs", world.rootfs, "true")
+    new = json.loads(world.ok(*words, "--pod=new:x", "--hostname=hh", *root))
     spaces = {one["type"]: one.get("path", "") for one in new["Spec"]["linux"]["namespaces"]}
     assert spaces["uts"] == "/proc/‹process of the infra container›/ns/uts"
     assert "‹pod id›" in new["Spec"]["linux"]["cgroupsPath"]
     assert any("‹infra container id›" in one["Source"] for one in new["Mounts"])
     assert world.run("pod", "exists", "x").returncode == 1
-    taken = world.run(*words, "--pod=new:one", "true")
+    taken = world.run(*words, "--pod=new:one", *root)
     assert taken.stderr.splitlines()[0] == 'Error: adding pod to state: name "one" is in use: pod already exists'
     # One that is there and does not run is explained too.
     world.ok("pod", "create", "--network=none", "late")
-    assert "‹process of " in world.ok(*words[:2], "--rootfs", world.rootfs, "--pod=late", "true")
+    assert "‹process of " in world.ok(*words[:2], "--pod=late", *root)
     spec = json.loads(world.ok("generate", "spec", "one"))
     assert (spec["name"], spec["hostname"], spec["netns"]) == ("one-clone", "shared", {"nsmode": "none"})
     assert (spec["utsns"], spec["pidns"], spec["cgroup_parent"]) == (

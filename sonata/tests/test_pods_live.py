@@ -392,11 +392,11 @@ def _shown_lists(world: PodWorld, one: str, two: str) -> None:
         "CREATED",
         "INFRA",
         "ID",
-        "CGROUP",
-        "NAMESPACES",
         "IDS",
         "NAMES",
         "STATUS",
+        "CGROUP",
+        "NAMESPACES",
     ]
     assert f"{two[:12]}-infra,m1" in table[1] and "running,running" in table[1]
     assert world.ok("pod", "ps", "-n", "--no-trunc", "--filter", "name=bb").startswith(two)

@@ -30,7 +30,7 @@ def columns(parsed: Parsed) -> tuple[tuple[str, str], ...]:
     details = (("ctr-ids", "ContainerIds"), ("ctr-names", "ContainerNames"), ("ctr-status", "ContainerStatuses"))
     asked = [(field, HEADINGS[field]) for option, field in details if parsed[option]]
     spaces = [("Cgroup", "CGROUP"), ("Namespace", "NAMESPACES")] if parsed["ns"] else []
-    return (*found, *spaces, *(asked or [("NumberOfContainers", "# OF CONTAINERS")]))
+    return (*found, *asked, *spaces) if asked else (*found, *spaces, ("NumberOfContainers", "# OF CONTAINERS"))
 
 
 def command(parsed: Parsed, call: Call) -> int:
