@@ -257,6 +257,7 @@ def test_the_ways_of_answers_are_made_again(host: Lan) -> None:
     assert host.sees(LAN, 18088) == CLIENT
 
 
+@pytest.mark.slow
 def test_a_lost_shared_namespace_is_made_anew_under_its_containers(host: Lan) -> None:
     """Its file is gone, as after a cleaned run folder; forwarders alone still hold what was in it."""
     host.ok("network", "create", "one")

@@ -72,7 +72,9 @@ class Mending:
         for one in self._members:
             place = self._state.inside.get(str(one.request.container))
             for each in one.request.attachments:
-                if each.network.name in networks and place is not None and each.interface in place.links:
+                link = None if place is None else place.links.get(each.interface)
+                # One that leads nowhere is attached anew, and may be gone at any moment.
+                if each.network.name in networks and link is not None and picture.other_end(self._state.host, link):
                     self._ip(one.netns.path, "neighbour", "flush", "dev", each.interface)
 
     def rules(self, made: laboratory.Made, missing: tuple[NetFact, ...], extra: tuple[NetFact, ...]) -> None:

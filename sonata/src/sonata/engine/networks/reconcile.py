@@ -90,8 +90,13 @@ def reconcile(engine: Engine, names: tuple[str, ...] = (), *, check: bool = Fals
     found = _look(engine, wish, notes)
     if check or not found:
         return Reconciled(findings=tuple(found), notes=tuple(notes))
-    _mend(engine, wish, notes)
-    left = {_key(one) for one in _look(engine, wish, [])}
+    for _ in range(2):  # links that lead nowhere go when the kernel comes to it, maybe while it is mended
+        said: list[str] = []
+        _mend(engine, wish, said)
+        left = {_key(one) for one in _look(engine, wish, [])}
+        if not left:
+            break
+    notes += said
     return Reconciled(
         findings=tuple(one.replace(mended=_key(one) not in left) for one in found), notes=tuple(dict.fromkeys(notes))
     )
