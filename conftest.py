@@ -39,7 +39,7 @@ import pytest
 from worker_host import WorkerHost
 
 CLONE_NEWUSER = 0x10000000
-OUTSIDE = ("test_wheels.py",)
+OUTSIDE = ("test_thirdparty.py", "test_wheels.py")
 """Test files that ask a package index: on the machine's own network, one at a time."""
 
 _capable: dict[str, bool] = {}

@@ -365,7 +365,7 @@ def test_verbs_on_all_pods_and_on_the_latest(world: PodWorld) -> None:
     assert world.ok("pod", "kill", "--all").split() == both
     assert world.ok("pod", "stop", "--latest") == "new"
     assert world.ok("pod", "rm", "--latest") == new
-    assert world.ok("pod", "rm", "--all", "--time=0") == old
+    assert world.ok("pod", "rm", "--all", "--force", "--time=0") == old
     for words, told in (
         (("start",), "you must provide at least one name or id"),
         (("start", "--all", "x"), "no arguments are needed with --all"),

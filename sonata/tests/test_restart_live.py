@@ -134,8 +134,7 @@ def test_a_killed_waiter_is_replaced_by_the_next_ps(world: LiveWorld) -> None:
     done = runs(world)
     time.sleep(6.5)
     assert runs(world) == done
-    world.ok("ps")
-    assert eventually(lambda: runs(world) > done, 30)
+    assert eventually(lambda: "a" in world.ok("ps", "-a", "--format={{.Names}}") and runs(world) > done, 30)
 
 
 def test_update_to_no_policy_ends_the_restarts(world: LiveWorld) -> None:

@@ -19,6 +19,7 @@ EXPLAINED: dict[str, str] = {
     "create --oom-score-adj 5000 --name o localhost/box:1": "Podman's container would not start",
     "create --platform nonsense --pull never localhost/box:1": "Sonata takes the image that is there",
     "create --init --init-path /nosuch localhost/box:1": "the words after `not found on the host` differ",
+    "run --rm --network none -u 7:8 localhost/box:1 id": "whom Podman adds to passwd and group may not read the files",
     "top c1": "Sonata's refusals of a wrong state all end alike",
     "attach s": "Sonata's refusals of a wrong state all end alike",
     "exec -w /nosuch s ls": CRUN,

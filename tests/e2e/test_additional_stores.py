@@ -30,7 +30,7 @@ def beside(base: Path, *others: PlainStore, driver: str = "overlay") -> PlainSto
     """An empty store that sees the images of others."""
     base.mkdir(exist_ok=True)
     made = others[0].at(base)
-    made.options[-1] = driver
+    made.options[made.options.index("--storage-driver") + 1 :] = [driver]
     for other in others:
         made.options += ["--storage-opt", f"{driver}.imagestore={other.base}/root"]
     return made
@@ -114,7 +114,7 @@ def test_a_chain_through_three_stores(tmp_path: Path) -> None:
     assert top.out("run", "--rm", "--network=none", "top:1", "cat", "/middle", "/top").split() == ["middle", "top"]
     top.out("save", "-q", "-o", str(tmp_path / "top.tar"), "top:1")
     alone = beside(tmp_path / "d", base)
-    alone.program = alone.program[:-2]
+    alone.options = alone.options[:-2]
     alone.out("load", "-q", "-i", str(tmp_path / "top.tar"))
     assert alone.out("run", "--rm", "--network=none", "top:1", "cat", "/middle", "/top").split() == ["middle", "top"]
     assert (snapshot(tmp_path / "a/root"), snapshot(tmp_path / "b/root")) == before

@@ -88,7 +88,7 @@ def test_image_prune_takes_dangling_ones_unless_all(store: PlainStore) -> None:
     ident = store.out("images", "-q", "--no-trunc").removeprefix("sha256:")
     assert store.out("image", "prune", "-f") == ""
     store.out("untag", IMAGE)
-    assert store.out("image", "prune", stdin=b"n").startswith("WARNING! This command removes all dangling images.")
+    assert store.out("image", "prune", stdin=b"n\n").startswith("WARNING! This command removes all dangling images.")
     store.out("create", "--name", "user", ident)
     assert store.out("image", "prune", "-af") == ""
     store.out("rm", "user")
