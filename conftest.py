@@ -40,7 +40,7 @@ from worker_host import WorkerHost
 
 CLONE_NEWUSER = 0x10000000
 OUTSIDE = ("test_thirdparty.py", "test_wheels.py")
-"""Test files that ask a package index: on the machine's own network, one at a time."""
+"""Test files, beside those of guests, that ask for packages: on the machine's own network, one at a time."""
 
 _capable: dict[str, bool] = {}
 
@@ -190,7 +190,7 @@ def alone_on_this_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.
     """
     path: Path = request.path
     host = request.config.stash.get(_HOST, None)
-    outside = path.name in OUTSIDE
+    outside = path.name in OUTSIDE or "guest" in path.parts
     alone = outside or (host is None and "e2e" in path.parts)
     if not alone or not hasattr(request.config, "workerinput"):
         yield
