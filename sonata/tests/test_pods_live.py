@@ -414,9 +414,7 @@ def _shown_lists(world: PodWorld, one: str, two: str) -> None:
         "m1 bb false",
     ]
     assert world.ok("ps", "--pod", "--filter", "name=m1").splitlines()[1].split()[-2:] == [two[:12], "bb"]
-    assert (
-        json.loads(world.ok("inspect", "--type=pod", "bb"))[0]["Id"] == json.loads(world.ok("inspect", "bb"))[0]["Id"]
-    )
+    assert json.loads(world.ok("inspect", "--type=pod", "bb"))[0]["Id"] == json.loads(world.ok("inspect", two))[0]["Id"]
 
 
 def _refused_lists(world: PodWorld) -> None:
