@@ -16,6 +16,7 @@ from sonata_core.models.plugin import PluginInfo
 from sonata_core.models.process import Command, HelperProcess
 from sonata_core.sdk import helper_process
 from sonata_core.sdk import interfaces as kernel
+from sonata_core.sdk.port_start import first_port
 from sonata_core.sdk.user_mode_net import UserModeNet
 from sonata_net_pasta.options import HOST, Arguments
 
@@ -26,7 +27,6 @@ VERSION = "0.1.0"
 _TIMEOUT = 30.0
 
 _SETTING = "net.ipv4.ip_unprivileged_port_start"
-_PORT_START = "/proc/sys/" + _SETTING.replace(".", "/")
 
 
 class PastaNet(UserModeNet):
@@ -127,11 +127,7 @@ def _closed_port(said: str) -> str | None:
     """What to do where pasta could bind no port that the user may not have; None for other reasons."""
     if "Failed to bind" not in said:
         return None
-    try:
-        with open(_PORT_START, encoding="ascii") as file:
-            first = int(file.read())
-    except (OSError, ValueError):
-        return None
+    first = first_port()
     words = said.partition("Failed to bind")[2].replace("'", " ").replace(":", " ").replace("/", " ").split()
     port = next((int(word) for word in words if word.isdigit()), first)
     if port >= first:

@@ -42,12 +42,14 @@ def _refusal(protocol: str, host: str, port: int, said: str) -> CommandFailed:
     """Why the helper cannot listen, which it does not say: the kernel does, when one tries to."""
     import errno
 
+    from sonata_core.sdk.port_start import first_port
+
     error = _try(protocol, host, port)
     if error is not None and error.errno == errno.EACCES:
         start = "net.ipv4.ip_unprivileged_port_start"
         return CommandFailed(
             f"rootlessport cannot expose privileged port {port}, you can add '{start}={port}' to /etc/sysctl.conf "
-            f"(currently {_first_port()}), or choose a larger port number (>= {_first_port()}): "
+            f"(currently {first_port()}), or choose a larger port number (>= {first_port()}): "
             f"listen {protocol} {host}:{port}: bind: permission denied"
         )
     reason = said if error is None else (error.strerror or said).lower()
@@ -66,14 +68,6 @@ def _try(protocol: str, host: str, port: int) -> OSError | None:
     finally:
         one.close()
     return None
-
-
-def _first_port() -> str:
-    try:
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return "1024"
 
 
 def ask(path: str, question: dict[str, Any]) -> dict[str, Any]:

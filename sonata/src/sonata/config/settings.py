@@ -425,9 +425,9 @@ STORAGE = tuple(
 _DRIVER_KEYS: tuple[tuple[str, Callable[[object], Any], Any, str], ...] = (
     ("mountopt", text, "", "Mount options."),
     ("mount_program", text, "", "Program that mounts instead of the kernel."),
-    ("size", text, "", "Largest size of a container's layer."),
-    ("ignore_chown_errors", flag_text, "", "Leave owners that cannot be set as they are."),
-    ("force_mask", text, "", "Mode that all files in layers get."),
+    ("size", text, "", "Refused: layers of containers have no quotas."),
+    ("ignore_chown_errors", flag_text, "", "Without effect: an owner that cannot be set ends the pull."),
+    ("force_mask", text, "", "Refused: files in layers get the modes of their image."),
     ("skip_mount_home", flag_text, "", "Do not make the driver's folder a mount of its own."),
     ("use_composefs", flag_text, "", "Refused: composefs is not supported."),
 )
@@ -452,13 +452,23 @@ STORAGE_OPTIONS = (
     *_rows(
         "storage.options.overlay",
         *_DRIVER_KEYS,
-        ("inodes", text, "", "Largest number of files in a container's layer."),
-        ("sync", one_of("", "none", "filesystem"), "", "What is written to disk after a pull."),
+        ("inodes", text, "", "Refused: layers of containers have no quotas."),
+        (
+            "sync",
+            one_of("", "none", "filesystem"),
+            "",
+            "Without effect: what a pull has acknowledged lies on the disk.",
+        ),
     ),
     *_rows(
         "storage.options.vfs",
-        ("ignore_chown_errors", flag_text, "", "Leave owners that cannot be set as they are."),
-        ("sync", one_of("", "none", "filesystem"), "", "What is written to disk after a pull."),
+        ("ignore_chown_errors", flag_text, "", "Without effect: an owner that cannot be set ends the pull."),
+        (
+            "sync",
+            one_of("", "none", "filesystem"),
+            "",
+            "Without effect: what a pull has acknowledged lies on the disk.",
+        ),
     ),
 )
 

@@ -134,17 +134,11 @@ def _failure(
         return Conflict(text)
     if error.errno not in (errno.EACCES, errno.EPERM):
         return ExternalFailure(text)
-    start = _first_port()
+    from sonata_core.sdk.port_start import first_port
+
+    start = first_port()
     return Denied(
         f"rootlessport cannot expose privileged port {port}, you can add 'net.ipv4.ip_unprivileged_port_start={port}' "
         f"to /etc/sysctl.conf (currently {start}), or choose a larger port number (>= {start}): "
         f"listen {protocol} {address if version == '4' else f'[{address}]'}:{port}: bind: permission denied"
     )
-
-
-def _first_port() -> str:
-    try:
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return "1024"

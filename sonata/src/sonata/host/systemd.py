@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 
 from sonata.host import cgroups
@@ -47,7 +48,7 @@ def start_scope(at: str, name: str, pid: int, inside: str) -> None:
 def start_slice(at: str, name: str, resources: Mapping[str, Any]) -> None:
     """Start a slice with these limits, of the runtime specification. One that runs is left. Raises ExternalFailure."""
     try:
-        _start(at, name, (("DefaultDependencies", "b", False), *_limits(resources)))
+        _start(at, name, (("DefaultDependencies", "b", False), *limits(resources)))
     except AlreadyExists:
         return
 
@@ -60,8 +61,8 @@ def stop(at: str, name: str) -> None:
         return
 
 
-def _limits(resources: Mapping[str, Any]) -> tuple[tuple[str, str, Any], ...]:
-    """Version 2's properties, systemd.resource-control(5)."""
+def limits(resources: Mapping[str, Any]) -> tuple[tuple[str, str, Any], ...]:
+    """Limits of the runtime specification as properties: names, types, values (systemd.resource-control(5))."""
     memory, cpu = (resources.get(name, {}) for name in ("memory", "cpu"))
     found: list[tuple[str, str, Any]] = []
     for key, name in (("cpus", "AllowedCPUs"), ("mems", "AllowedMemoryNodes")):
@@ -82,13 +83,14 @@ def _limits(resources: Mapping[str, Any]) -> tuple[tuple[str, str, Any], ...]:
 def _rates(block: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     if "weight" in block:
         yield "IOWeight", "t", block["weight"]
-    for key, name in (
-        ("throttleReadBpsDevice", "IOReadBandwidthMax"),
-        ("throttleWriteBpsDevice", "IOWriteBandwidthMax"),
-        ("throttleReadIOPSDevice", "IOReadIOPSMax"),
-        ("throttleWriteIOPSDevice", "IOWriteIOPSMax"),
+    for key, member, name in (
+        ("weightDevice", "weight", "IODeviceWeight"),
+        ("throttleReadBpsDevice", "rate", "IOReadBandwidthMax"),
+        ("throttleWriteBpsDevice", "rate", "IOWriteBandwidthMax"),
+        ("throttleReadIOPSDevice", "rate", "IOReadIOPSMax"),
+        ("throttleWriteIOPSDevice", "rate", "IOWriteIOPSMax"),
     ):
-        rates = [(f"/dev/block/{one['major']}:{one['minor']}", one["rate"]) for one in block.get(key, ())]
+        rates = [(f"/dev/block/{one['major']}:{one['minor']}", one[member]) for one in block.get(key, ())]
         if rates:
             yield name, "a(st)", rates
 
@@ -223,14 +225,14 @@ def _greeted(peer: socket.socket) -> None:
 def _answered(peer: socket.socket, method: str) -> bool:
     """Whether the next message was the answer. Raises what it says, if it is an error."""
     head = _exactly(peer, 16)
-    order = "little" if head[:1] == b"l" else "big"
-    length, fields = (int.from_bytes(head[at : at + 4], order) for at in (4, 12))  # type: ignore[arg-type]
+    number = struct.Struct("<I" if head[:1] == b"l" else ">I").unpack_from
+    length, fields = int(number(head, 4)[0]), int(number(head, 12)[0])
     if length + fields > _LARGEST:
         raise ExternalFailure(f"systemd's answer to {method} is too long")
     named = _exactly(peer, fields + -fields % 8)
     said = _exactly(peer, length)
     if head[1] == _FAILED:
-        told = said[4 : 4 + int.from_bytes(said[:4], order)].decode(errors="replace")  # type: ignore[arg-type]
+        told = said[4 : 4 + number(said)[0]].decode(errors="replace") if len(said) >= 4 else ""
         if b".UnitExists\0" in named:
             raise AlreadyExists(told)
         if b".NoSuchUnit\0" in named:
