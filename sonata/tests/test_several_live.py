@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -50,3 +51,40 @@ def test_lines_say_whose_they_are(world: LiveWorld) -> None:
     assert coloured.stderr == "\x1b[37mw1 bad\x1b[0m\n"
     # Of one container, as podman 5.8.6 has it: nothing is added.
     assert world.run("logs", "--names", "--color", "w1").stdout == "one\n"
+
+
+OVERTAKEN = """
+import subprocess, sys
+from sonata.__main__ import main
+from sonata.engine.containers import start
+needed = start.start_needed
+def overtaken(engine, row):
+    needed(engine, row)
+    subprocess.run([sys.executable, "-m", "sonata", *sys.argv[1:4], "start", row.config.id], check=True, stdout=2)
+start.start_needed = overtaken
+sys.exit(main())
+"""
+"""The program, which another command overtakes between the making of a container and its start, as `pod start` may."""
+
+
+@pytest.mark.parametrize(
+    "words", [["-d"], [], ["--log-driver=passthrough"]], ids=["detached", "attached", "passthrough"]
+)
+def test_run_finds_that_another_command_started_its_container(tmp_path: Path, words: list[str]) -> None:
+    world = LiveWorld(str(tmp_path))
+    run = ["run", *words, "--name=one", "--network=none", "--cgroup-parent=/sonata_test", "--rootfs", world.rootfs]
+    # Until somebody is heard: whoever only follows must not come too late for it.
+    command = ["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 3"]
+    argv = [sys.executable, "-c", OVERTAKEN, *world.options, *run, *command]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert eventually(lambda: world.run("ps", "-q").stdout), running
+            if words == ["-d"]:
+                assert running.wait(30) == 0
+            Path(world.rootfs, "tmp/go").touch()
+            code = running.wait(30)
+            assert code == (0 if words == ["-d"] else 3), running.communicate()
+            assert world.ok("wait", "one") == "3"
+        finally:
+            running.kill()
+            world.end()

@@ -64,9 +64,7 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
         row = create(engine, request)
         try:
             start.start_needed(engine, row)
-            with engine.locks.hold(row.config.id):
-                row = start.bring_up(engine, row, preserved)
-            start.await_health(engine, row)
+            row = start.start_one(engine, row, preserved=preserved)
         except BaseException as error:
             _give_up(engine, row, error)
             raise
@@ -139,11 +137,13 @@ def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[in
 def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
     streams = _streams(engine, row.config, sides)
     if row.config.log.driver.startswith("passthrough"):
-        with engine.locks.hold(row.config.id):
-            row = start.bring_up(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
-        return _wait(engine, row, AttachEnd.EOF, streams)
+        return _wait(engine, start.start_one(engine, row, preserved=preserved), AttachEnd.EOF, streams)
     with engine.locks.hold(row.config.id) as held:
-        row = start.ready(engine, present.corrected(engine, rows.get(engine.database, row.config.id)), preserved)
+        row = present.corrected(engine, rows.get(engine.database, row.config.id))
+        if row.state.phase == Phase.RUNNING:
+            held.release()
+            return attach(engine, row.config.id, sides)
+        row = start.ready(engine, row, preserved)
         paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
         with Attachment(paths.bundle) as attachment:
             with trace.span("start"):

@@ -34,7 +34,7 @@ def start(engine: Engine, container: str, *, restarts: int = 0) -> str:
     row = present.load(engine, container)
     with interrupts.Shield():
         start_needed(engine, row)
-        return _start(engine, row, restarts)
+        return start_one(engine, row, restarts=restarts).config.id
 
 
 def await_health(engine: Engine, row: ContainerRow) -> None:
@@ -45,14 +45,18 @@ def await_health(engine: Engine, row: ContainerRow) -> None:
         notify.await_health(engine, row)
 
 
-def _start(engine: Engine, row: ContainerRow, restarts: int) -> str:
+def start_one(engine: Engine, row: ContainerRow, *, preserved: tuple[int, ...] = (), restarts: int = 0) -> ContainerRow:
+    """Start one container whose needs are met; the row as it runs.
+
+    Another command may have started it a moment ago, even one that was just made, as `pod start` does.
+    """
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
-            return row.config.id
-        row = bring_up(engine, row.replace(state=row.state.replace(restarts=restarts, restart_wait=0)))
+            return row
+        row = bring_up(engine, row.replace(state=row.state.replace(restarts=restarts, restart_wait=0)), preserved)
     await_health(engine, row)
-    return row.config.id
+    return row
 
 
 def start_needed(engine: Engine, row: ContainerRow) -> None:
