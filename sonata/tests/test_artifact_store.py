@@ -232,6 +232,7 @@ while True:
 """
 
 
+@pytest.mark.heavy
 def test_killed_at_any_moment_it_is_whole(store):
     """What is in the index can be read, whenever the writer ended; the next one needs no repair."""
     for moment in range(12):

@@ -75,7 +75,7 @@ def test_cut_and_garbage_are_refused(name, hurt):
         Decompressor(io.BytesIO(hurt(STREAMS[name][0]))).readall()
 
 
-@pytest.mark.parametrize("name", ["gzip", "zstd", "bzip2", "xz"])
+@pytest.mark.parametrize("name", ["gzip", "zstd", "bzip2", pytest.param("xz", marks=pytest.mark.heavy)])
 def test_bombs_stop_at_the_limit(name):
     pack = {"gzip": gzip.compress, "zstd": zstandard.compress, "bzip2": bz2.compress, "xz": lzma.compress}[name]
     stream = Decompressor(io.BytesIO(pack(bytes(50 << 20))), limit=1 << 20)
@@ -201,7 +201,7 @@ def test_tiny_blocks_do_not_slow_it_down():
     assert stream.readall() == b"y" + DATA
 
 
-@pytest.mark.parametrize("level", [-5, 1, 3, 19])
+@pytest.mark.parametrize("level", [-5, 1, 3, pytest.param(19, marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("checksum", [True, False])
 def test_zstd_of_every_kind(level, checksum):
     for plain in (b"", b"a", DATA, bytes(3 << 20), DATA * 3):

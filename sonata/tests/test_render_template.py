@@ -326,6 +326,7 @@ def test_times_agree_with_the_standard_library() -> None:
         assert parts[:7] == (*there[:6], there.tm_wday)
 
 
+@pytest.mark.heavy
 def test_deep_nesting_is_refused_not_crashed() -> None:
     for text in ("{{" + "(" * 5000 + ".N" + ")" * 5000 + "}}", "{{if .N}}" * 5000 + "{{end}}" * 5000):
         with pytest.raises(UsageError, match="max expression depth exceeded"):

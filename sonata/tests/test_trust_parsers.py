@@ -96,6 +96,7 @@ def test_what_a_requirement_may_not_be(requirement: object) -> None:
         parse(requirement)
 
 
+@pytest.mark.heavy
 @settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=80)

@@ -54,6 +54,7 @@ def test_a_key_that_skopeo_made() -> None:
         cosign_key.sign(PRIVATE, b"password", PAYLOAD)
 
 
+@pytest.mark.heavy
 def test_keys_that_are_none() -> None:
     label = b"ENCRYPTED COSIGN PRIVATE KEY"
     document = json.loads(base64.b64decode(b"".join(PRIVATE.splitlines()[1:-1])))

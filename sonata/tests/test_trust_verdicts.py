@@ -115,6 +115,7 @@ def verify(message: bytes, *keys: bytes) -> bytes:
         return ring.verify(message)[0]
 
 
+@pytest.mark.heavy
 def test_messages_that_are_not_one_signed_payload(world: World) -> None:
     """A bomb, two messages in one, what is only encrypted or only plain, and text beside what was signed."""
     alice = (world.keys.folder / "alice.gpg").read_bytes()
@@ -133,6 +134,7 @@ def test_messages_that_are_not_one_signed_payload(world: World) -> None:
     assert verify(good + plain, alice) == b"{}", "what follows is not looked at"
 
 
+@pytest.mark.heavy
 @settings(max_examples=25, deadline=None)
 @given(at=st.integers(0, 200), change=st.binary(min_size=1, max_size=4))
 def test_a_damaged_message_is_never_accepted(world: World, at: int, change: bytes) -> None:

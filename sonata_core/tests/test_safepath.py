@@ -121,6 +121,7 @@ def test_stat_without_following(root):
         stat_in_root(fd, "l")
 
 
+@pytest.mark.heavy
 def test_remove_tree_follows_nothing_and_knows_no_depth(root, tmp_path):
     inside, fd = root
     outside = tmp_path / "kept"

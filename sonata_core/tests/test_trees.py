@@ -4,6 +4,8 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from sonata_core.sdk.trees import remove_tree, tree_usage
 
 
@@ -40,6 +42,7 @@ def test_a_link_is_removed_and_not_what_it_names(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "file").exists()
 
 
+@pytest.mark.heavy
 def test_a_tree_may_be_deeper_than_a_process_may_have_open_folders(tmp_path: Path) -> None:
     here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     (top := tmp_path / "deep").mkdir()
