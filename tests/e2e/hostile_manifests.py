@@ -204,8 +204,21 @@ def _configs() -> Iterator[tuple[str, Spoil]]:
         yield f"config's {field}", _config(config={field: value})
 
 
+TITLES = ("../made", "/made", "..", ".", "a/b", "a\0b", "\x1b[2J", "-rf", "x" * 5000, "\ud800", "\n", "a", " ")
+"""Names that an artifact gives its files."""
+
+
+def _titles() -> Iterator[tuple[str, Spoil]]:
+    for number, title in enumerate(TITLES):
+        yield f"title {number}", _layers({"annotations": {"org.opencontainers.image.title": title}})
+    yield "the same title twice", _layers(*[{"annotations": {"org.opencontainers.image.title": "a"}}] * 2)
+    for number, value in enumerate(VALUES):
+        yield f"title is value {number}", _layers({"annotations": {"org.opencontainers.image.title": value}})
+        yield f"layer's annotations are value {number}", _layers({"annotations": value})
+
+
 def corpus() -> dict[str, Spoil]:
     """All of them, by name."""
     return {
-        name: spoil for family in (_texts, _descriptors, _confusions, _configs) for name, spoil in family()
+        name: spoil for family in (_texts, _descriptors, _confusions, _configs, _titles) for name, spoil in family()
     }  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ import hostile_archives
 import hostile_manifests
 from luck_world import World, busybox_layer, own_network, tar_of, world, write_archive
 from peak import watched
+
+from sonata_testkit.registry import FakeRegistry
 
 __all__ = ["own_network", "world"]
 pytestmark = pytest.mark.needs_root
@@ -125,10 +129,11 @@ def test_archives(doors: Doors, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("names", groups(list(DOCUMENTS), 24), ids=lambda names: names[0])
-def test_documents(doors: Doors, names: list[str]) -> None:
+def test_documents(doors: Doors, registry: FakeRegistry, names: list[str]) -> None:
     for name in names:
         layout, copied = doors.folder / "layout", doors.folder / "copied"
         DOCUMENTS[name](hostile_manifests.Layout(layout, tar_of(("f", b"x"))))
+        as_an_artifact(doors, name, served(registry, layout))
         doors.through(name, "pull", "-q", f"oci:{layout}:x")
         doors.through(name, "image", "copy", "-q", f"oci:{layout}:x", f"dir:{copied}")
         doors.through(name, "image", "copy", "-q", "--all", f"oci:{layout}:x", f"oci:{copied}-all:x")
@@ -137,3 +142,33 @@ def test_documents(doors: Doors, names: list[str]) -> None:
             shutil.rmtree(place, ignore_errors=True)
         doors.forget()
     doors.close(names[0])
+
+
+@pytest.fixture
+def registry(own_network: None) -> Iterator[FakeRegistry]:
+    with FakeRegistry() as made:
+        yield made
+
+
+def served(registry: FakeRegistry, layout: Path) -> str:
+    """What a layout offers as a registry would, and the name that it has there."""
+    offered = json.loads((layout / "index.json").read_text())["manifests"][0]
+    blobs = {f"sha256:{path.name}": path.read_bytes() for path in (layout / "blobs/sha256").iterdir()}
+    registry.blobs["h"] = blobs
+    kind = str(offered["mediaType"])
+    registry.manifests["h"] = {digest: (kind, content) for digest, content in blobs.items()}
+    registry.manifests["h"]["x"] = (kind, blobs.get(offered["digest"], b""))
+    return f"{registry.host}/h:x"
+
+
+def as_an_artifact(doors: Doors, name: str, artifact: str) -> None:
+    """Whatever is an artifact of them is looked at, handed out and removed again; the others leave nothing."""
+    files = doors.folder / "files"
+    files.mkdir()
+    doors.through(name, "artifact", "pull", "-q", "--retry=0", "--tls-verify=false", artifact)
+    if doors.through(name, "artifact", "ls", "-q"):
+        doors.through(name, "artifact", "inspect", artifact)
+        doors.through(name, "artifact", "extract", artifact, str(files))
+        assert all(path.is_file() and not path.is_symlink() for path in files.iterdir()), name
+        doors.world.ok("artifact", "rm", artifact)
+    shutil.rmtree(files)
