@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk.spawn import is_netns, refuse_host_netns
 from sonata_net_cni import conflist, results
 from sonata_net_cni.cache import DATA, Memory, Results
 from sonata_net_cni.chain import Chain, Spot
@@ -112,7 +111,7 @@ class Attaching:
         from sonata_net_cni import sweep
 
         outer = self._request.outer
-        if outer is not None and not is_namespace(outer.path):
+        if outer is not None and not is_netns(outer.path):
             chain.release(spot)
             return
         chain.delete(spot, result)
@@ -132,8 +131,8 @@ class Attaching:
                 return bare, None, None
             spot, network = _from_libcni(kept, bare)
             result = kept.get("result")
-        spot = spot.replace(netns=self._netns.path if is_namespace(self._netns.path) else "")
-        refuse_host_namespace(self._netns)
+        spot = spot.replace(netns=self._netns.path if is_netns(self._netns.path) else "")
+        refuse_host_netns(self._netns.path)
         told = result if isinstance(result, dict) else results.imagined(network.versions[0], _with_length(attachment))
         return spot, network, told
 
@@ -182,29 +181,11 @@ def is_interface(name: str) -> bool:
     return 0 < len(name) <= 15 and name.isprintable() and name not in (".", "..") and not set(name) & set("/: ")
 
 
-def is_namespace(path: str) -> bool:
-    """Whether a network namespace is pinned at `path`."""
-    try:
-        return os.stat(path).st_dev == os.stat("/proc/thread-self/ns/net").st_dev
-    except OSError:
-        return False
-
-
 def require_namespace(netns: NetnsRef) -> None:
     """Raise NotFound where no namespace is pinned, UsageError where it is the host's own."""
-    if not is_namespace(netns.path):
+    if not is_netns(netns.path):
         raise NotFound(f"network namespace {netns.path}: there is none")
-    refuse_host_namespace(netns)
-
-
-def refuse_host_namespace(netns: NetnsRef) -> None:
-    """Raise UsageError if `netns` is our own: plugins would take the host's interfaces down."""
-    try:
-        asked, own = os.stat(netns.path), os.stat("/proc/thread-self/ns/net")
-    except OSError:
-        return
-    if (asked.st_dev, asked.st_ino) == (own.st_dev, own.st_ino):
-        raise UsageError(f"network namespace {netns.path} is the host's own", "use --network host for that")
+    refuse_host_netns(netns.path)
 
 
 def _mappings(port: Any) -> list[dict[str, Any]]:

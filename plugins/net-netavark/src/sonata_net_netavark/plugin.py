@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from sonata_core.errors import CommandFailed, HostLacks, SonataError, UsageError
+from sonata_core.errors import CommandFailed, HostLacks, SonataError
 from sonata_core.hookspecs.net import NetExplain, NetHooks, NetLive, NetManaged, NetNames, NetReconcile, NetReload
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.markers import hookimpl
 from sonata_core.models.net import AttachResult, NetFacts
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.sdk.locks import lock_file
-from sonata_core.sdk.spawn import enter_netns
+from sonata_core.sdk.spawn import enter_netns, is_netns, refuse_host_netns
 from sonata_core.sdk.syscalls import in_thread
 from sonata_net_netavark import document, links, program
 from sonata_net_netavark.memory import Memory
@@ -220,7 +220,7 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
     def _attach(self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]) -> AttachResult:
         if not attachments:
             return AttachResult()
-        refuse_host_namespace(netns)
+        refuse_host_netns(netns.path)
         helper = program.probe(self._context, self._path)
         for each in attachments:
             program.demand(helper, program.network_features(each.network))
@@ -285,9 +285,9 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
             return
         self._reap()
         swift = teardown.Swift(self._context, self._folder(), lock)
-        if request.outer is not None and not is_namespace(request.outer.path):
+        if request.outer is not None and not is_netns(request.outer.path):
             done = swift.forget_names(request, attachments)  # links and rules went with it
-        elif is_namespace(netns.path) and program.makes_other_rules(self._context, self._path):
+        elif is_netns(netns.path) and program.makes_other_rules(self._context, self._path):
             done = False
         else:
             done = within(request.outer, lambda: swift.detach(netns, request, attachments))
@@ -298,9 +298,9 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
 
     def _netavark_teardown(self, netns: NetnsRef, request: AttachRequest, attachments: tuple[Attachment, ...]) -> None:
         """Netavark's own teardown. What it cannot find is gone: its complaints are for the log."""
-        if not is_namespace(netns.path):
+        if not is_netns(netns.path):
             return
-        refuse_host_namespace(netns)
+        refuse_host_netns(netns.path)
         helper = program.probe(self._context, self._path)
         caller = program.Caller(self._context, helper, self._folder())
         for each in attachments:  # one by one: netavark ends at the first complaint
@@ -346,21 +346,3 @@ def within(outer: NetnsRef | None, work: Callable[[], T]) -> T:
         return work()
 
     return in_thread(there)
-
-
-def is_namespace(path: str) -> bool:
-    """Whether a network namespace is pinned at `path`."""
-    try:
-        return os.stat(path).st_dev == os.stat("/proc/thread-self/ns/net").st_dev
-    except OSError:
-        return False
-
-
-def refuse_host_namespace(netns: NetnsRef) -> None:
-    """Raise UsageError if `netns` is our own: netavark would take down the host's interfaces."""
-    try:
-        asked, own = os.stat(netns.path), os.stat("/proc/thread-self/ns/net")
-    except OSError:
-        return
-    if (asked.st_dev, asked.st_ino) == (own.st_dev, own.st_ino):
-        raise UsageError(f"network namespace {netns.path} is the host's own", "use --network host for that")

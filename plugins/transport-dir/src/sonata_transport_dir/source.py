@@ -10,12 +10,12 @@ from sonata_core.models.image import ManifestBytes
 from sonata_core.models.media import MANIFEST_LIMIT
 from sonata_core.naming import check_digest, digest_parts, shown
 from sonata_core.sdk.content import Section, open_regular, read_small
+from sonata_core.sdk.holding import HoldsNothing
 from sonata_core.sdk.manifests import digest_of, media_type_of
 from sonata_core.sdk.signatures import LARGEST, require_bounded
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import BinaryIO
 
     from sonata_core.models.ids import Digest
     from sonata_core.models.image import Descriptor
@@ -37,19 +37,11 @@ def check_version(folder: str) -> None:
         raise Unsupported(f"{folder}: version {shown(version.decode(errors='replace'))} is not known")
 
 
-class DirSource:
+class DirSource(HoldsNothing):
     """A folder with one image or list."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing is held open."""
 
     def resolve(self) -> ManifestBytes:
         """`manifest.json`. Raises NotFound, Damaged, Unsupported."""

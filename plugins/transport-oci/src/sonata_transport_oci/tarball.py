@@ -17,12 +17,12 @@ from sonata_core.models.media import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.naming import check_digest
 from sonata_core.sdk.content import BLOCK, Section, open_regular
+from sonata_core.sdk.holding import HoldsNothing
 from sonata_core.sdk.outer import HEAD, compression_of, decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import BinaryIO
 
     from sonata_core.context import PluginContext
     from sonata_core.models.image import Descriptor, ImageSource, TransportOptions
@@ -72,7 +72,7 @@ class TarballTransport(TransportHooks):
         return TarballSource(tuple(reference.rest.split(":")), self._architecture)
 
 
-class TarballSource:
+class TarballSource(HoldsNothing):
     """An image made of archives. Its time is that of the newest of them."""
 
     def __init__(self, paths: tuple[str, ...], architecture: str) -> None:
@@ -81,14 +81,6 @@ class TarballSource:
         self._manifest: ManifestBytes | None = None
         self._files: dict[str, str] = {}
         self._config: tuple[str, bytes] = ("", b"")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing is held open."""
 
     def resolve(self) -> ManifestBytes:
         """The manifest that is made up: every archive is read once. Raises NotFound, Unsupported, Damaged."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sonata.image.config import parse as parse_config
 from sonata.image.manifest import Manifest
-from sonata.image.view import container_config
+from sonata.image.view import container_config, history_entry
 from sonata_core.errors import Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
@@ -28,7 +28,7 @@ from sonata_core.sdk.manifests import digest_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sonata.model.image import HistoryItem, ImageConfig
+    from sonata.model.image import ImageConfig
     from sonata_core.models.image import Platform
 
 _OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
@@ -210,19 +210,8 @@ def oci_config(config: ImageConfig) -> bytes:
     document["config"] = inner
     document["rootfs"] = {"type": "layers", "diff_ids": list(config.diff_ids)}
     if config.history:
-        document["history"] = [_history(item) for item in config.history]
+        document["history"] = [history_entry(item) for item in config.history]
     return go_json(document)
-
-
-def _history(item: HistoryItem) -> dict[str, object]:
-    values = (
-        ("created", item.created),
-        ("created_by", item.created_by),
-        ("author", item.author),
-        ("comment", item.comment),
-        ("empty_layer", item.empty_layer),
-    )
-    return {key: value for key, value in values if value}
 
 
 def go_json(document: object) -> bytes:

@@ -11,6 +11,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor
 from sonata_core.models.media import OCI_LAYER
+from sonata_core.sdk.holding import HoldsNothing
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 
 
-class _Tars:
+class _Tars(HoldsNothing):
     """The layers of a stored image as a source of blobs: each under the digest of its plain tar."""
 
     def __init__(self, image: StoredImage) -> None:
@@ -45,12 +46,6 @@ class _Tars:
 
     def signatures(self, digest: Digest) -> tuple[bytes, ...]:
         return ()
-
-    def __enter__(self) -> _Tars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held open."""
 
 
 def land_stored(

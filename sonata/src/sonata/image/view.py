@@ -113,7 +113,7 @@ def inspect(image: ImageView, graph_driver: Mapping[str, object] | None, parent:
         "Annotations": dict(sorted(image.annotations.items())),
         "ManifestType": image.media_type,
         "User": config.user,
-        "History": None if "history" in image.absent else [_history_item(item) for item in config.history],
+        "History": None if "history" in image.absent else [history_entry(item) for item in config.history],
         "NamesHistory": list(image.names_history or image.names) or None,
     }
     # OCI's config has none: Docker's alone is shown, as by Podman.
@@ -152,7 +152,8 @@ def health_check(check: HealthCheck) -> dict[str, object]:
     return {key: value for key, value in values if value}
 
 
-def _history_item(item: HistoryItem) -> dict[str, object]:
+def history_entry(item: HistoryItem) -> dict[str, object]:
+    """A step of the history as configs and `image inspect` write it: what is empty is left out."""
     values: tuple[tuple[str, object], ...] = (
         ("created", item.created),
         ("created_by", item.created_by),

@@ -79,7 +79,7 @@ def plan_container(
         image_id=image.id,
         image_given=request.image,
         hostname=_hostname(request, materials, defaults),
-        labels=_labels(request, image, materials),
+        labels=env.labels(image.labels, materials.label_files, request.label, request.caller_env),
         annotations=_annotations(request, defaults),
         process=process,
         security=security.decide(request, process.user, facts, defaults),
@@ -260,18 +260,6 @@ def _hostname(request: RunRequest, materials: Materials, defaults: Defaults) -> 
     if any(char in request.hostname for char in "\n\0 /"):
         raise UsageError(f"invalid hostname {go_quote(request.hostname)}: blanks and slashes have no place in it")
     return request.hostname
-
-
-def _labels(request: RunRequest, image: ImageFacts, materials: Materials) -> dict[str, str]:
-    result = dict(image.labels)
-    for text in materials.label_files:
-        result.update(env.file_entries(text, request.caller_env))
-    for text in request.label:
-        key, _, value = text.partition("=")
-        if not key:
-            raise UsageError(f"unable to process labels: invalid label format: {go_quote(text)}")
-        result[key] = value
-    return result
 
 
 def _annotations(request: RunRequest, defaults: Defaults) -> dict[str, str]:

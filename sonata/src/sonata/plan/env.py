@@ -40,6 +40,21 @@ def file_entries(text: str, caller: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
+def labels(
+    base: Mapping[str, str], files: Iterable[str], given: Iterable[str], caller: Mapping[str, str]
+) -> dict[str, str]:
+    """Labels: those of `base`, of label files and of `--label`, later ones winning. Raises UsageError."""
+    result = dict(base)
+    for text in files:
+        result.update(file_entries(text, caller))
+    for text in given:
+        key, _, value = text.partition("=")
+        if not key:
+            raise UsageError(f"unable to process labels: invalid label format: {go_quote(text)}")
+        result[key] = value
+    return result
+
+
 def proxies(caller: Mapping[str, str]) -> dict[str, str]:
     """The caller's proxy variables, in both cases."""
     return {name: caller[name] for base in _PROXIES for name in (base, base.upper()) if caller.get(name)}

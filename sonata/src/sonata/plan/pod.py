@@ -124,7 +124,7 @@ def plan_pod(
         id=materials.id,
         name=materials.name,
         created=materials.created,
-        labels=_labels(request, materials),
+        labels=env.labels({}, materials.label_files, request.label, request.caller_env),
         hostname=request.hostname,
         share=share,
         share_parent=request.share_parent and grouped,
@@ -154,18 +154,6 @@ def _require_sense(request: PodRequest) -> None:
         raise UsageError(
             "invalid config provided: cannot set hostname when running in the host UTS namespace: invalid configuration"
         )
-
-
-def _labels(request: PodRequest, materials: Materials) -> dict[str, str]:
-    result: dict[str, str] = {}
-    for text in materials.label_files:
-        result.update(env.file_entries(text, request.caller_env))
-    for text in request.label:
-        key, _, value = text.partition("=")
-        if not key:
-            raise UsageError(f"unable to process labels: invalid label format: {go_quote(text)}")
-        result[key] = value
-    return result
 
 
 _OF_THE_POD = (

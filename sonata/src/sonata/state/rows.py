@@ -41,6 +41,11 @@ class ContainerState(Record):
     prepared: bool = False
     """Volumes have had their first copy, the working directory exists."""
 
+    def at_rest(self, phase: str, **changes: Any) -> "ContainerState":
+        """Nothing of it is alive or attached any more."""
+        nothing = dict.fromkeys(("pid", "pid_start", "conmon_pid", "conmon_start"), 0)
+        return self.replace(phase=phase, **nothing, netns="", mountpoint="", request={}, attached={}, **changes)
+
 
 class ContainerRow(Record):
     """A container with its present."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.sdk import syscalls
 
@@ -116,6 +117,24 @@ def enter_netns(path: str) -> None:
         syscalls.setns(descriptor, syscalls.CLONE_NEWNET)
     finally:
         os.close(descriptor)
+
+
+def is_netns(path: str) -> bool:
+    """Whether a network namespace is pinned at `path`."""
+    try:
+        return os.stat(path).st_dev == os.stat("/proc/thread-self/ns/net").st_dev
+    except OSError:
+        return False
+
+
+def refuse_host_netns(path: str) -> None:
+    """Raise UsageError if that network namespace is our own: a backend would take down the host's interfaces."""
+    try:
+        asked, own = os.stat(path), os.stat("/proc/thread-self/ns/net")
+    except OSError:
+        return
+    if (asked.st_dev, asked.st_ino) == (own.st_dev, own.st_ino):
+        raise UsageError(f"network namespace {path} is the host's own", "use --network host for that")
 
 
 def _closings(fds: Mapping[int, int]) -> list[tuple[int, int]]:

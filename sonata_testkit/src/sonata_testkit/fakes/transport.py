@@ -11,10 +11,10 @@ from sonata_core.hookspecs.transport import TransportHooks, TransportTags, Trans
 from sonata_core.markers import hookimpl
 from sonata_core.models.image import ImageReference, ManifestBytes, TransportFacts
 from sonata_core.models.plugin import PluginInfo
+from sonata_core.sdk.holding import HoldsNothing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import BinaryIO
 
     from sonata_core.context import PluginContext
     from sonata_core.models.ids import Digest
@@ -56,17 +56,9 @@ class FakeTransport(TransportHooks, TransportWrite, TransportTags):
         return tuple(self.names)
 
 
-class _Handle:
+class _Handle(HoldsNothing):
     def __init__(self, place: FakeTransport, reference: ImageReference) -> None:
         self._place, self._name = place, reference.rest
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing is held open."""
 
 
 class _Source(_Handle):

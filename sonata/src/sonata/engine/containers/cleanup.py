@@ -109,16 +109,8 @@ def finish(engine: Engine, row: ContainerRow) -> ContainerRow:
         events.container(engine, config, "died", code=state.exit_code)
     trouble = dismantle(engine, row)
     restart_at, restart_wait = _put_off(row)
-    resting = state.replace(
-        phase=Phase.EXITED if state.exited else Phase.CONFIGURED,
-        pid=0,
-        pid_start=0,
-        conmon_pid=0,
-        conmon_start=0,
-        netns="",
-        request={},
-        attached={},
-        mountpoint="",
+    resting = state.at_rest(
+        Phase.EXITED if state.exited else Phase.CONFIGURED,
         restart_at=restart_at,
         restart_wait=restart_wait,
         error=state.error or (str(trouble) if trouble else ""),

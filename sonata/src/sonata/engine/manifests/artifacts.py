@@ -18,11 +18,11 @@ from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes
 from sonata_core.models.media import MANIFEST_LIMIT, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST
 from sonata_core.record import Record
+from sonata_core.sdk.holding import HoldsNothing
 from sonata_core.sdk.manifests import digest_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import BinaryIO
 
     from sonata.engine.engine import Engine
     from sonata.engine.manifests.lists import StoredList
@@ -153,20 +153,12 @@ def _tables(
     return {part: {**old.get(part, {}), **table} for part, table in more.items()}
 
 
-class ArtifactSource:
+class ArtifactSource(HoldsNothing):
     """`ImageSource` for an artifact that was made of files."""
 
     def __init__(self, tables: dict[str, dict[str, Any]], digest: str) -> None:
         self._tables = tables
         self._digest = digest
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing is open."""
 
     def resolve(self) -> ManifestBytes:
         """The artifact's manifest. Raises Damaged."""

@@ -7,10 +7,10 @@ from sonata.engine.manifests.instances import image_with
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import ManifestBytes
+from sonata_core.sdk.holding import HoldsNothing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import BinaryIO
 
     from sonata.engine.engine import Engine
     from sonata.store.records import ImageRecord
@@ -48,20 +48,12 @@ def find(engine: Engine, rest: str, *, lists: bool = False) -> tuple[Engine, Ima
     return here, *lookup.get(here, rest, lists=lists)
 
 
-class StoredSource:
+class StoredSource(HoldsNothing):
     """`ImageSource` for an image or a list of the store; of blobs it has the configs alone."""
 
     def __init__(self, engine: Engine, record: ImageRecord) -> None:
         self._engine = engine
         self._record = record
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing is open."""
 
     def resolve(self) -> ManifestBytes:
         """The image's manifest, or the list. Raises Damaged."""

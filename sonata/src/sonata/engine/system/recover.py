@@ -101,17 +101,9 @@ def take_back_start(engine: Engine, row: ContainerRow) -> ContainerRow:
     if trouble is not None:
         raise trouble
     cleanup.forget_exit(ContainerPaths(engine, config.backends.storage, config.id))
-    resting = state.replace(
-        phase=Phase.EXITED if state.started else Phase.CONFIGURED,
+    resting = state.at_rest(
+        Phase.EXITED if state.started else Phase.CONFIGURED,
         exited=bool(state.started),
-        pid=0,
-        pid_start=0,
-        conmon_pid=0,
-        conmon_start=0,
-        netns="",
-        request={},
-        attached={},
-        mountpoint="",
         error="the command that started it was killed",
     )
     with engine.database.transaction():
