@@ -8,7 +8,7 @@
     ./check contract NAME   the conformance suite against one plugin, such as storage-overlay
     ./check docs       pages against what they are generated from; the examples of the library page
     ./check weight     what a command imports and costs
-    ./check long       everything, slow suites whole
+    ./check long [NAME...|missing|list]   everything, slow suites whole: all suites one after the other, or these
 
 Words after `--` go to pytest.
 """
@@ -21,6 +21,7 @@ import sys
 import time
 from pathlib import Path
 
+import long_check
 import packages
 import second_look
 import workspace
@@ -42,7 +43,7 @@ def main(words: list[str]) -> int:
         print(__doc__)
         return 0
     run = CHECKS.get(name)
-    if run is None or (name != "contract" and len(words) > 1):
+    if run is None or (name not in ("contract", "long") and len(words) > 1):
         print(f"./check does not know {' '.join(words)!r}\n{__doc__}", file=sys.stderr)
         return 2
     os.chdir(ROOT)
@@ -75,14 +76,17 @@ def everything(_words: list[str], extra: list[str]) -> int:
     return second_look.run(["-m", "not slow", *_workers(), *extra]) or linted
 
 
-def long(_words: list[str], extra: list[str]) -> int:
-    """All that this host can run, slow suites whole."""
-    os.environ["SONATA_LONG"] = "1"
-    prepare_host()
-    if not os.path.exists("/run/systemd/system"):
-        workspace.install_packages(packages.DAEMONS)
-    workspace.prepare()
-    return _all_of(_lint(), [_pytest(*_workers(), *extra)])
+def long(words: list[str], extra: list[str]) -> int:
+    """All that this host can run, slow suites whole: `long_check`."""
+    if words != ["list"]:
+        os.environ["SONATA_LONG"] = "1"
+        prepare_host()
+        workspace.install_packages(packages.GUESTS)
+        if not os.path.exists("/run/systemd/system"):
+            workspace.install_packages(packages.DAEMONS)
+        workspace.prepare()
+    linted = 0 if words else _all_of(_lint())
+    return long_check.run(words, _workers()[:2], extra) or linted
 
 
 def fix(_words: list[str], _extra: list[str]) -> int:

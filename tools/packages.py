@@ -47,3 +47,12 @@ PEERS = {
 DAEMONS = {"dockerd": "docker.io"}
 """What slow tests start themselves, wanted by the long check. Where services are started at once, such a package is not
 installed for them: the host's own Docker would change its firewall."""
+
+GUESTS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "cpio": "cpio",
+    "mke2fs": "e2fsprogs",
+    "/usr/lib/systemd/systemd": "systemd",
+    "dbus-daemon": "dbus",
+}
+"""What boots the virtual machines of the long check, and what is in them."""
