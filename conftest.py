@@ -13,9 +13,9 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
 
 As root, each worker of a run (`-n 2`) has a host of its own: tests/e2e/worker_host.py.
 
-Tests with the fixture `who` run both ways, as root and as an ordinary user, but for those that are marked
-`rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, in tests/e2e an
-eighth; the rest is slow.
+Tests with one of the fixtures `who` and `kind` run both ways, as root and as an ordinary user, but for those that are
+marked `rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, in tests/e2e
+an eighth; the rest is slow.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_ordinary(item: pytest.Item) -> bool:
     call = getattr(item, "callspec", None)
-    return call is not None and call.params.get("who") == "ordinary"
+    return call is not None and "ordinary" in (call.params.get("who"), call.params.get("kind"))
 
 
 def _sample(items: Iterable[pytest.Item]) -> None:
@@ -132,6 +132,20 @@ def who(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(lacking() or "needs_root: run as root")
     with SharedHost(str(tmp_path_factory.mktemp("who"))) as host:
         yield Ordinary(host)
+
+
+@pytest.fixture(scope="module", params=["root", "ordinary"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    """On what host of their own a test's commands run: PrivateHost, or that of an ordinary user."""
+    from both_ways import lacking
+    from ordinary import OrdinaryHost
+    from private_host import PrivateHost
+
+    if request.param == "root":
+        return PrivateHost
+    if os.geteuid() != 0 or lacking():
+        pytest.skip(lacking() or "needs_root: run as root")
+    return OrdinaryHost
 
 
 @pytest.fixture

@@ -28,9 +28,35 @@ class Root:
     ordinary = False
     uid = 0
 
-    def argv(self, words: Iterable[str], env: Mapping[str, str] | None = None, cwd: str = "") -> list[str]:
-        """The argument list that runs `sonata WORDS`; `env` and `cwd` are the caller's to give to the process."""
-        return [sys.executable, "-m", "sonata", *words]
+    def argv(
+        self, words: Iterable[str], env: Mapping[str, str] | None = None, cwd: str = "", **more: str
+    ) -> list[str]:  # fmt: skip
+        """The argument list that runs `sonata WORDS`, with `more` variables.
+
+        `env` and `cwd` are the caller's to give to the process.
+        """
+        added = ["/usr/bin/env", *(f"{name}={value}" for name, value in more.items())] if more else []
+        return [*added, sys.executable, "-m", "sonata", *words]
+
+    def peer(self, *words: str) -> list[str]:
+        """The argument list that runs another program."""
+        return [*words]
+
+    def within(self, *words: str) -> list[str]:
+        """The argument list that runs a program in the namespaces of his containers' mounts."""
+        return [*words]
+
+    def mounting(self, words: Iterable[str]) -> list[str]:
+        """The argument list of a `sonata WORDS` that mounts: in those namespaces, which alone may."""
+        return self.within(*self.argv(words))
+
+    def seen(self, path: str) -> Path:
+        """What is mounted there, as it is reached from the test."""
+        return Path(path)
+
+    def mountinfo(self) -> list[list[str]]:
+        """The words of each line about the mounts that his containers stand on."""
+        return [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
     def given(self, **more: object) -> dict[str, object]:
         """What of the keyword arguments of `subprocess.run` the caller has to give."""
@@ -61,10 +87,37 @@ class Ordinary(Root):
         self.uid = host.uid
         self.known = dict(os.environ)
 
-    def argv(self, words: Iterable[str], env: Mapping[str, str] | None = None, cwd: str = "") -> list[str]:
+    def argv(
+        self, words: Iterable[str], env: Mapping[str, str] | None = None, cwd: str = "", **more: str
+    ) -> list[str]:  # fmt: skip
         wanted = env or {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         added = {name: value for name, value in wanted.items() if self.known.get(name) != value}
+        added.update(more)
         return self.host.user_argv(*(["env", "-C", cwd] if cwd else []), *PROGRAM, *words, **added)
+
+    def peer(self, *words: str) -> list[str]:
+        return self.host.user_argv(*words)
+
+    def within(self, *words: str) -> list[str]:
+        return self.argv(["unshare", *words])
+
+    def mounting(self, words: Iterable[str]) -> list[str]:
+        return self.within(*PROGRAM, *words)
+
+    def pause(self) -> int:
+        """The process that keeps his namespaces; 0 for none."""
+        try:
+            return int(self.host.runtime("libpod/tmp/pause.pid").read_text())
+        except FileNotFoundError:
+            return 0
+
+    def seen(self, path: str) -> Path:
+        return Path(f"/proc/{self.pause()}/root{path}")
+
+    def mountinfo(self) -> list[list[str]]:
+        pause = self.pause()
+        text = Path(f"/proc/{pause}/mountinfo").read_text() if pause else ""
+        return [line.split() for line in text.splitlines()]
 
     def given(self, **more: object) -> dict[str, object]:
         return {name: value for name, value in more.items() if name not in ("env", "cwd")}

@@ -34,6 +34,11 @@ class PlainStore:
         self.who.adopt(self.base, but=("root", "run"))
         return self.who.argv(self.options)
 
+    def program_with(self, **environ: str) -> list[str]:
+        """The same words, with variables."""
+        self.who.adopt(self.base, but=("root", "run"))
+        return self.who.argv(self.options, **environ)
+
     def __call__(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run([*self.program, *words], input=stdin, capture_output=True, timeout=120, check=False)
 
@@ -53,6 +58,12 @@ class PlainStore:
     def out(self, *words: str, stdin: bytes = b"") -> str:
         """The same as text, without the last line's end."""
         return self.raw(*words, stdin=stdin).decode().rstrip("\n")
+
+    def mounting(self, *words: str) -> str:
+        """What a command that mounts prints; it must go well."""
+        done = subprocess.run(self.who.mounting([*self.options, *words]), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.returncode, done.stderr)
+        return done.stdout.rstrip("\n")
 
     def refused(self, *words: str) -> str:
         """What a command that must fail says."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -37,9 +38,9 @@ def beside(base: Path, *others: PlainStore, driver: str = "overlay") -> PlainSto
 
 
 @pytest.fixture(params=["overlay", "vfs"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[PlainStore, PlainStore]]:
+def stores(request: pytest.FixtureRequest, tmp_path: Path, who: Root) -> Iterator[tuple[PlainStore, PlainStore]]:
     (tmp_path / "a").mkdir()
-    theirs = PlainStore(tmp_path / "a", request.param)
+    theirs = PlainStore(tmp_path / "a", request.param, who)
     theirs.out("rm", "-fa")
     mine = beside(tmp_path / "b", theirs, driver=request.param)
     before = snapshot(tmp_path / "a/root")
@@ -97,7 +98,7 @@ def test_what_is_there_is_not_brought_again(stores: tuple[PlainStore, PlainStore
     assert "Deleted" in mine.out("rmi", IMAGE)
 
 
-def test_a_chain_through_three_stores(tmp_path: Path) -> None:
+def test_a_chain_through_three_stores(tmp_path: Path, who: Root) -> None:
     (tmp_path / "a").mkdir()
     base = PlainStore(tmp_path / "a")
     middle = beside(tmp_path / "b", base)

@@ -15,6 +15,7 @@ import pytest
 from sonata_testkit.registry import OCI_CONFIG, OCI_MANIFEST, FakeRegistry, digest_of
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from peak import watched
 from plain_store import PlainStore
 
@@ -26,8 +27,8 @@ MOST_MEMORY = 160 << 10
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
@@ -45,9 +46,9 @@ def pull(store: PlainStore, registry: FakeRegistry, *words: str, conf: str = "")
     given.write_text(f"[engine]\nregistry_head_seconds = 1\nregistry_block_seconds = 1\n{conf}")
     before = kept(store)
     command = ["pull", "-q", "--tls-verify=false", "--retry=0", *words, f"{registry.host}/demo/box:1"]
-    environ = {**os.environ, "CONTAINERS_CONF_OVERRIDE": str(given)}
+    program = store.program_with(CONTAINERS_CONF_OVERRIDE=str(given))
     with (store.base / "said").open("wb") as said:
-        run = subprocess.Popen([*store.program, *command], stdout=said, stderr=said, env=environ)
+        run = subprocess.Popen([*program, *command], stdout=said, stderr=said)
         used = watched(run)
     told = (store.base / "said").read_text()
     assert run.returncode == 125, told

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -21,42 +22,61 @@ pytestmark = [
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
 
+def is_mount(store: PlainStore, path: str) -> bool:
+    return path in (words[4] for words in store.who.mountinfo())
+
+
 def test_mounts_are_counted(store: PlainStore) -> None:
     ident = store.out("create", "--name", "m", IMAGE, "sh")
-    assert store.out("mount") == ""
-    path = store.out("mount", "m")
-    assert Path(path, "bin/busybox").is_file()
-    Path(path, "made").write_text("on the host")
-    assert store.out("container", "mount", "m") == path
-    assert store.out("mount") == f"{ident[:12]}  {path}"
-    assert store.out("mount", "--notruncate") == f"{ident}  {path}"
-    assert json.loads(store.out("mount", "--format", "json")) == [{"id": ident, "Names": ["m"], "mountpoint": path}]
-    assert 'unknown --format argument: "x"' in store.refused("mount", "--format", "x")
-    assert store.out("unmount", "m") == "m"
-    assert os.path.ismount(path)
-    assert store.out("umount", "m") == "m"
-    assert not os.path.ismount(path)
-    assert store.out("container", "umount", "m") == "m"  # not mounted is success
-    store.out("mount", "m")
-    store.out("mount", "m")
-    assert store.out("unmount", "-f", "--all") == ident
-    assert not os.path.ismount(path)
+    assert store.mounting("mount") == ""
+    path = store.mounting("mount", "m")
+    assert (store.who.seen(path) / "bin/busybox").is_file()
+    subprocess.run(store.who.within("sh", "-c", f"echo on the host >{path}/made"), check=True)
+    assert store.mounting("container", "mount", "m") == path
+    assert store.mounting("mount") == f"{ident[:12]}  {path}"
+    assert store.mounting("mount", "--notruncate") == f"{ident}  {path}"
+    assert json.loads(store.mounting("mount", "--format", "json")) == [
+        {"id": ident, "Names": ["m"], "mountpoint": path}
+    ]
+    assert store.mounting("unmount", "m") == "m"
+    assert is_mount(store, path)
+    assert store.mounting("umount", "m") == "m"
+    assert not is_mount(store, path)
+    assert store.mounting("container", "umount", "m") == "m"  # not mounted is success
+    store.mounting("mount", "m")
+    store.mounting("mount", "m")
+    assert store.mounting("unmount", "-f", "--all") == ident
+    assert not is_mount(store, path)
     assert store.out("diff", "m") == "A /made"
-    assert "no such container" in store.refused("mount", "nosuch")
 
 
 def test_what_runs_stays_mounted(store: PlainStore) -> None:
     store.sleeper("up")
-    path = store.out("mount", "up")
-    store.out("unmount", "-af")
-    store.out("unmount", "up")
-    assert os.path.ismount(path)
+    path = store.mounting("mount", "up")
+    store.mounting("unmount", "-af")
+    store.mounting("unmount", "up")
+    assert is_mount(store, path)
     assert store.out("exec", "up", "echo", "alive") == "alive"
     store.out("rm", "-ft0", "up")
-    assert not os.path.ismount(path)
+    assert not is_mount(store, path)
+
+
+@pytest.mark.rootful("refused before the words are looked at")
+def test_wrong_words(store: PlainStore) -> None:
+    assert 'unknown --format argument: "x"' in store.refused("mount", "--format", "x")
+    assert "no such container" in store.refused("mount", "nosuch")
+
+
+def test_who_has_no_right_is_sent_to_his_own_namespaces(store: PlainStore, who: Root) -> None:
+    store.out("create", "--name", "m", IMAGE, "sh")
+    if who.ordinary:
+        told = 'cannot run command "sonata mount" in rootless mode, must execute `sonata unshare` first'
+        assert told in store.refused("mount", "m")
+    else:
+        assert store.refused("unshare", "true") == "Error: please use unshare with rootless"

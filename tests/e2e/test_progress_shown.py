@@ -19,6 +19,7 @@ import pytest
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -29,8 +30,8 @@ SIGNATURES, MANIFEST = "Getting image source signatures", "Writing manifest to i
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path_factory.mktemp("progress"))
+def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path_factory.mktemp("progress"), who=who)
     yield made
     made.close()
 
@@ -117,7 +118,6 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, "TERM": "xterm"},
         )
         os.close(theirs)
         self.text = ""
@@ -148,6 +148,11 @@ class Terminal:
         return self.process.wait()
 
 
+def able(store: PlainStore) -> list[str]:
+    """The program's words, where the terminal can do what most can."""
+    return store.program_with(TERM="xterm")
+
+
 def plain(text: str) -> str:
     return re.sub(r"\x1b\[[?0-9]*[A-Za-z]", "", text).replace("\r", "")
 
@@ -156,7 +161,7 @@ def test_bars_on_a_terminal(store: PlainStore, registry: FakeRegistry) -> None:
     registry.add_image("big", "1", [os.urandom(600_000), os.urandom(2_000_000)])
     registry.trouble.slow = 0.02
     name = f"{registry.host}/big:1"
-    terminal = Terminal(store.program, "artifact", "pull", PLAIN, name, columns=100)
+    terminal = Terminal(able(store), "artifact", "pull", PLAIN, name, columns=100)
     terminal.until("KiB / 1.9MiB | ")
     terminal.resize(50)
     seen = len(terminal.text)
@@ -174,7 +179,7 @@ def test_bars_on_a_terminal(store: PlainStore, registry: FakeRegistry) -> None:
 def test_after_ctrl_c_the_terminal_is_as_before(store: PlainStore, registry: FakeRegistry) -> None:
     registry.add_image("slow", "1", [os.urandom(4_000_000)])
     registry.trouble.slow = 0.2
-    terminal = Terminal(store.program, "pull", PLAIN, f"{registry.host}/slow:1")
+    terminal = Terminal(able(store), "pull", PLAIN, f"{registry.host}/slow:1")
     terminal.until("MiB | ")
     terminal.type("\x03")
     assert terminal.end() == 130
@@ -184,12 +189,13 @@ def test_after_ctrl_c_the_terminal_is_as_before(store: PlainStore, registry: Fak
 
 def test_a_terminal_that_can_do_nothing_gets_lines(store: PlainStore, registry: FakeRegistry) -> None:
     registry.add_image("box", "1", [b"layer"])
-    terminal = Terminal(
-        ["/usr/bin/env", "TERM=dumb", *store.program], "artifact", "pull", PLAIN, f"{registry.host}/box:1"
-    )
+    dumb = store.program_with(TERM="dumb")
+    terminal = Terminal(dumb, "artifact", "pull", PLAIN, f"{registry.host}/box:1")
     assert terminal.end() == 0
     assert "\x1b" not in terminal.text
     assert re.search(BLOB, terminal.text)
-    terminal = Terminal(store.program, "artifact", "push", "--progress=plain", PLAIN, f"{registry.host}/box:1")
+    terminal = Terminal(
+        store.program_with(TERM="xterm"), "artifact", "push", "--progress=plain", PLAIN, f"{registry.host}/box:1"
+    )
     assert terminal.end() == 0
     assert "\x1b" not in terminal.text

@@ -13,24 +13,37 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
     pytest.mark.needs_root,
     pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
 ]
+PAUSED = pytest.mark.rootful("control groups of version 1 are root's alone, and only what is in one can be paused")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainStore]:
+def store(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[PlainStore]:
     """Six containers, one of each state that matters."""
-    made = PlainStore(tmp_path_factory.mktemp("ps"))
+    made = PlainStore(tmp_path_factory.mktemp("ps"), who=who)
     made.sleeper("up", "-l", "a=1", "-l", "b=2", "--cidfile", f"{made.base}/cid")
     made.out("create", "--network=none", "--name=new", "-v", "data:/v", "-l", "a=2", IMAGE, "ls", "-l", "/tmp", "/bin")
     made("run", "--network=none", "--name=over", IMAGE, "sh", "-c", "echo 1234567890 >/f; exit 3")
     made.sleeper("frozen")
-    made.out("pause", "frozen")
-    made.out("create", "--name=bridged", "-p", "18085:80", "--expose=443", "--restart=always", IMAGE, "sleep", "1")
+    made.out("kill" if who.ordinary else "pause", "frozen")
+    made.out(
+        "create",
+        "--name=bridged",
+        "--network=bridge",
+        "-p",
+        "18085:80",
+        "--expose=443",
+        "--restart=always",
+        IMAGE,
+        "sleep",
+        "1",
+    )
     made.out("create", "--network=none", "--name=checked", "--health-cmd=true", IMAGE, "sleep", "1")
     yield made
     made("unpause", "frozen")
@@ -62,7 +75,7 @@ def test_only_what_runs_unless_all(store: PlainStore, command: tuple[str, ...]) 
         ("image", ALL),
         ("names", sorted(ALL)),
         ("runningfor", ["new", "bridged", "checked", "up", "over", "frozen"]),
-        ("status", ["new", "bridged", "checked", "over", "frozen", "up"]),
+        pytest.param("status", ["new", "bridged", "checked", "over", "frozen", "up"], marks=PAUSED),
     ],
 )
 def test_orders(store: PlainStore, key: str, order: list[str]) -> None:
@@ -88,11 +101,11 @@ def test_order_of_ids_and_sizes(store: PlainStore) -> None:
         ("label!=a", ["over", "frozen", "bridged", "checked"]),
         ("exited=3", ["over"]),
         ("status=running", ["up"]),
-        ("status=exited", ["over"]),
-        ("status=stopped", ["over"]),
-        ("status=paused", ["frozen"]),
+        pytest.param("status=exited", ["over"], marks=PAUSED),
+        pytest.param("status=stopped", ["over"], marks=PAUSED),
+        pytest.param("status=paused", ["frozen"], marks=PAUSED),
         ("status=created", ["new", "bridged", "checked"]),
-        ("status=paused status=running", ["up", "frozen"]),
+        pytest.param("status=paused status=running", ["up", "frozen"], marks=PAUSED),
         ("label=a status=running", ["up"]),
         ("ancestor=box", ALL),
         (f"ancestor={IMAGE}", ALL),
@@ -240,9 +253,11 @@ def test_what_other_programs_made(store: PlainStore) -> None:
     if not shutil.which("buildah"):
         pytest.skip("needs buildah")
     build = ["buildah", "--root", f"{store.base}/root", "--runroot", f"{store.base}/run", "--storage-driver", "overlay"]
-    subprocess.run([*build, "from", "--name", "built", IMAGE], check=True, capture_output=True)
-    subprocess.run([*build, "from", "--name", "built2", IMAGE], check=True, capture_output=True)
-    subprocess.run(["umount", f"{store.base}/root/overlay"], check=False)  # the other program's own
+    for name in ("built", "built2"):
+        command = store.who.peer(*build, "from", "--name", name, IMAGE)
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+    if not store.who.ordinary:
+        subprocess.run(["umount", f"{store.base}/root/overlay"], check=False)  # the other program's own
     assert names(store, "-a") == ALL
     assert names(store, "--external") == ["up", "built", "built2"]
     form = "--format={{.Names}} {{.Status}} {{.Command}} {{.Image}}"
