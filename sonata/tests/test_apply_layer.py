@@ -8,6 +8,7 @@ import os
 import random
 import stat
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -364,3 +365,31 @@ def test_any_bytes_are_unpacked_or_refused(tmp_path, seed, cuts):
         pass
     assert state_of(outside) == before
     subprocess.run(["rm", "-rf", str(outside)], check=True)
+
+
+ONE_ID = """
+import io, sys
+from sonata.image.layers.apply import apply_layer
+from sonata_core.models.storage import LayerFormat, UnpackTarget
+target = UnpackTarget(path=sys.argv[1], format=LayerFormat(sys.argv[2]))
+apply_layer(sys.stdin.buffer, target, rootless=True, any_owner=sys.argv[3] == "yes")
+"""
+
+
+@pytest.mark.parametrize("kind", [LayerFormat.PLAIN, LayerFormat.OVERLAY_USER])
+def test_owners_that_there_are_not_are_borne_where_asked(tmp_path, kind):
+    """storage.conf's ignore_chown_errors, in a user namespace that knows one id."""
+    members = [member("./", b"5", uid=7), member("d", b"5", uid=7, gid=8), member("d/f", b"0", b"x", uid=42)]
+    data = tar_bytes(*members, member("d/l", b"2", link="f", uid=9))
+    for asked, code in (("no", 1), ("yes", 0)):
+        where = tmp_path / asked
+        where.mkdir()
+        words = ["unshare", "-Ur", sys.executable, "-c", ONE_ID, str(where), str(kind), asked]
+        ended = subprocess.run(words, input=data, capture_output=True, check=False)
+        if b"unshare failed" in ended.stderr:
+            pytest.skip("no user namespaces here")
+        assert ended.returncode == code, ended.stderr
+        if asked == "no":
+            assert b"potentially insufficient UIDs or GIDs available in user namespace" in ended.stderr
+    assert {path.lstat().st_uid for path in (where / "d", where / "d/f", where / "d/l")} == {os.getuid()}
+    assert (where / "d/f").read_bytes() == b"x"

@@ -283,6 +283,14 @@ size = "1g"
     assert storage.options["vfs"] == {"ignore_chown_errors": "true"}
 
 
+WRONG_OPTIONS = (
+    ("overlay.sync=bogus", 'invalid sync mode for overlay driver: invalid sync mode: "bogus"'),
+    ("overlay.ignore_chown_errors=maybe", 'strconv.ParseBool: parsing "maybe": invalid syntax'),
+    ("vfs.foo=1", 'unknown option "foo" ("vfs.foo=1")'),
+    ("vfs.mountopt=nodev", "vfs driver does not support mount options"),
+)
+
+
 def test_storage_from_environment_and_flags(places: Places) -> None:
     write(places, "etc/storage.conf", '[storage]\ndriver="overlay"\n[storage.options.overlay]\nmountopt="nodev"\n')
     assert loaded(places, {"STORAGE_DRIVER": "vfs"}).storage.driver == "vfs"
@@ -293,6 +301,10 @@ def test_storage_from_environment_and_flags(places: Places) -> None:
     assert (by_flag.driver, by_flag.graph_root) == ("overlay", "/tmp/x")
     assert by_flag.options == {"": {}}, "--root leaves storage.conf's options behind, as Podman's does"
     assert loaded(places, {}, storage__options=("vfs.sync=none",)).storage.options["vfs"] == {"sync": "none"}
+    for option, message in WRONG_OPTIONS:
+        with pytest.raises(UsageError) as wrong:
+            loaded(places, {}, storage__options=(option,))
+        assert str(wrong.value) == f"configure storage: {message}", option
     with pytest.raises(UsageError, match="want key=value"):
         loaded(places, {"STORAGE_OPTS": "nonsense"})
     with pytest.raises(UsageError, match='storage path "x" is not absolute'):

@@ -20,6 +20,7 @@ from sonata_core.errors import AlreadyExists, Conflict, Damaged, Denied, InUse, 
 from sonata_core.groups import STORAGE
 from sonata_core.models.ids import ContainerId, Digest, ImageId, LayerId
 from sonata_core.models.image import ManifestBytes
+from sonata_core.sdk import syscalls
 from sonata_core.sdk.locks import try_lock_file
 from sonata_core.slot import seat
 
@@ -256,6 +257,38 @@ def test_the_disk_is_waited_for_when_the_locks_are_free_again(tmp_path: Path, mo
     waited.clear()
     new_container(store, image, "two", volatile=True)
     assert not waited
+
+
+@pytest.mark.parametrize("driver", ["overlay", "vfs"])
+def test_files_are_waited_for_before_the_record_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
+    """storage.conf's `sync`: a power cut leaves no layer that is said to be there and has empty files."""
+    store = open_store(tmp_path, driver)
+    records = Path(store.place.folder("layers", store.place.graph)) / "layers.json"
+    seen: list[tuple[str, int, bool]] = []
+    real = syscalls.sync_file_system
+
+    def watched(folder: str) -> None:
+        kept = list(Path(folder).rglob("other"))
+        last = json.loads(records.read_text())[-1]
+        seen.append((os.path.basename(folder), len(kept), last["flags"].get("incomplete", False)))
+        real(folder)
+
+    monkeypatch.setattr(syscalls, "sync_file_system", watched)
+    put_image(store, "localhost/plain:1", [BASE])
+    assert seen == []
+    store.place = store.place.replace(sync=True)
+    put_image(store, "localhost/x:1", [TOP])
+    assert seen == [(driver, 1, True)]
+    monkeypatch.setattr(syscalls, "call", lambda *_words, path: raise_full(path))
+    with pytest.raises(Unavailable, match="No space left"):
+        put_image(store, "localhost/y:1", [{"etc/": b"", "third": b"3"}])
+    assert len(json.loads(records.read_text())) == 2, "what does not lie on the disk is not said to be there"
+
+
+def raise_full(path: str) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 def test_mounts_are_counted(store: Store) -> None:

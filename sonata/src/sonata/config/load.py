@@ -205,13 +205,31 @@ def _replace_options(storage: dict[str, Any], options: tuple[str, ...]) -> None:
 
 def _set_option(tables: dict[str, dict[str, str]], driver: str, key: str, value: str) -> None:
     driver = "overlay" if driver == "overlay2" else driver
+    if driver == "vfs" and key == "mountopt":
+        raise UsageError("configure storage: vfs driver does not support mount options")
+    if driver == "vfs" and key not in ("ignore_chown_errors", "sync"):
+        raise UsageError(f'configure storage: unknown option "{key}" ("vfs.{key}={value}")')
     for name in [driver] if driver else list(tables):
         tables.setdefault(name, {})[key] = value
+
+
+_BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False", "")
+
+
+def _check_options(tables: Mapping[str, Mapping[str, str]]) -> None:
+    """What no driver looks at itself. Raises UsageError."""
+    for driver, options in tables.items():
+        if (word := options.get("ignore_chown_errors", "")) not in _BOOLEANS:
+            raise UsageError(f'configure storage: strconv.ParseBool: parsing "{word}": invalid syntax')
+        if (word := options.get("sync", "")) not in ("", "none", "filesystem"):
+            name = f" for {driver} driver" if driver else ""
+            raise UsageError(f'configure storage: invalid sync mode{name}: invalid sync mode: "{word}"')
 
 
 def _storage(table: dict[str, Any], places: Places, given: Mapping[str, Any]) -> StorageSettings:
     if "storage.options" in given:
         _replace_options(table, tuple(given["storage.options"]))
+    _check_options(table["options"])
     rootful = places.uid == 0
     graph = _expanded(table["graphroot"], places)
     run = _expanded(table["runroot"], places)

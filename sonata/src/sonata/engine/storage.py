@@ -27,8 +27,20 @@ def open_store(engine: Engine) -> Store:
         run=storage.run_root,
         image_root=storage.image_store,
         additional=storage.additional_stores,
+        sync=_option(engine, "sync") == "filesystem",
     )
     return Store(place, lambda: engine.storage.hook)
+
+
+def _option(engine: Engine, key: str) -> str:
+    """What storage.conf or --storage-opt says of one thing, for the driver or for all."""
+    options = engine.config.storage.options
+    return options.get(engine.driver, {}).get(key) or options.get("", {}).get(key, "")
+
+
+def ignores_owners(engine: Engine) -> bool:
+    """Whether files whose owner cannot be set stay ours, as in a user namespace of one id."""
+    return _option(engine, "ignore_chown_errors") in ("1", "t", "T", "TRUE", "true", "True")
 
 
 def mount_container(engine: Engine, container: str, options: MountOptions) -> str:

@@ -270,6 +270,7 @@ class _Layer:
                 mapping=self._options.mapping,
                 tarsplit=record,
                 rootless=self._options.rootless,
+                any_owner=self._options.any_owner,
                 limits=self._limits,
             )
         if applied.diff_digest != self._diff_id:

@@ -57,6 +57,7 @@ class PullOptions(Record):
     retry_delay: float = 1.0
     mapping: IdMapping | None = None
     rootless: bool = False
+    any_owner: bool = False
     limits: Limits = NO_LIMITS
     reuse: "Reuse | None" = None
     """Finds files that the store has, for layers that can be fetched in parts; None: all are fetched whole."""

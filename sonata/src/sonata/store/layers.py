@@ -165,11 +165,23 @@ class Layers:
         """Take the flag away. After any error the layer is gone again."""
         flags = {key: value for key, value in record.flags.items() if key != "incomplete"}
         try:
+            if durable and self.place.sync:
+                self._sync(record)
             self._tables[record.store].change(record.data, flags=flags or None)
             self._save(record.store, durable=durable)
         except BaseException:
             self._finish_delete(record, durable=False)
             raise
+
+    def _sync(self, record: LayerRecord) -> None:
+        """Have all that was unpacked lie on the disk (storage.conf's `sync`)."""
+        from sonata_core.sdk.syscalls import sync_file_system
+
+        folder = os.path.join(record.store, self.place.driver)
+        try:
+            sync_file_system(folder)
+        except OSError as error:
+            raise trouble(error, f"layer {record.id}") from error
 
     def delete(
         self, record: LayerRecord, *, durable: bool = True, unmount: Callable[[str], None] | None = None

@@ -13,6 +13,8 @@ class Place(Record):
     driver: str
     image_root: str = ""
     additional: tuple[str, ...] = ()
+    sync: bool = False
+    """Whether a layer's files are waited for on the disk before its record says that it is there."""
 
     @property
     def images(self) -> str:

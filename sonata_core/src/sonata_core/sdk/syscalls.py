@@ -57,6 +57,15 @@ def mount(source: str, target: str, flags: int) -> None:
     call("mount", os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None, path=target)
 
 
+def sync_file_system(folder: str) -> None:
+    """syncfs(2): wait until all of the file system that a folder is on lies on the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        call("syncfs", descriptor, path=folder)
+    finally:
+        os.close(descriptor)
+
+
 def in_thread(work: Callable[[], T]) -> T:
     """Run `work` in a thread that ends afterwards, so that what it unshares or enters ends too.
 

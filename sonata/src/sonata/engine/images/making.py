@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sonata.engine.storage import ignores_owners
 from sonata.image.layers.apply import apply_layer
 from sonata.store.names import layer_id
 from sonata.store.pulled import pulled_image
@@ -60,7 +61,8 @@ def _over_parent(engine: Engine, tar: BinaryIO, parent: LayerId | None, stage: L
 
 def _unpack(engine: Engine, tar: BinaryIO, target: UnpackTarget, tar_split: str) -> Applied:
     with open(tar_split, "wb") as record:
-        return apply_layer(tar, target, tarsplit=record, rootless=engine.facts.rootless)
+        rootless, any_owner = engine.facts.rootless, ignores_owners(engine)
+        return apply_layer(tar, target, tarsplit=record, rootless=rootless, any_owner=any_owner)
 
 
 def _row(applied: Applied, parent: LayerId | None, tar_split: str) -> NewLayer:

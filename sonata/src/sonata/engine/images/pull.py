@@ -8,6 +8,7 @@ from sonata.engine.images.blob_places import learn
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.trust import trust_for, with_signature_places
+from sonata.engine.storage import ignores_owners
 from sonata.image.limits import Limits
 from sonata.image.platform import host_platform, parse_platform
 from sonata.image.reference import drop_tag_of_digest, local_name, transport_or_name
@@ -237,6 +238,7 @@ def transfer_options(engine: Engine, options: PullOptions, opened: TransportOpti
         retries=opened.retries,
         retry_delay=opened.retry_delay,
         rootless=engine.facts.rootless,
+        any_owner=ignores_owners(engine),
         limits=Limits(
             size=engine.config.engine.image_layer_max_size or None, ratio=engine.config.engine.image_layer_max_ratio
         ),

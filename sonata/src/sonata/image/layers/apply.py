@@ -41,18 +41,20 @@ def apply_layer(
     mapping: IdMapping | None = None,
     tarsplit: "BinaryIO | None" = None,
     rootless: bool = False,
+    any_owner: bool = False,
     limits: Limits = NO_LIMITS,
 ) -> Applied:
     """Unpack an uncompressed tar into `target`, writing tar-split as it goes.
 
     All of `stream` is read, also what follows the archive's end. With `mapping`, owners are shifted;
-    `rootless` says that this process is in a user namespace, where devices are left out. What was
-    unpacked stays on an error: the caller drops the whole target. Raises Damaged for an archive that is
-    malformed or asks for what no layer may, Denied for a refused owner, Unavailable for a full or broken disk.
+    `rootless` says that this process is in a user namespace, where devices are left out; with `any_owner`,
+    what cannot be given to its owner stays the caller's. What was unpacked stays on an error: the caller
+    drops the whole target. Raises Damaged for an archive that is malformed or asks for what no layer may,
+    Denied for a refused owner, Unavailable for a full or broken disk.
     """
     feed = Feed(stream, limits.size)
     try:
-        with Unpacker(target, mapping, rootless=rootless) as unpacker:
+        with Unpacker(target, mapping, rootless=rootless, any_owner=any_owner) as unpacker:
             owners = _members(feed, unpacker, Writer(tarsplit) if tarsplit is not None else None, limits)
             unpacker.finish()
     except OSError as error:

@@ -107,10 +107,13 @@ def _mapped(maps: tuple[IdMap, ...], wanted: int, word: str) -> int:
 class Unpacker:
     """Writes into one target. Use as a context manager; call `finish` when all members are in."""
 
-    def __init__(self, target: UnpackTarget, mapping: IdMapping | None, *, rootless: bool) -> None:
+    def __init__(
+        self, target: UnpackTarget, mapping: IdMapping | None, *, rootless: bool, any_owner: bool = False
+    ) -> None:
         self._format = target.format
         self._owners = Owners(mapping)
         self._rootless = rootless
+        self._any_owner = any_owner
         self._root = os.open(target.path, _FOLDER)
         self._folders: dict[bytes, int] = {}
         self._folder_times: dict[bytes, tuple[int, int]] = {}
@@ -212,7 +215,7 @@ class Unpacker:
             raise Damaged("the layer wants to replace its own root by something that is no folder")
         if self._format is not LayerFormat.PLAIN:
             return
-        os.chown(self._root, *self._owners.host(entry.uid, entry.gid))
+        self._chown(entry, self._root)
         os.chmod(self._root, entry.mode & 0o7777)
         self._set_xattrs(entry, self._root)
         self._folder_times[b""] = (entry.atime, entry.mtime)
@@ -324,13 +327,18 @@ class Unpacker:
         try:
             os.fchown(fd, *self._owners.host(entry.uid, entry.gid))
         except OSError as error:
-            raise _bad_owner(entry, error) from error
+            self._unowned(entry, error)
 
     def _chown_name(self, entry: Entry, folder: int, base: bytes) -> None:
         uid, gid = self._owners.host(entry.uid, entry.gid)
         try:
             os.chown(base, uid, gid, dir_fd=folder, follow_symlinks=False)
         except OSError as error:
+            self._unowned(entry, error)
+
+    def _unowned(self, entry: Entry, error: OSError) -> None:
+        """An owner that cannot be given: borne where storage.conf says `ignore_chown_errors`, else raised."""
+        if not self._any_owner:
             raise _bad_owner(entry, error) from error
 
     def _set_xattrs(self, entry: Entry, place: int | bytes) -> None:
