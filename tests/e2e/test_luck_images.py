@@ -53,7 +53,9 @@ def test_an_unknown_digest(bare: World, registry: FakeRegistry) -> None:
 @pytest.mark.parametrize("verb", ["pull", "run", "create"])
 def test_a_registry_that_is_not_there(bare: World, verb: str) -> None:
     with Unchanged(bare):
-        bare.fails(125, "connection refused", verb, "-q" if verb == "pull" else "--rm", "127.0.0.1:9/box:1")
+        bare.fails(
+            125, "connection refused", verb, "-q" if verb == "pull" else "--rm", "--retry=0", "127.0.0.1:9/box:1"
+        )
 
 
 def test_a_registry_whose_name_nobody_knows(bare: World) -> None:

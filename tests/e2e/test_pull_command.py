@@ -339,3 +339,23 @@ def test_a_password_that_is_left_out_is_asked_for(store: PlainStore) -> None:
         code, seen = on_a_terminal(words, b"secret\n", b"Password: ", dict(os.environ))
         assert (code, "secret" in seen) == (0, False), seen
         assert id_of(registry, "demo/box", "1") in seen
+
+
+def test_refused_connections_are_tried_again(store: PlainStore, tmp_path: Path) -> None:
+    """As often and with the words that Podman has; a name that there is not, or a bad answer, only once."""
+    where = 'pinging container registry 127.0.0.1:1: Get "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: '
+    where += "connection refused"
+    source = f"initializing source docker://127.0.0.1:1/x:1: {where}"
+    layer = json.loads(store.out("image", "inspect", IMAGE))[0]["RootFS"]["Layers"][0]
+    reused = f"trying to reuse blob {layer} at destination: {where}"
+    retry = ("--retry=2", "--retry-delay=10ms")
+    for last, words in (
+        (f"unable to copy from source docker://127.0.0.1:1/x:1: {source}", ("pull", "-q", *retry, "127.0.0.1:1/x:1")),
+        (reused, ("push", "-q", *retry, IMAGE, "127.0.0.1:1/x:1")),
+        (source, ("image", "copy", "-q", *retry, "docker://127.0.0.1:1/x:1", f"dir:{tmp_path}/out")),
+    ):
+        told = store.refused(*words).splitlines()
+        first = last.removeprefix("unable to copy from source docker://127.0.0.1:1/x:1: ")
+        again = [f"Failed, retrying in 10ms ... ({at}/2). Error: {first}" for at in (1, 2)]
+        assert [line.partition("Warning: ")[2] or line for line in told[:3]] == [*again, f"Error: {last}"], words
+    assert "retrying" not in store.refused("pull", "-q", *retry, "no-such-host.invalid/x:1")

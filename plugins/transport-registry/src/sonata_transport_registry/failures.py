@@ -98,6 +98,7 @@ def explain_network(origin: Origin, method: str, target: str, error: BaseExcepti
                 f"{where}: dial tcp {origin.host}:{origin.port}: connect: {text}",
                 hint="nothing listens there: is the registry running, and are host and port right?",
                 temporary=False,
+                refused=True,
             )
     return RegistryFailure(f"{where}: {type(causes[-1]).__name__}: the connection broke", temporary=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.artifacts.stored import open_store
+from sonata.engine.images.again import again
 from sonata.engine.images.copying import DEFAULT_PARALLEL, sink_end, source_end
 from sonata.engine.images.pull import wanted_platform
 from sonata.engine.images.trust import trust_for
@@ -47,7 +48,8 @@ def pull(engine: Engine, name: str, options: PullOptions, progress: Progress | N
         retry_delay=start.options.retry_delay,
     )
     hook, told = start.slot.hook, progress or Quiet()
-    try:
+
+    def attempt() -> str:
         with hook.transport_open_source(reference=start.reference, options=start.options) as source:
 
             def admit(manifest: ManifestBytes) -> None:
@@ -57,6 +59,9 @@ def pull(engine: Engine, name: str, options: PullOptions, progress: Progress | N
             digest = pull_artifact(source, open_store(engine), name, transfer, told, admit).digest
             told.message("Writing manifest to image destination")
             return digest
+
+    try:
+        return again(engine, start.options, attempt)
     except SonataError as error:
         raise _told(error, place_of(name)) from error
 
@@ -90,10 +95,14 @@ def push(engine: Engine, name: str, options: PullOptions, signing: Signing, prog
         made = make_signatures(engine, signing, artifact.manifest.digest, identity_of(signing, goal.reference))
     parallel = engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL
     writer = goal.slot.require(TransportWrite)
-    with writer.transport_open_sink(reference=goal.reference, options=goal.options) as sink:
-        told = progress or Quiet()
-        told.message("Getting image source signatures")
-        push_artifact(store, artifact, sink, told, parallel=parallel)
-        told.message("Writing manifest to image destination")
+
+    def attempt() -> None:
+        with writer.transport_open_sink(reference=goal.reference, options=goal.options) as sink:
+            told = progress or Quiet()
+            told.message("Getting image source signatures")
+            push_artifact(store, artifact, sink, told, parallel=parallel)
+            told.message("Writing manifest to image destination")
+
+    again(engine, goal.options, attempt)
     put_signatures(engine, goal.reference, artifact.manifest.digest, made, goal.options)
     return artifact.manifest.digest

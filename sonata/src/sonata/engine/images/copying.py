@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options, wanted_platform
 from sonata.engine.images.signing import carrier_for, put_written
@@ -145,6 +146,10 @@ def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progre
         once = choices.replace(additional_tags=())
         digests = [transfer(engine, start, end, once, progress) for end in further(goal, choices)]
         return digests[0]
+    return again(engine, goal.options, lambda: _attempt(engine, start, goal, choices, progress))
+
+
+def _attempt(engine: Engine, start: End, goal: End, choices: CopyChoices, progress: Progress | None) -> str:
     trust = trust_for(engine, choices.source.signature_policy)
     hook = start.slot.hook
     with hook.transport_open_source(reference=start.reference, options=start.options) as source:

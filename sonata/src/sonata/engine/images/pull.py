@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import learn
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
@@ -25,10 +28,10 @@ if TYPE_CHECKING:
 
     from sonata.engine.engine import Engine
     from sonata.image.chunked_pull import Reuse
-    from sonata.image.transfer import Progress
+    from sonata.image.transfer import Progress, Pulled
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
-    from sonata_core.models.image import ImageSource, ManifestBytes, Platform
+    from sonata_core.models.image import ImageSource, Platform
 
 _DEFAULT_PARALLEL = 3
 
@@ -200,23 +203,28 @@ def pull_reference(
     try:
         trust.forbid(reference)
         name = name or _name_within(engine, reference, opened)
-        with hook.transport_open_source(reference=reference, options=opened) as source:
 
-            def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
-                return trust.admit(reference, source, manifest)
+        def attempt() -> Pulled | None:
+            with hook.transport_open_source(reference=reference, options=opened) as source:
+                if kept is not None and _still_same(source, transfer, kept):
+                    return None
+                if kept is not None:
+                    progress.message(f"Trying to pull {name}...")
+                source.resolve()
+                progress.message("Getting image source signatures")
+                admit = partial(trust.admit, reference, source)
+                pulled = pull_image(source, StoreLanding(engine.store), transfer, progress, admit)
+                progress.message("Writing manifest to image destination")
+                return pulled
 
-            if kept is not None and _still_same(source, transfer, kept):
-                return kept, name
-            if kept is not None:
-                progress.message(f"Trying to pull {name}...")
-            source.resolve()
-            progress.message("Getting image source signatures")
-            pulled = pull_image(source, StoreLanding(engine.store), transfer, progress, admit)
-            progress.message("Writing manifest to image destination")
+        pulled = again(engine, opened, attempt)
     except SonataError as error:
         told = _told(error, name) if reference.transport == "docker" else error
         events.thing(engine, "image", "pull-error", name or str(reference.rest), error=error.message)
         raise told from error
+    if pulled is None:
+        assert kept is not None
+        return kept, name
     image = engine.store.find_image(pulled.id)
     if image is None:
         raise NotFound(f"{name}: image was removed while it was pulled", name=name)

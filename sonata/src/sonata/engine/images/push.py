@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options
 from sonata.engine.images.stored import stored_image
@@ -78,11 +79,15 @@ def push(
     else:
         opened = transport_options(engine, options)
     reference = engine.transport(scheme).hook.transport_parse(text=rest)
-    if progress is not None and not (choices and choices.remove_signatures):
-        progress.message("Getting image source signatures")
     by_id = image.id.startswith(name.removeprefix("sha256:")) or "@" in full
     own = full if reference.transport == "docker-archive" and not by_id else ""
-    digest = send(engine, image.id, reference, opened, choices or PushChoices(), progress, own)
+
+    def attempt() -> str:
+        if progress is not None and not (choices and choices.remove_signatures):
+            progress.message("Getting image source signatures")
+        return send(engine, image.id, reference, opened, choices or PushChoices(), progress, own)
+
+    digest = again(engine, opened, attempt)
     events.thing(engine, "image", "push", full or image.id, image.id)
     return digest
 
