@@ -144,7 +144,7 @@ class _Fetched:
             self._blob, self._partial, self._source.open_blob, retries=options.retries, delay=options.retry_delay
         )
         told = _Told(stream, self._blob, self._progress, stop)
-        return VerifyingReader(told, self._blob.digest, self._blob.size)  # type: ignore[arg-type, return-value]
+        return VerifyingReader(told, self._blob.digest, self._blob.size)  # type: ignore[return-value]
 
     def _forget_if_damaged(self, error: BaseException) -> None:
         from sonata_core.errors import Damaged

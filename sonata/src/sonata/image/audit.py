@@ -12,10 +12,10 @@ from sonata_core.models.host import CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import BinaryIO
 
     from sonata.image.layers.tarread import Entry
     from sonata.model.image import ImageConfig
+    from sonata_core.models.streams import Readable
 
 _LINK, _SYMLINK, _CHAR, _BLOCK, _FOLDER, _GLOBAL = b"12345g"
 _CAPABILITY = b"security.capability"
@@ -53,7 +53,7 @@ class Layers:
         """Of every layer: what a later layer removes can still be read."""
         self._root = _Node()
 
-    def add(self, tar: BinaryIO) -> None:
+    def add(self, tar: Readable) -> None:
         """The next layer. Raises Damaged for a malformed tar."""
         self.wasted.append(0)
         feed = Feed(tar, hashed=False)

@@ -18,11 +18,12 @@ from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import BinaryIO, TypeVar
+    from typing import TypeVar
 
     from sonata.image.copy import CopyOptions
     from sonata.image.transfer import Progress
     from sonata_core.models.image import ImageBatch, ImageSink, ImageSource, ManifestBytes
+    from sonata_core.models.streams import Readable
 
     T = TypeVar("T")
     U = TypeVar("U")
@@ -108,8 +109,8 @@ class One:
         for layer in document.real_layers:
             stream = VerifyingReader(self._source.open_blob(layer, 0), layer.digest, -1)
             with stream:
-                unpacked = Decompressor(stream)  # type: ignore[arg-type]
-                plain = Plain(unpacked)  # type: ignore[arg-type]
+                unpacked = Decompressor(stream)
+                plain = Plain(unpacked)
                 while plain.read():
                     pass
                 kind = DOCKER_LAYER if unpacked.kind is Compression.NONE else f"{DOCKER_LAYER}.gzip"
@@ -168,7 +169,7 @@ class One:
         self._progress.blob(blob.digest, "exists", max(blob.size, 0), blob.size)
         return True
 
-    def put(self, blob: Descriptor, stream: BinaryIO) -> None:
+    def put(self, blob: Descriptor, stream: Readable) -> None:
         """Store a blob; the sink verifies it (T-03)."""
         self._sink.put_blob(blob, Told(stream, blob, self._progress))  # type: ignore[arg-type]
         self._progress.blob(blob.digest, "done", blob.size, blob.size)
@@ -295,7 +296,7 @@ class _Instance:
         if self._options.source.keeps_digests and claimed is not Compression.NONE:
             return claimed
         with self._one.open(layer) as stream:
-            return Decompressor(stream).kind  # type: ignore[arg-type]
+            return Decompressor(stream).kind
 
     def _typed(self, layer: Descriptor, kind: Compression) -> Descriptor:
         word = "" if kind is Compression.NONE else str(kind)
@@ -303,8 +304,8 @@ class _Instance:
 
     def _pack(self, stream: VerifyingReader, target: Compression) -> Packed:
         options = self._options
-        plain = Decompressor(stream)  # type: ignore[arg-type]
-        return pack(plain, target, options.level, options.spool, chunked=options.chunked)  # type: ignore[arg-type]
+        plain = Decompressor(stream)
+        return pack(plain, target, options.level, options.spool, chunked=options.chunked)
 
     def _repacked(self, layer: Descriptor, target: Compression, diff_id: str) -> Descriptor:
         with (

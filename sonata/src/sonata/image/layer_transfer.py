@@ -73,7 +73,7 @@ class _Blob:
 
     def stream(self) -> "BinaryIO":
         """The verified bytes."""
-        self._reader = VerifyingReader(self, self.blob.digest, self.blob.size)  # type: ignore[arg-type]
+        self._reader = VerifyingReader(self, self.blob.digest, self.blob.size)
         return self._reader  # type: ignore[return-value]
 
     def read(self, size: int = 1 << 18) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sonata.image.layers.feed import Feed
     from sonata.image.transfer import Progress
     from sonata_core.models.image import Descriptor
+    from sonata_core.models.streams import Readable
 
 _BLOCK = 1 << 20
 
@@ -43,7 +44,7 @@ class Packed:
 class Plain:
     """A plain tar that is read on, its digest and size in bytes taken on the way."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         import hashlib
 
         self._stream = stream
@@ -63,7 +64,7 @@ class Plain:
         return part
 
 
-def pack(stream: BinaryIO, kind: Compression, level: int | None, folder: str, *, chunked: bool = False) -> Packed:
+def pack(stream: Readable, kind: Compression, level: int | None, folder: str, *, chunked: bool = False) -> Packed:
     """A plain tar packed into a file without a name: a sink must know the digest before the content.
 
     `chunked` makes zstd:chunked of zstd. The caller checks `diff_digest`, and closes what it gets. Raises Unsupported,
@@ -82,14 +83,14 @@ def pack(stream: BinaryIO, kind: Compression, level: int | None, folder: str, *,
     return packed
 
 
-def _compressed(stream: BinaryIO, kind: Compression, level: int | None, out: _Hashed) -> Packed:
+def _compressed(stream: Readable, kind: Compression, level: int | None, out: _Hashed) -> Packed:
     """A thread reads and hashes ahead of the one that compresses."""
     from sonata.image.layers.feed import Feed
 
     feed = Feed(stream)
     try:
         ahead = _Ahead(feed)
-        packed = ahead if kind is Compression.NONE else Compressor(ahead, kind, level)  # type: ignore[arg-type]
+        packed = ahead if kind is Compression.NONE else Compressor(ahead, kind, level)
         while part := packed.read(_BLOCK):
             out.write(part)
         return Packed(out, Digest(feed.digest()), feed.size, {})
@@ -97,11 +98,11 @@ def _compressed(stream: BinaryIO, kind: Compression, level: int | None, out: _Ha
         feed.close()
 
 
-def _chunked(stream: BinaryIO, level: int | None, out: _Hashed) -> Packed:
+def _chunked(stream: Readable, level: int | None, out: _Hashed) -> Packed:
     from sonata.image.layers.chunked import write_chunked
 
     plain = Plain(stream)
-    notes = write_chunked(plain, level, out.write)  # type: ignore[arg-type]
+    notes = write_chunked(plain, level, out.write)
     return Packed(out, plain.digest, plain.done, notes)
 
 

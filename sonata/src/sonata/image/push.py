@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sonata.image.packing import Packed
     from sonata.image.signatures.carrying import Carrier
+    from sonata_core.models.streams import Readable
 
 
 class StoredLayer(Record):
@@ -234,7 +235,7 @@ class _Push:
                 self._put(blob, stream)
         return blob
 
-    def _put(self, blob: Descriptor, stream: "BinaryIO", told: str = "") -> None:
+    def _put(self, blob: Descriptor, stream: "Readable", told: str = "") -> None:
         shown = blob.replace(digest=Digest(told or blob.digest))
         self._sink.put_blob(blob, Told(stream, shown, self._progress))  # type: ignore[arg-type]
         self._progress.blob(shown.digest, "done", blob.size, blob.size)
@@ -255,7 +256,7 @@ class _Push:
 class _Compressing:
     """A layer's tar that tells how far it was compressed."""
 
-    def __init__(self, stream: "BinaryIO", layer: StoredLayer, progress: Progress) -> None:
+    def __init__(self, stream: "Readable", layer: StoredLayer, progress: Progress) -> None:
         self._stream = stream
         self._layer = layer
         self._progress = progress

@@ -9,7 +9,7 @@ from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from sonata_core.models.streams import ByteStream
 
 _LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _HEX = frozenset("0123456789abcdef")
@@ -38,7 +38,7 @@ class VerifyingReader(RawIOBase):
     Damaged for content that is longer (as soon as it is), shorter, or other.
     """
 
-    def __init__(self, stream: BinaryIO, digest: str, size: int, *, done: int = 0, resume: Any = None) -> None:
+    def __init__(self, stream: ByteStream, digest: str, size: int, *, done: int = 0, resume: Any = None) -> None:
         algorithm, self._hex = parse_digest(digest)
         self._stream = stream
         self._digest = digest

@@ -117,7 +117,7 @@ class _Base:
             from sonata.engine.containers.shifting import unmapped
 
             parent = unmapped(engine, parent)
-        layer = making.add_layer(engine, Pieces(pieces), parent)  # type: ignore[arg-type]
+        layer = making.add_layer(engine, Pieces(pieces), parent)
         self.layers = [*self._chain(parent), layer]
         return layer
 

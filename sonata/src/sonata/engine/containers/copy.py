@@ -20,11 +20,11 @@ from sonata_core.sdk.safepath import stat_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
 
     from sonata.engine.containers.copy_sides import Side
     from sonata.image.layers.tarread import Entry
     from sonata.image.layers.unpack import Content
+    from sonata_core.models.streams import Readable
 
     Members = Iterator[tuple[Entry, Content]]
 
@@ -80,14 +80,14 @@ def copy_out(side: Side, given: str, *, archive: bool) -> Iterator[bytes]:
         found.close()
 
 
-def copy_in(tar: BinaryIO, side: Side, given: str, options: CopyOptions) -> None:
+def copy_in(tar: Readable, side: Side, given: str, options: CopyOptions) -> None:
     """Unpack a tar, compressed or not, into a folder. Raises NotFound, UsageError, Damaged, AlreadyExists."""
     found = _source(side, side.absolute(given), given)
     try:
         if not found.is_folder:
             raise UsageError("destination must be a directory when copying from stdin")
         folder = found.open_folder()
-        feed = Feed(Decompressor(tar), hashed=False)  # type: ignore[arg-type]
+        feed = Feed(Decompressor(tar), hashed=False)
         try:
             _extract(((entry, feed) for entry in TarReader(feed)), folder, side, options)
             for _ in feed.rest():
@@ -196,7 +196,7 @@ def _owned(pieces: Iterator[bytes], owner: tuple[int, int]) -> Iterator[bytes]:
     """The same archive with all its members belonging to one user."""
     from sonata.image.layers.tarwrite import TRAILER, member_header, padding
 
-    feed = Feed(Pieces(pieces), hashed=False)  # type: ignore[arg-type]
+    feed = Feed(Pieces(pieces), hashed=False)
     try:
         for entry in TarReader(feed):
             entry.uid, entry.gid = owner

@@ -44,7 +44,7 @@ def import_tar(engine: Engine, tar: BinaryIO, request: ImportRequest) -> str:
     _require_trust(engine, request)
     inner = apply_changes({}, request.change, single=True)
     name = str(local_name(request.name)) if request.name else ""
-    layer = making.add_layer(engine, Decompressor(tar), None)  # type: ignore[arg-type]
+    layer = making.add_layer(engine, Decompressor(tar), None)
     epoch = request.source_date_epoch
     created = rfc3339(time.time_ns() if epoch is None else epoch * 1_000_000_000)
     digest = layer.diff_digest

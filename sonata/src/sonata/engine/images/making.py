@@ -13,19 +13,18 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest, ImageId, LayerId
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from sonata.engine.engine import Engine
     from sonata.image.compose import Composed
     from sonata.image.layers.apply import Applied
     from sonata.store.records import ImageRecord, LayerRecord
     from sonata.store.store import LayerStage
     from sonata_core.models.storage import UnpackTarget
+    from sonata_core.models.streams import Readable
 
 _CHUNK = 1 << 20
 
 
-def add_layer(engine: Engine, tar: BinaryIO, parent: LayerId | None) -> LayerRecord:
+def add_layer(engine: Engine, tar: Readable, parent: LayerId | None) -> LayerRecord:
     """Put an uncompressed tar into the store as a layer on `parent`; one that is there already is that one.
 
     Raises Damaged for a tar that is none, NotFound for the parent, Unavailable.
@@ -40,7 +39,7 @@ def add_layer(engine: Engine, tar: BinaryIO, parent: LayerId | None) -> LayerRec
         stage.close()
 
 
-def _over_parent(engine: Engine, tar: BinaryIO, parent: LayerId | None, stage: LayerStage) -> LayerRecord:
+def _over_parent(engine: Engine, tar: Readable, parent: LayerId | None, stage: LayerStage) -> LayerRecord:
     """For a driver that unpacks over the parent's copy, under the lock: the id must be known before."""
     import hashlib
 
@@ -59,7 +58,7 @@ def _over_parent(engine: Engine, tar: BinaryIO, parent: LayerId | None, stage: L
         return engine.store.put_layer(NewLayer(id=ident, parent=parent), stage, fill)
 
 
-def _unpack(engine: Engine, tar: BinaryIO, target: UnpackTarget, tar_split: str) -> Applied:
+def _unpack(engine: Engine, tar: Readable, target: UnpackTarget, tar_split: str) -> Applied:
     with open(tar_split, "wb") as record:
         rootless, any_owner = engine.facts.rootless, ignores_owners(engine)
         return apply_layer(tar, target, tarsplit=record, rootless=rootless, any_owner=any_owner)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from sonata_core.models.streams import Readable
+
 _HOST_TROUBLE = (ENOSPC, EDQUOT, EROFS, EIO, EMFILE, ENFILE, ENOMEM)
 
 
@@ -35,7 +37,7 @@ class Applied(Record):
 
 
 def apply_layer(
-    stream: "BinaryIO",
+    stream: "Readable",
     target: UnpackTarget,
     *,
     mapping: IdMapping | None = None,

@@ -18,7 +18,8 @@ from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import BinaryIO
+
+    from sonata_core.models.streams import Readable
 
 _PREFIX = "io.github.containers.zstd-chunked."
 _SKIPPABLE = 0x184D2A50
@@ -33,7 +34,7 @@ _CUT = b"\5\4\1\3"
 """A piece ends with four bytes of these low halves: once in 64 KiB of noise, and in text, too."""
 
 
-def write_chunked(stream: BinaryIO, level: int | None, write: Callable[[bytes], object]) -> dict[str, str]:
+def write_chunked(stream: Readable, level: int | None, write: Callable[[bytes], object]) -> dict[str, str]:
     """Compress a plain tar, all of it; the annotations that the layer's descriptor must have.
 
     A tar that a table of contents cannot describe (names that are not UTF-8, sparse files, a name twice) becomes

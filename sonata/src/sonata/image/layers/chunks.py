@@ -266,7 +266,7 @@ def _all(part: Part, place: tuple[int, int, int]) -> bytes:
 
 def _unpacked(piece: Piece, packed: Iterator[bytes]) -> Iterator[bytes]:
     """A piece's plain bytes. Raises Damaged for fewer, more, or others than the table says."""
-    plain = Decompressor(Pieces(packed), piece.size)  # type: ignore[arg-type]
+    plain = Decompressor(Pieces(packed), piece.size)
     left, digest = piece.size, hashlib.sha256()
     while left and (part := plain.read(min(left, _PIECE))):
         left -= len(part)

@@ -9,7 +9,8 @@ from sonata_core.lite import TYPE_CHECKING, Any, StrEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
+
+    from sonata_core.models.streams import Readable
 
 _CHUNK = 1 << 18
 _XZ_MEMORY = 1 << 27
@@ -89,7 +90,7 @@ class Decompressor(_Raw):
     Raises Damaged for a stream that is malformed or cut short, and beyond `limit` uncompressed bytes.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int | None = None) -> None:
+    def __init__(self, stream: Readable, limit: int | None = None) -> None:
         super().__init__()
         self._stream = stream
         self._limit = limit
@@ -164,7 +165,7 @@ class Decompressor(_Raw):
         self._input = b""
 
 
-def _read_head(stream: BinaryIO) -> bytes:
+def _read_head(stream: Readable) -> bytes:
     head = b""
     while len(head) < MAGIC_SIZE and (part := stream.read(_CHUNK)):
         head += part
@@ -208,7 +209,7 @@ def _errors(kind: Compression) -> tuple[type[Exception], ...]:
 class Compressor(_Raw):
     """A stream compressed while it is read. Raises Unsupported for a kind that nobody should write."""
 
-    def __init__(self, stream: BinaryIO, kind: Compression, level: int | None = None) -> None:
+    def __init__(self, stream: Readable, kind: Compression, level: int | None = None) -> None:
         super().__init__()
         self._stream = stream
         self._waiting: list[bytes] = []
@@ -265,7 +266,7 @@ def _zstd_engine(level: int, is_large: Callable[[], bool]) -> Any:
     return zstandard.ZstdCompressor(compression_params=how).compressobj()
 
 
-def decompressed(stream: BinaryIO, limit: int | None = None) -> BufferedReader:
+def decompressed(stream: Readable, limit: int | None = None) -> BufferedReader:
     """The uncompressed bytes of `stream` as a buffered reader; see Decompressor."""
     return BufferedReader(Decompressor(stream, limit), _CHUNK)
 

@@ -10,7 +10,8 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from queue import Queue
-    from typing import BinaryIO
+
+    from sonata_core.models.streams import Readable
 
 CHUNK = 1 << 19
 _AHEAD = 6
@@ -31,7 +32,7 @@ class Feed:
     interpreter's lock, so that they overlap with what the caller does with the bytes.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int | None = None, *, hashed: bool = True) -> None:
+    def __init__(self, stream: Readable, limit: int | None = None, *, hashed: bool = True) -> None:
         from queue import Queue
         from threading import Thread
 

@@ -13,7 +13,8 @@ from sonata_core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+
+    from sonata_core.models.streams import Readable
 
 TABLE_LIMIT = 50 << 20
 """Bytes of the largest table, unpacked, that is read: as in containers/storage."""
@@ -53,7 +54,7 @@ class Table:
     `limit` is where the blob's data end, which no file may go beyond.
     """
 
-    def __init__(self, text: "BinaryIO", limit: int) -> None:
+    def __init__(self, text: "Readable", limit: int) -> None:
         self.contents: dict[bytes, Content] = {}
         """By the name in the tar; only files that are not empty."""
         self.tar_split = ""
@@ -110,7 +111,7 @@ class Table:
 
 def unpack_table(packed: bytes, size: int, limit: int) -> Table:
     """A table as it lies in a blob, or as a peer keeps it, unpacked; it has at most `size` bytes. Raises Damaged."""
-    return Table(Decompressor(BytesIO(packed), size), limit)  # type: ignore[arg-type]
+    return Table(Decompressor(BytesIO(packed), size), limit)
 
 
 def _pieces(rows: "list[dict[str, Any]]", size: int, end: int) -> "Iterator[Piece]":
@@ -179,7 +180,7 @@ def _items(text: "_Text") -> "Iterator[Any]":
 class _Text:
     """JSON, value by value."""
 
-    def __init__(self, stream: "BinaryIO") -> None:
+    def __init__(self, stream: "Readable") -> None:
         from json import JSONDecoder
 
         self._stream = stream
