@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -251,3 +252,30 @@ def test_killed_at_any_moment_it_is_whole(store):
         with store.changing() as change:
             change.sweep()
         assert not [name for name in blobs(store) if name.startswith(".")]
+
+
+class Raced(ArtifactStore):
+    """A store from which somebody else removes an artifact at the moment when it is to be read."""
+
+    def read(self, name, digest):
+        def remove():
+            with ArtifactStore(self.folder).changing() as change:
+                change.remove(name, digest)
+                change.commit()
+                change.sweep()
+
+        self.other = threading.Thread(target=remove)
+        self.other.start()
+        self.other.join(0.1)
+        return super().read(name, digest)
+
+
+@pytest.mark.parametrize("look", [lambda store: store.get(NAME), lambda store: store.all()[0][0]])
+def test_whoever_removes_an_artifact_waits_until_it_is_read(store, look):
+    put(store, NAME, b"x")
+    raced = Raced(store.folder)
+    assert look(raced).name == NAME
+    raced.other.join()
+    assert store.names() == []
+    with pytest.raises(NotFound):
+        store.get(NAME)

@@ -21,7 +21,7 @@ from sonata_core.sdk.locks import FileLock, lock_file
 from sonata_core.sdk.manifests import load_object, media_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import BinaryIO
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -65,10 +65,35 @@ class ArtifactStore:
 
     def get(self, text: str) -> Artifact:
         """The artifact that a name, or the first digits of a digest, mean. Raises NotFound, Damaged."""
-        return self.read(*find(self.names(), text))
+        return self.chosen(lambda known: find(known, text))
+
+    def chosen(self, choose: Callable[[list[tuple[str, Digest]]], tuple[str, Digest]]) -> Artifact:
+        """The artifact that `choose` takes of all names and digests. Whoever removes it waits until it is read."""
+        if not os.path.isdir(self.folder):
+            return self.read(*choose([]))
+        with self._lock(shared=True):
+            return self.read(*choose(names(self._read())))
+
+    def all(self) -> tuple[list[Artifact], list[SonataError]]:
+        """All artifacts in the index's order, as they are at one moment, and what is wrong with the others."""
+        found: list[Artifact] = []
+        failed: list[SonataError] = []
+        if not os.path.isdir(self.folder):
+            return found, failed
+        with self._lock(shared=True):
+            for name, digest in names(self._read()):
+                try:
+                    found.append(self.read(name, digest))
+                except SonataError as error:
+                    error.details.setdefault("object", name)
+                    failed.append(error)
+        return found, failed
 
     def read(self, name: str, digest: Digest) -> Artifact:
-        """An artifact of the index, its manifest verified. Raises NotFound, Damaged."""
+        """An artifact of the index, its manifest verified: in a store that is locked, or it may be removed meanwhile.
+
+        Raises NotFound, Damaged.
+        """
         from sonata.image.verify import verify_bytes
 
         try:

@@ -34,7 +34,7 @@ def find(engine: Engine, *, quick: bool, force: bool) -> Iterator[tuple[Finding,
         return
     for name, digest in names:
         trouble = _trouble(store, name, digest, quick=quick)
-        if trouble:
+        if trouble and (name, digest) in store.names():  # nobody removed it while it was read, which nothing forbids
             what = "remove it" if force else "remove it, with --force"
             yield (
                 _finding("damaged artifact", name or digest, trouble, what),

@@ -29,13 +29,4 @@ def inspect(artifact: Artifact) -> dict[str, Any]:
 
 def listing(engine: Engine) -> tuple[list[Artifact], list[SonataError]]:
     """All artifacts in the store's order, and what is wrong with those that cannot be read."""
-    store = open_store(engine)
-    found: list[Artifact] = []
-    failed: list[SonataError] = []
-    for name, digest in store.names():
-        try:
-            found.append(store.read(name, digest))
-        except SonataError as error:
-            error.details.setdefault("object", name)
-            failed.append(error)
-    return found, failed
+    return open_store(engine).all()

@@ -18,9 +18,11 @@ from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.image.artifact_store import ArtifactStore
     from sonata.image.transfer import Progress
     from sonata.model.image_request import PullOptions
     from sonata.model.signing import Signing
+    from sonata_core.models.ids import Digest
     from sonata_core.models.image import ManifestBytes
 
 
@@ -72,6 +74,15 @@ def _told(error: SonataError, place: str) -> SonataError:
     return error
 
 
+def _exactly(store: ArtifactStore, known: list[tuple[str, Digest]], name: str) -> tuple[str, Digest]:
+    for own, digest in known:
+        if own == name:
+            return own, digest
+    raise NotFound(
+        f'initializing source oci:{store.folder}:{name}: no descriptor found for reference "{name}"', name=name
+    )
+
+
 def push(engine: Engine, name: str, options: PullOptions, signing: Signing, progress: Progress | None = None) -> str:
     """Push the artifact `name` of the store to the registry that its name says; its digest there, which is its own.
 
@@ -82,12 +93,7 @@ def push(engine: Engine, name: str, options: PullOptions, signing: Signing, prog
 
     place = place_of(name)
     store = open_store(engine)
-    found = next(((own, digest) for own, digest in store.names() if own == name), None)
-    if found is None:
-        raise NotFound(
-            f'initializing source oci:{store.folder}:{name}: no descriptor found for reference "{name}"', name=name
-        )
-    artifact = store.read(*found)
+    artifact = store.chosen(lambda known: _exactly(store, known, name))
     goal = sink_end(engine, place, options)
     made: tuple[bytes, ...] = ()
     if signing.wanted:
