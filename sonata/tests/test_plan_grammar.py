@@ -6,12 +6,14 @@ from sonata.model.container import MountKind, NetworkUse, RestartPolicy
 from sonata.model.idranges import split
 from sonata.model.materials import HostsInput, ResolvInput
 from sonata.plan import (
+    amend,
     env,
     files,
     ipam,
     lifecycle,
     mounts,
     names,
+    naming,
     ports,
     restart,
     signals,
@@ -367,6 +369,31 @@ def test_hosts_file():
         "1.2.3.4\tdb data\n10.89.0.1\tgw\n127.0.0.1\tlocalhost\n10.0.0.9\tdb\n"
         "10.89.0.1\thost.containers.internal host.docker.internal\n10.89.0.5\tabc c1\n"
     )
+
+
+def test_hosts_file_without_a_way_to_the_host():
+    with pytest.raises(Conflict, match='unable to replace "host-gateway" of host entry "gw:host-gateway": host cont'):
+        files.hosts(HostsInput(add=("gw:host-gateway",)))
+
+
+def test_what_somebody_wrote_into_the_files_stays():
+    before, after = "1.1.1.1\tc\n2.2.2.2\tc\n", "2.2.2.2\tc\n3.3.3.3\tc\n"
+    assert amend.hosts(before, before, after) == after
+    assert amend.hosts(before + "9.9.9.9 mine # x\n", before, after) == "2.2.2.2\tc\n9.9.9.9 mine # x\n3.3.3.3\tc\n"
+    before, after = "search a\nnameserver 1.1.1.1\n", "search a b\nnameserver 2.2.2.2\noptions x\n"
+    assert amend.resolv_conf(before, before, after) == after
+    mine = amend.resolv_conf(before + "nameserver 9.9.9.9\n", before, after)
+    assert mine == "search b a\nnameserver 2.2.2.2\nnameserver 9.9.9.9\noptions x\n"
+
+
+def test_search_domains():
+    assert naming.searched(("a.b", "1a", "x-y.")) == ("a.b", "1a", "x-y.")
+    assert naming.searched((".",)) == (".",)
+    for wrong in ("a_b", "-a", "a-", "123", "a..b", "a b", "é"):
+        with pytest.raises(UsageError, match="is not a valid domain"):
+            naming.searched((wrong,))
+    with pytest.raises(UsageError, match="cannot pass additional search domains when also specifying"):
+        naming.searched((".", "a"))
 
 
 @pytest.mark.parametrize(

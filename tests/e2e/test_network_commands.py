@@ -59,6 +59,42 @@ def test_a_running_container_is_connected_and_disconnected(host: NetworkHost) ->
     assert (gone.code, gone.err) == (125, "Error: container c is not connected to network two")
 
 
+def test_files_of_a_running_container_follow_its_networks_and_keep_what_was_written(host: NetworkHost) -> None:
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    host.ok("network", "create", "--subnet", "10.72.0.0/24", "two")
+    host.sleeper("c", "--network", "one")
+    host.sleeper("guest", "--network", "container:c", "--hostname", "inn")
+    bare = host("run", "--rm", "--network", "container:c", "--no-hosts", "--rootfs", host.rootfs, "cat", "/etc/hosts")
+    assert "localhost" not in bare.out
+    host.ok("exec", "c", "sh", "-c", "echo 1.2.3.4 mine >>/etc/hosts; echo nameserver 4.4.4.4 >>/etc/resolv.conf")
+    host.ok("network", "connect", "two", "c")
+    host.ok("network", "disconnect", "one", "c")
+    hosts, resolv = (host.ok("exec", "c", "cat", path).splitlines() for path in ("/etc/hosts", "/etc/resolv.conf"))
+    assert "1.2.3.4 mine" in hosts
+    assert "127.0.0.1\tinn guest" in hosts
+    assert "10.72.0.1\thost.containers.internal host.docker.internal" in hosts
+    assert not [line for line in hosts if line.startswith("10.71.")]
+    assert [line for line in resolv if "nameserver" in line] == ["nameserver 10.72.0.1", "nameserver 4.4.4.4"]
+    host.ok("stop", "-t0", "guest")
+    assert "inn" not in host.ok("exec", "c", "cat", "/etc/hosts")
+
+
+def test_the_host_has_a_name_in_every_network(host: NetworkHost) -> None:
+    names = "host.containers.internal host.docker.internal"
+    host.ok("network", "create", "--subnet", "fd71::/64", "six")
+    host.ok("network", "create", "--internal", "--disable-dns", "alone")
+    for network, address in (
+        ("none", "198.51.100.1"),
+        ("alone", "198.51.100.1"),
+        ("six", "fd71::1"),
+        ("host", "127.0.0.1"),
+    ):
+        words = ("--network", network, "--add-host", "way;out:host-gateway", "--rootfs", host.rootfs)
+        lines = host.ok("run", "--rm", *words, "cat", "/etc/hosts").splitlines()
+        assert lines[0] == f"{address}\tway out", network
+        assert f"{address}\t{names}" in lines, network
+
+
 def test_a_stopped_container_is_connected_at_its_next_start(host: NetworkHost) -> None:
     host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
     host.ok("network", "create", "--subnet", "10.72.0.0/24", "two")

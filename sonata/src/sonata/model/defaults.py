@@ -35,9 +35,6 @@ class Defaults(Record):
     default_sysctls: tuple[str, ...] = ("net.ipv4.ping_group_range=0 0",)
     default_ulimits: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
-    dns_options: tuple[str, ...] = ()
-    dns_searches: tuple[str, ...] = ()
-    dns_servers: tuple[str, ...] = ()
     env: tuple[str, ...] = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
     env_host: bool = False
     http_proxy: bool = True

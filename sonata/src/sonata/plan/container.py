@@ -18,6 +18,7 @@ from sonata.plan import (
     health,
     mounts,
     namespaces,
+    naming,
     network,
     ports,
     resources,
@@ -372,21 +373,8 @@ def _network(
             f'Port mappings have been discarded because "{kind}" network namespace mode does not support them'
         )
         published = ()
-    if net.mode in (NetworkMode.NONE, NetworkMode.CONTAINER) and (
-        request.dns or request.dns_search or request.dns_option
-    ):
-        raise UsageError(f"conflicting options: dns and the network mode: {net.mode}")
-    if net.mode == NetworkMode.CONTAINER and request.add_host:
-        raise UsageError(
-            "invalid config provided: cannot set extra host entries when the container is joined to another containers "
-            "network namespace: invalid configuration"
-        )
-    own_dns = request.dns or defaults.dns_servers
     hosts_off = defaults.no_hosts if request.no_hosts is None else request.no_hosts
-    if hosts_off and request.add_host:
-        raise UsageError("--no-hosts and --add-host cannot be set together")
-    if request.no_hosts and request.hosts_file:
-        raise UsageError("--no-hosts and --hosts-file cannot be set together")
+    naming.require_consistent(request, net.mode, hosts_off=hosts_off)
     return NetworkConfig(
         mode=net.mode,
         networks=net.networks,
@@ -394,10 +382,10 @@ def _network(
         ports=published,
         exposed=exposed,
         publish_all=request.publish_all,
-        dns_servers=() if request.dns == ("none",) else _dns(own_dns),
-        dns_search=request.dns_search or defaults.dns_searches,
-        dns_options=request.dns_option or defaults.dns_options,
-        add_hosts=tuple(_add_host(text) for text in request.add_host),
+        dns_servers=naming.servers(request.dns),
+        dns_search=naming.searched(request.dns_search),
+        dns_options=request.dns_option,
+        add_hosts=tuple(naming.added_host(text) for text in request.add_host),
         manage_hosts=not hosts_off,
         manage_resolv=request.dns != ("none",) and net.mode != NetworkMode.NONE,
         manage_hostname=not (defaults.no_hostname if request.no_hostname is None else request.no_hostname),
@@ -410,29 +398,6 @@ def _base_hosts(request: RunRequest, defaults: Defaults) -> str:
     if given in ("", "none", "image") or given.startswith("/"):
         return given or defaults.base_hosts_file
     return volumes.clean(f"{request.caller_dir}/{given}")
-
-
-def _dns(servers: tuple[str, ...]) -> tuple[str, ...]:
-    from sonata.plan.addresses import is_address
-
-    for server in servers:
-        if server == "none":
-            raise UsageError("none is not allowed to be specified with other DNS ip addresses")
-        if not is_address(server):
-            raise UsageError(f"{server} is not an ip address")
-    return servers
-
-
-def _add_host(text: str) -> str:
-    from sonata.plan.addresses import is_address
-
-    names, colon, address = text.partition(":")
-    if not colon or not names:
-        raise UsageError(f"bad format for add-host: {go_quote(text)}")
-    bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
-    if bare != "host-gateway" and not is_address(bare):
-        raise UsageError(f"invalid IP address in add-host: {go_quote(address)}")
-    return f"{names}:{bare}"
 
 
 def _image_volumes(request: RunRequest, defaults: Defaults) -> str:

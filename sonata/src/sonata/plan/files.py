@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.plan import addresses
+from sonata_core.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +17,16 @@ _FALLBACK6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
 
 
 def hosts(given: HostsInput) -> str:
-    """/etc/hosts: what was added, the base file, then names that are still missing."""
+    """/etc/hosts: what was added, the base file, then names that are still missing.
+
+    Raises Conflict for `host-gateway` where nothing is known by which the host is reached.
+    """
     lines: list[tuple[str, list[str]]] = []
     for entry in given.add:
         names, _, address = entry.partition(":")
-        address = given.gateway if address == "host-gateway" else address
-        if address:
-            lines.append((address, names.split(";")))
+        if address == "host-gateway":
+            address = given.gateway or _no_gateway(entry)
+        lines.append((address, names.split(";")))
     lines += parse_hosts(given.base)
     known = {name for _, names in lines for name in names}
     extra: list[tuple[str, tuple[str, ...]]] = [("127.0.0.1", ("localhost",)), ("::1", ("localhost",))]
@@ -34,6 +38,14 @@ def hosts(given: HostsInput) -> str:
         if missing:
             lines.append((address, missing))
     return "".join(f"{address}\t{' '.join(names)}\n" for address, names in lines)
+
+
+def _no_gateway(entry: str) -> str:
+    raise Conflict(
+        f'failed to create new hosts file: unable to replace "host-gateway" of host entry "{entry}": '
+        "host containers internal IP address is empty",
+        hint="give the host's address instead of host-gateway, or set host_containers_internal_ip in containers.conf",
+    )
 
 
 def parse_hosts(text: str) -> list[tuple[str, list[str]]]:
@@ -57,11 +69,11 @@ def resolv_conf(given: ResolvInput) -> str:
         servers = (*given.helper, *_usable(host["nameserver"], given))
         servers = servers or (_FALLBACK + (_FALLBACK6 if given.ipv6 else ()))
     search = given.search or (*given.network_search, *host["search"])
-    search = tuple(dict.fromkeys(name for name in search if name != "."))
+    search = () if "." in search else tuple(dict.fromkeys(search))
     options = given.options or host["options"]
     text = f"search {' '.join(search)}\n" if search else ""
     text += "".join(f"nameserver {server}\n" for server in dict.fromkeys(servers))
-    return text + (f"options {' '.join(options)}\n" if options else "")
+    return text + (f"options {' '.join(dict.fromkeys(options))}\n" if options else "")
 
 
 def parse_resolv(text: str) -> dict[str, tuple[str, ...]]:

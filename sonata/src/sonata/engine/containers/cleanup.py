@@ -10,6 +10,7 @@ from sonata.engine.background import Background
 from sonata.engine.containers import network, present, rootfs
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, mounts
+from sonata.model.container import NamespaceKind
 from sonata.plan.lifecycle import Phase
 from sonata.plan.restart import should_restart, wait
 from sonata.state import containers as rows
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sonata.engine.engine import Engine
+    from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow, ContainerState
 
 _ENDED = (Phase.STOPPED, Phase.EXITED)
@@ -148,6 +150,8 @@ def dismantle(engine: Engine, row: ContainerRow, unmounted: Callable[[], None] |
     ]
     if unmounted is not None:
         steps.append(("unmounted", unmounted))
+    if config.namespaces.network.kind is NamespaceKind.CONTAINER:
+        steps.append(("hosts", lambda: _withdraw(engine, config)))
     if row.state.phase in _ENDED:
         steps.append(("wait for delete", Background(delete).result))
     else:
@@ -163,6 +167,12 @@ def dismantle(engine: Engine, row: ContainerRow, unmounted: Callable[[], None] |
             engine.log.info("cleanup_step_failed", container=config.id, error=error.message)
             trouble = trouble or error
     return trouble
+
+
+def _withdraw(engine: Engine, config: ContainerConfig) -> None:
+    from sonata.engine.containers.shared_hosts import withdraw
+
+    withdraw(engine, config)
 
 
 def _poststop(engine: Engine, paths: ContainerPaths) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata._version import VERSION
+from sonata.engine.paths import ContainerPaths
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import HostsInput, ResolvInput, RuntimeFiles
 from sonata.plan import files as texts
@@ -15,9 +16,9 @@ from sonata_core.sdk.safepath import read_in_root
 if TYPE_CHECKING:
     from sonata.engine.containers.spec import Prepared
     from sonata.engine.engine import Engine
-    from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig
-    from sonata_core.models.net import AttachResult
+    from sonata.state.rows import ContainerRow
+    from sonata_core.models.net import AttachRequest, AttachResult
 
 
 def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str) -> RuntimeFiles:
@@ -27,7 +28,9 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: 
     hosts = f"{run}/hosts" if config.network.manage_hosts and own_net else ""
     resolv = f"{run}/resolv.conf" if wants_resolv(config) and own_net else ""
     if not own_net:
-        hosts, resolv = _borrowed(engine, config)
+        theirs = _borrowed(engine, config)
+        hosts = theirs[0] if config.network.manage_hosts else ""
+        resolv = theirs[1] if wants_resolv(config) else ""
     return RuntimeFiles(
         resolv_conf=resolv,
         hosts=hosts,
@@ -45,8 +48,8 @@ def lay(engine: Engine, config: ContainerConfig, made: RuntimeFiles, name: str) 
         for path in (made.hosts, made.resolv_conf):
             if path:
                 write(path, "")
-    elif config.pod and made.hosts:
-        from sonata.engine.pods.hosts import announce
+    elif made.hosts:
+        from sonata.engine.containers.shared_hosts import announce
 
         announce(made.hosts, (name, config.name))
     write(made.containerenv, texts.containerenv(config, VERSION, rootless=engine.facts.rootless))
@@ -64,29 +67,36 @@ def wants_resolv(config: ContainerConfig) -> bool:
 
 
 def _borrowed(engine: Engine, config: ContainerConfig) -> tuple[str, str]:
-    from sonata.engine.paths import ContainerPaths as Paths
-
-    run = Paths(engine, config.backends.storage, config.namespaces.network.value).run_dir
+    run = ContainerPaths(engine, config.backends.storage, config.namespaces.network.value).run_dir
     found = [path if os.path.exists(path) else "" for path in (f"{run}/hosts", f"{run}/resolv.conf")]
     return found[0], found[1]
 
 
-def fill(engine: Engine, config: ContainerConfig, prepared: Prepared, attached: AttachResult) -> None:
+def fill(
+    engine: Engine, config: ContainerConfig, prepared: Prepared, request: AttachRequest | None, attached: AttachResult
+) -> None:
     """Write hosts and resolv.conf in place, now that addresses are known."""
     made = prepared.files
     if config.network.mode in (NetworkMode.CONTAINER, NetworkMode.POD):
         return
     if made.hosts:
         base = _base_hosts(config, prepared.root)
-        write(made.hosts, texts.hosts(_hosts_input(engine, config, prepared.hostname, attached, base)))
+        given = HostsInput(base=base, gateway=_host_internal(engine, config, request, attached))
+        write(made.hosts, texts.hosts(_of_container(given, config, prepared.hostname, attached)))
     if made.resolv_conf:
         write(made.resolv_conf, texts.resolv_conf(_resolv_input(engine, config, attached)))
 
 
-def rewrite(
-    engine: Engine, config: ContainerConfig, paths: ContainerPaths, mountpoint: str, attached: AttachResult
-) -> None:
-    """Write hosts and resolv.conf of a running container again, after its networks have changed."""
+def amend(engine: Engine, row: ContainerRow, request: AttachRequest, both: tuple[AttachResult, AttachResult]) -> None:
+    """Change hosts and resolv.conf of a running container, whose networks have changed; the rest stays as it is.
+
+    `request` names all networks that are in `both`: what it had, and what it has.
+    """
+    config, mountpoint = row.config, row.state.mountpoint
+    paths = ContainerPaths(engine, config.backends.storage, config.id)
+    from sonata.engine.containers.shared_hosts import change
+    from sonata.plan import amend
+
     if config.network.manage_hosts:
         root = os.open(mountpoint, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -94,19 +104,26 @@ def rewrite(
         finally:
             os.close(root)
         name = config.hostname or config.id[:12]
-        write(f"{paths.run_dir}/hosts", texts.hosts(_hosts_input(engine, config, name, attached, base)))
+        before, after = (
+            texts.hosts(
+                _of_container(
+                    HostsInput(base=base, gateway=_host_internal(engine, config, request, one)), config, name, one
+                )
+            )
+            for one in both
+        )
+        change(f"{paths.run_dir}/hosts", lambda text: amend.hosts(text, before, after))
     if wants_resolv(config):
-        write(f"{paths.run_dir}/resolv.conf", texts.resolv_conf(_resolv_input(engine, config, attached)))
+        old, new = (texts.resolv_conf(_resolv_input(engine, config, one)) for one in both)
+        change(f"{paths.run_dir}/resolv.conf", lambda text: amend.resolv_conf(text, old, new))
 
 
-def _hosts_input(engine: Engine, config: ContainerConfig, name: str, attached: AttachResult, base: str) -> HostsInput:
+def _of_container(given: HostsInput, config: ContainerConfig, name: str, attached: AttachResult) -> HostsInput:
     addresses = tuple(one.address.partition("/")[0] for part in attached.interfaces for one in part.addresses)
     if config.network.mode in _USER_MODE:
         addresses = addresses[:1]
-    return HostsInput(
+    return given.replace(
         add=config.network.add_hosts,
-        base=base,
-        gateway=_host_internal(engine, config, attached),
         addresses=addresses or (("127.0.0.1",) if config.network.mode is NetworkMode.NONE else ()),
         names=(name, config.name),
     )
@@ -116,14 +133,17 @@ def _resolv_input(engine: Engine, config: ContainerConfig, attached: AttachResul
     own = config.network.mode is not NetworkMode.HOST
     helped = config.network.mode in _USER_MODE
     served = bool(attached.dns_servers) and not helped
+    from sonata.engine.containers import network
+
+    containers = engine.config.containers
     return ResolvInput(
         host=host_resolv(),
         network=() if helped else attached.dns_servers,
         helper=attached.dns_servers if helped else _shared_servers(engine, config),
         network_search=attached.dns_search,
-        given=() if served else config.network.dns_servers,
-        search=config.network.dns_search,
-        options=config.network.dns_options,
+        given=() if served else network.servers(engine, config),
+        search=(*containers.dns_searches, *config.network.dns_search),
+        options=(*containers.dns_options, *config.network.dns_options),
         own_namespace=own,
         ipv6=any(":" in one.address for part in attached.interfaces for one in part.addresses),
     )
@@ -158,20 +178,32 @@ _USER_MODE = (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
 """Modes in which a helper stands for the network, and has one address for the container."""
 
 
-def _host_internal(engine: Engine, config: ContainerConfig, attached: AttachResult) -> str:
-    """The address by which the container reaches the host; empty for none."""
+def _host_internal(
+    engine: Engine, config: ContainerConfig, request: AttachRequest | None, attached: AttachResult
+) -> str:
+    """The address by which the container reaches the host; empty for none.
+
+    Where no gateway of the container's is the host's, it is an address of the host, as for Podman, reached or not.
+    """
     chosen = engine.config.containers.host_containers_internal_ip
     if chosen:
         return "" if chosen == "none" else chosen
     if config.network.mode is NetworkMode.HOST:
         return "127.0.0.1"
-    if attached.host_address or config.network.mode in _USER_MODE:
+    if attached.host_address:
         return attached.host_address
-    for interface in attached.interfaces:
-        for address in interface.addresses:
-            if address.gateway and ":" not in address.gateway:
-                return address.gateway
-    return ""
+    if request is not None and request.outer is None:
+        bridges = [one.network.name for one in request.attachments if one.network.driver == "bridge"]
+        parts = [part for part in attached.interfaces if part.network in bridges]
+        gateways = [address.gateway for part in parts for address in part.addresses if address.gateway]
+        for gateway in gateways:
+            if ":" not in gateway:
+                return gateway
+        if gateways:
+            return gateways[-1]
+    from sonata_core.sdk.interfaces import host_address
+
+    return host_address(attached.interfaces)
 
 
 def host_resolv() -> str:

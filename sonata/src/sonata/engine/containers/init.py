@@ -94,7 +94,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         _complete(start, launched.pid)
         with trace.span("wait for network"):
             attached = _attached(start, launched)
-        files.fill(engine, start.config, start.prepared, attached)
+        files.fill(engine, start.config, start.prepared, start.request, attached)
         _learn(start)
         start.state = start.state.replace(
             phase=Phase.INITIALISED,

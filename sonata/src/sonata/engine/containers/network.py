@@ -63,7 +63,12 @@ def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:
     if config.network.mode is NetworkMode.BRIDGE:
         definitions = [definition_of(engine, use.network) for use in config.network.networks]
         attachments = _lease(engine, config, definitions)
-    return request_with(config, attachments).replace(outer=_outer(engine, config))
+    return request_with(engine, config, attachments).replace(outer=_outer(engine, config))
+
+
+def servers(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
+    """The name servers of containers.conf, and those that the container was given: as Podman has it, both count."""
+    return tuple(dict.fromkeys((*engine.config.containers.dns_servers, *config.network.dns_servers)))
 
 
 def _outer(engine: Engine, config: ContainerConfig) -> NetnsRef | None:
@@ -75,7 +80,7 @@ def _outer(engine: Engine, config: ContainerConfig) -> NetnsRef | None:
     return shared.reference(engine)
 
 
-def request_with(config: ContainerConfig, attachments: Iterable[Attachment]) -> AttachRequest:
+def request_with(engine: Engine, config: ContainerConfig, attachments: Iterable[Attachment]) -> AttachRequest:
     """The request for a container whose addresses are chosen."""
     return AttachRequest(
         container=ContainerId(config.id),
@@ -83,7 +88,7 @@ def request_with(config: ContainerConfig, attachments: Iterable[Attachment]) -> 
         hostname=config.hostname,
         attachments=tuple(attachments),
         ports=config.network.ports,
-        dns_servers=config.network.dns_servers,
+        dns_servers=servers(engine, config),
         arguments=config.network.options,
         options=dict(option.partition("=")[::2] for option in config.network.options),
     )

@@ -120,5 +120,5 @@ def _rules(
         for step in range(one.range):
             numbers.signs[str(first + step)] = f"{PORT}+{step}" if step else PORT
     ports = plan_ports.assign(config.network.ports, free)
-    request = network.request_with(config, attachments).replace(ports=ports)
+    request = network.request_with(engine, config, attachments).replace(ports=ports)
     return slot.require(NetExplain).net_explain(request=request)

@@ -6,7 +6,6 @@ from sonata.engine import events, storage
 from sonata.engine.containers import cleanup, ending, present
 from sonata.engine.containers.stop import end_process
 from sonata.engine.paths import ContainerPaths
-from sonata.model.container import NamespaceKind
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -138,10 +137,6 @@ def remove_ended(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
             events.container(engine, config, "cleanup")
         if trouble is not None:
             engine.log.info("removing_after_trouble", container=config.id, error=trouble.message)
-    if config.pod and config.namespaces.network.kind is NamespaceKind.CONTAINER:
-        from sonata.engine.pods.hosts import withdraw
-
-        withdraw(engine, config)
     with trace.span("remove files"):
         remove_files(engine, config.backends.storage, config.id)
     with database.transaction(durable=not config.auto_remove):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import network, present
+from sonata.engine.containers import files, network, present
 from sonata.engine.networks import kept
 from sonata.engine.networks.lookup import definition_of
-from sonata.engine.paths import ContainerPaths
 from sonata.model.container import NetworkMode
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
@@ -85,7 +84,8 @@ def disconnect(engine: Engine, container: str, name: str, *, force: bool = False
 
 def _require_bridge(config: ContainerConfig) -> None:
     if config.network.mode is not NetworkMode.BRIDGE:
-        mode = "" if config.network.mode is NetworkMode.NONE else config.network.mode  # Podman's word for none
+        silent = (NetworkMode.NONE, NetworkMode.HOST)  # Podman has no word for them
+        mode = "" if config.network.mode in silent else config.network.mode
         raise UsageError(
             f'"{mode}" is not supported: invalid network mode',
             hint="only containers on bridge networks can be connected and disconnected",
@@ -121,8 +121,8 @@ def _connect_now(
         dns_servers=tuple(dict.fromkeys((*added.dns_servers, *known.dns_servers))),
         dns_search=tuple(dict.fromkeys((*known.dns_search, *added.dns_search))),
     )
-    _rewrite_files(engine, row, merged)
     asked = request.replace(attachments=(*request.attachments, attachment))
+    files.amend(engine, row, asked, (known, merged))
     _lead_ports(engine, row, asked, merged)
     return {"attached": freeze(merged), "request": network.frozen(asked)}
 
@@ -139,11 +139,13 @@ def _disconnect_now(engine: Engine, row: ContainerRow, definition: NetworkDefini
     gateways = {
         address.gateway for one in known.interfaces if one.network == definition.name for address in one.addresses
     }
+    servers = tuple(server for server in known.dns_servers if server not in gateways)
     left = known.replace(
         interfaces=tuple(one for one in known.interfaces if one.network != definition.name),
-        dns_servers=tuple(server for server in known.dns_servers if server not in gateways),
+        dns_servers=servers,
+        dns_search=known.dns_search if servers else (),
     )
-    _rewrite_files(engine, row, left)
+    files.amend(engine, row, request, (known, left))
     asked = request.replace(attachments=tuple(one for one in request.attachments if one is not gone))
     _lead_ports(engine, row, asked, left)
     return {"attached": freeze(left), "request": network.frozen(asked)}
@@ -155,13 +157,6 @@ def _lead_ports(engine: Engine, row: ContainerRow, request: AttachRequest, attac
         from sonata.engine.containers import forwarding
 
         forwarding.renew(engine, row, request, attached)
-
-
-def _rewrite_files(engine: Engine, row: ContainerRow, attached: AttachResult) -> None:
-    from sonata.engine.containers import files
-
-    paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
-    files.rewrite(engine, row.config, paths, row.state.mountpoint, attached)
 
 
 def _store(engine: Engine, row: ContainerRow) -> None:

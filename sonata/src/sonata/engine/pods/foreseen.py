@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import present
+from sonata.engine.containers import files, present
 from sonata.engine.paths import ContainerPaths
 from sonata.engine.pods.create import decide
 from sonata.engine.pods.joining import NEW, as_member, divided, named
@@ -83,6 +83,6 @@ def with_files(engine: Engine, config: ContainerConfig, made: RuntimeFiles) -> R
     holder = rows.get(engine.database, config.namespaces.network.value).config
     run = ContainerPaths(engine, holder.backends.storage, holder.id).run_dir
     return made.replace(
-        hosts=f"{run}/hosts" if holder.network.manage_hosts else made.hosts,
-        resolv_conf=f"{run}/resolv.conf" if holder.network.manage_resolv else made.resolv_conf,
+        hosts=f"{run}/hosts" if holder.network.manage_hosts and config.network.manage_hosts else made.hosts,
+        resolv_conf=f"{run}/resolv.conf" if files.wants_resolv(holder) and files.wants_resolv(config) else "",
     )

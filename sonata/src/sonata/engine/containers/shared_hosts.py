@@ -1,4 +1,4 @@
-"""Names of a pod's containers in the hosts file that they share."""
+"""Names of containers in the hosts file of the one whose network they share, and changes of such files in place."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sonata.model.container import ContainerConfig
 
 _LIMIT = 1 << 20
+_LOCAL = "127.0.0.1"
 
 
 def announce(path: str, names: tuple[str, ...]) -> None:
@@ -26,24 +27,30 @@ def announce(path: str, names: tuple[str, ...]) -> None:
     def added(text: str) -> str:
         known = {name for _, line in parse_hosts(text) for name in line}
         missing = [name for name in dict.fromkeys(names) if name and name not in known]
-        return f"{text}127.0.0.1\t{' '.join(missing)}\n" if missing else text
+        return f"{text}{_LOCAL}\t{' '.join(missing)}\n" if missing else text
 
-    _change(path, added)
+    change(path, added)
 
 
 def withdraw(engine: Engine, config: ContainerConfig) -> None:
-    """Take the name of a container that is gone out of its pod's file. Absent is success."""
+    """Take the names of a container that has ended out of the file that it shared. Absent is success."""
     try:
-        infra = rows.get(engine.database, config.namespaces.network.value).config
+        holder = rows.get(engine.database, config.namespaces.network.value).config
     except NotFound:
         return
-    path = f"{ContainerPaths(engine, infra.backends.storage, infra.id).run_dir}/hosts"
-    gone = f"127.0.0.1\t{config.name}\n"
-    _change(path, lambda text: text.replace(gone, ""))
+    own = {config.name, config.hostname or config.id[:12]}
+
+    def kept(line: str) -> bool:
+        address, tab, names = line.rstrip("\n").partition("\t")
+        words = names.split(" ")
+        return not (tab and address == _LOCAL and config.name in words and own.issuperset(words))
+
+    path = f"{ContainerPaths(engine, holder.backends.storage, holder.id).run_dir}/hosts"
+    change(path, lambda text: "".join(line for line in text.splitlines(keepends=True) if kept(line)))
 
 
-def _change(path: str, new: Callable[[str], str]) -> None:
-    """Change the file in place, so that every container that has it mounted sees it."""
+def change(path: str, new: Callable[[str], str]) -> None:
+    """Change the file in place, so that every container that has it mounted sees it. Absent is success."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
