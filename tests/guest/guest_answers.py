@@ -16,7 +16,7 @@ Answers = dict[str, tuple[int, str]]
 _PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
-def ask(script: str, folder: Path, timeout: float = 420) -> Answers:
+def ask(script: str, folder: Path, timeout: float = 1800) -> Answers:
     """Boot a guest that has an image in /image.tar; the script says `@ NAME`, a command's output, `= CODE`."""
     require("qemu-system-x86_64", "cpio", "mke2fs")
     import guest

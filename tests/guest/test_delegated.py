@@ -88,7 +88,7 @@ say bare-wrong bare run --rm $N --cgroup-parent /theirs $I true
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    return ask(SCRIPT, tmp_path_factory.mktemp("guest"), timeout=900)
+    return ask(SCRIPT, tmp_path_factory.mktemp("guest"))
 
 
 @pytest.mark.parametrize(
