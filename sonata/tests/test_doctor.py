@@ -86,6 +86,7 @@ def conmon(script: str) -> str:
     )
 
 
+COPIES = "; mkdir $B/graph/vfs-layers"
 NO_CONMON = "for c in /usr/bin /usr/sbin /usr/local/bin /usr/libexec/podman; do "
 NO_CONMON += "test ! -e $c/conmon || mount --bind /dev/null $c/conmon; done"
 NO_MEMORY = """
@@ -132,9 +133,10 @@ BROKEN = [
     ("read-only groups", "mount -o remount,ro,bind /sys/fs/cgroup/memory", "cgroup-read-only", 1, "Read-only"),
     ("no memory controller", NO_MEMORY, "cgroup-memory", 0, "no memory"),
     ("read-only graph root", "mount -t tmpfs -o ro none $B/graph", "graph-root-read-only", 1, "Read-only"),
-    ("noexec graph root", "mount -t tmpfs -o noexec none $B/graph", "graph-root-noexec", 1, "noexec"),
-    ("nodev graph root", "mount -t tmpfs -o nodev none $B/graph", "graph-root-nodev", 0, "nodev"),
-    ("nosuid graph root", "mount -t tmpfs -o nosuid none $B/graph", "graph-root-nosuid", 0, "nosuid"),
+    ("noexec graph root", "mount -t tmpfs -o noexec none $B/graph", "graph-root-noexec", 0, "noexec"),
+    ("noexec copies", "mount -t tmpfs -o noexec none $B/graph" + COPIES, "graph-root-noexec", 1, "noexec"),
+    ("nodev copies", "mount -t tmpfs -o nodev none $B/graph" + COPIES, "graph-root-nodev", 0, "nodev"),
+    ("nosuid copies", "mount -t tmpfs -o nosuid none $B/graph" + COPIES, "graph-root-nosuid", 0, "nosuid"),
     ("full disk", FULL, "disk-space", 1, "MiB free"),
     ("no inodes", "mount -t tmpfs -o nr_inodes=100 none $B/graph", "disk-inodes", 1, "free"),
     ("read-only run root", "mount -t tmpfs -o ro none $B/run", "run-root-read-only", 1, "Read-only"),

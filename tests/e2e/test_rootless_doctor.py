@@ -43,11 +43,13 @@ for map in uid_map gid_map; do echo 0 0 5000000 > /proc/$!/$map; done
 echo go >&9
 wait $!
 """
+LONG = f"{'a' * 250}/{'b' * 250}"
 RUN = ("run", "--rm", "--network=none", "IMAGE", "true")
 ONLINE = ("run", "--rm", "IMAGE", "true")
 ANEW = ("run", "--rm", "--network=none", "--tls-verify=false", "IMAGE", "true")
 VOLUME = ("volume", "create", "v")
 DATA = {"XDG_DATA_HOME": "/run/t/data"}
+VFS = {**DATA, "STORAGE_DRIVER": "vfs"}
 CONF = {"CONTAINERS_CONF": "/run/t/conf"}
 INSUFFICIENT = "potentially insufficient UIDs or GIDs available in user namespace"
 NO_RUNTIME = "for one in crun runc; do hide /usr/bin/$one /usr/sbin/$one /usr/local/bin/$one; done"
@@ -75,6 +77,19 @@ BREAKAGES: dict[str, Row] = {
     ),
     "another user's uids": (
         "edit /etc/subuid '$a other:4050000:65536'", {}, "subuid-shared", "other:4050000:65536", RUN, "",
+    ),
+    "ranges that overlap": (
+        "edit /etc/subuid '$a ordinary:4030000:65536'; edit /etc/subgid '$a ordinary:4030000:65536'", {},
+        "subuid-overlap", "ordinary:4000000:65536 and ordinary:4030000:65536", RUN,
+        "4000000:65536 and 4030000:65536 in /etc/subuid or /etc/subgid overlap",
+    ),
+    "ids that no kernel has": (
+        "edit /etc/subuid s/:4000000:/:4294967000:/", {}, "subid-malformed", ": ordinary:4294967000:65536",
+        ("unshare", "true"), "Using rootless single mapping into the namespace",
+    ),
+    "a covered proc": (
+        "mount --bind /dev/null /proc/version", {}, "proc-covered", "/proc/self/mountinfo: /proc/version", RUN,
+        "/proc/version of this host's /proc is covered",
     ),
     "no newuidmap": (
         "hide /usr/bin/newuidmap", {}, "newuidmap", "no newuidmap in PATH", RUN,
@@ -113,6 +128,21 @@ BREAKAGES: dict[str, Row] = {
         f"mount -o remount,ro /run/user/{UID}", {}, "runtime-dir-unwritable", "read-only", RUN,
         "read-only file system",
     ),
+    "a full runtime folder": (
+        f"mount -o remount,size=64k /run/user/{UID}; head -c 64k /dev/zero > /run/user/{UID}/full", {},
+        "run-root-space", "0 KiB free", RUN, f"XDG_RUNTIME_DIR is /run/user/{UID}: have room there",
+    ),
+    "a runtime folder without inodes": (
+        f"mount -o remount,nr_inodes=4 /run/user/{UID}", {}, "run-root-inodes", "1 inodes free", RUN,
+        f"XDG_RUNTIME_DIR is /run/user/{UID}: have room there",
+    ),
+    "a runtime folder that is a file": (
+        f"touch /run/t/f; chown {UID} /run/t/f", {"XDG_RUNTIME_DIR": "/run/t/f"}, "runtime-dir-absent",
+        "/run/t/f: Not a directory", RUN, "XDG_RUNTIME_DIR must name a folder of the user's own",
+    ),
+    "a runtime folder that is nowhere": (
+        "true", {"XDG_RUNTIME_DIR": "there"}, "runtime-dir-unset", "XDG_RUNTIME_DIR=there is no absolute path", RUN, "",
+    ),
     "a runtime folder on a disk": (
         f"install -d -m 700 -o {UID} /etc/kept", {"XDG_RUNTIME_DIR": "/etc/kept"}, "runtime-dir-kept",
         "/etc/kept is on overlay", RUN, "",
@@ -131,8 +161,24 @@ BREAKAGES: dict[str, Row] = {
         "echo '[]' > /run/t/data/containers/storage/overlay-images/images.json", DATA, "graph-root-mixed",
         "overlay-images/images.json", ("images", "-q"), "images.json",
     ),
-    "a store on noexec": ("data ,noexec", DATA, "graph-root-noexec", "noexec", (), ""),
-    "a store on nodev": ("data ,nodev", DATA, "graph-root-nodev", "nodev", (), ""),
+    "a store on noexec": ("data ,noexec", DATA, "graph-root-noexec", "noexec", ANEW, ""),
+    "whole copies on noexec": ("data ,noexec", VFS, "graph-root-noexec", "noexec", ANEW, "mounted noexec: remount it"),
+    "whole copies on nodev": ("data ,nodev", VFS, "graph-root-nodev", "nodev", ANEW, ""),
+    "a read-only store": (
+        "data; mount -o remount,ro /run/t/data/containers/storage", DATA, "graph-root-read-only", "Read-only", VOLUME,
+        "the file system of the graph root is mounted read-only",
+    ),
+    "a long name of a store": (
+        f"mkdir -p /run/t/{LONG}; chmod 777 /run/t/{LONG}", {"XDG_DATA_HOME": f"/run/t/{LONG}"}, "graph-root-long",
+        "and 495 are possible", VOLUME, "name a shorter --root",
+    ),
+    "no home": (
+        "true", {"HOME": "/etc/none"}, "home-foreign", "/etc/none belongs to nobody: it is absent", VOLUME,
+        "without --root it is below HOME",
+    ),
+    "a home that is nowhere": (
+        "true", {"HOME": "relative"}, "config", 'storage path "relative/', VOLUME, "below HOME or XDG_DATA_HOME",
+    ),
     "no space": ("data ,size=300k", DATA, "disk-space", "MiB free", ("pull", "-q", "--tls-verify=false", "IMAGE"),
                  "no space left on device"),
     "no inodes": ("data ,nr_inodes=12", DATA, "disk-inodes", "free",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -113,8 +114,15 @@ def test_unshare_is_nothing_for_root(host: OrdinaryHost) -> None:
 
 def test_migrate_ends_the_namespace(host: OrdinaryHost) -> None:
     host.ok("run", "-d", "--name", "m", "--network", "none", host.image, "sleep", "1000")
+    keeper = int(host.runtime("libpod/tmp/pause.pid").read_text())
     host.ok("system", "migrate")
     assert not host.runtime("libpod/tmp/pause.pid").exists()
+    for _ in range(1000):  # it was killed, and may be on its way out
+        if keeper not in host.proc():
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail(f"{keeper} keeps the namespaces still: {host.proc()}")
     assert host.ok("ps", "-a", "--format", "{{.Names}} {{.State}}") == "m exited"
     host.ok("rm", "m")
 
@@ -130,6 +138,10 @@ def test_without_subordinate_ids_there_is_one(host: OrdinaryHost) -> None:
     assert done.code == 0, done
     assert done.out.split() == ["0", "1999", "1"]
     assert "Using rootless single mapping into the namespace" in done.err
+    run = ["run", "--rm", "-q", "--network=none", "--tls-verify=false", host.image, "id", "-u"]
+    done = host.as_root(*become, *where, *PROGRAM, *run)
+    assert (done.code, done.out, done.err) == (0, "0", "")
+    host.as_root(*become, *where, *PROGRAM, "system", "migrate")
 
 
 def test_artifacts_are_the_users_own(host: OrdinaryHost) -> None:

@@ -268,7 +268,8 @@ def _expanded(path: str, places: Places) -> str:
 
 def _absolute(path: str) -> str:
     if not path.startswith("/"):
-        raise UsageError(f'storage path "{path}" is not absolute', hint="Storage folders are absolute paths.")
+        hint = "Storage folders are absolute paths; without --root they are below HOME or XDG_DATA_HOME."
+        raise UsageError(f'storage path "{path}" is not absolute', hint=hint)
     return os.path.normpath(path)
 
 

@@ -7,7 +7,7 @@ import stat
 import sys
 
 from sonata.config.search import places_of
-from sonata_core.errors import Denied, ExternalFailure, NotFound, UsageError
+from sonata_core.errors import Denied, ExternalFailure, HostLacks, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import IdMap, IdMapping
 
@@ -31,14 +31,22 @@ def enter(environ: MutableMapping[str, str], *, quiet: bool = False) -> None:
     `quiet`: say nothing where the user has no subordinate ids. Does nothing for root, and in a process that is there
     already. Raises HostLacks, Denied, UsageError, ExternalFailure.
     """
-    uid, gid = os.geteuid(), os.getegid()
+    uid = os.geteuid()
     if uid == 0 or environ.get("_CONTAINERS_USERNS_CONFIGURED"):
         return
-    from sonata.host import rootless
-
     places = places_of(environ, uid)
     path = pause_file(places)
     environ["XDG_RUNTIME_DIR"] = places.runtime_dir
+    try:
+        _enter(environ, places, path, quiet=quiet)
+    except OSError as error:  # a full disk, for one, or no process more
+        raise _not_entered(error, places.runtime_dir) from error
+
+
+def _enter(environ: MutableMapping[str, str], places: Places, path: str, *, quiet: bool) -> None:
+    from sonata.host import rootless
+
+    uid, gid = os.geteuid(), os.getegid()
     for _ in range(4):
         # Who else could write `pause.pid` could have this command join what is no keeper.
         pid = rootless.keeper(path) if _is_own(places) else 0
@@ -61,7 +69,12 @@ def enter(environ: MutableMapping[str, str], *, quiet: bool = False) -> None:
 
 def pause_file(places: Places) -> str:
     """Where the pid of the process stands that keeps the user's namespaces."""
-    return f"{places.runtime_dir}/libpod/tmp/pause.pid"
+    return pause_name(places.runtime_dir)
+
+
+def pause_name(runtime: str) -> str:
+    """The same, below a runtime folder."""
+    return f"{runtime}/libpod/tmp/pause.pid"
 
 
 def delegated_group(engine: Engine) -> str:
@@ -155,6 +168,17 @@ def _make_folder(places: Places, folder: str) -> None:
             f"{error.filename}: {(error.strerror or '').lower()}",
             hint="XDG_RUNTIME_DIR must name a folder of the user's own; log in anew, or `loginctl enable-linger`",
         ) from error
+
+
+def _not_entered(error: OSError, runtime: str) -> HostLacks:
+    import errno
+
+    said = (error.strerror or str(error)).lower()
+    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        hint = "the user has as many processes or open files as he may: `ulimit -u`, `ulimit -n`"
+        return HostLacks(f"cannot make the user's namespaces: {said}", hint=hint)
+    hint = f"XDG_RUNTIME_DIR is {runtime}: have room there, or name another folder of the user's own"
+    return HostLacks(f"write {error.filename or pause_name(runtime)}: {said}", hint=hint)
 
 
 def _is_own(places: Places) -> bool:

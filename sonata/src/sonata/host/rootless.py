@@ -54,8 +54,11 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def keeper(path: str) -> int:
-    """The pid in `pause.pid`, where it is that of a process that keeps namespaces; else 0."""
+def keeper(path: str, *, joined: bool = False) -> int:
+    """The pid in `pause.pid`, where it is that of a process that keeps namespaces; else 0.
+
+    Namespaces that this process is not in; or, `joined`, those that it is in.
+    """
     try:
         with open(path, encoding="ascii") as file:
             pid = int(file.read(32))
@@ -65,7 +68,7 @@ def keeper(path: str) -> int:
         apart = os.readlink(f"/proc/{pid}/ns/user") != _own_namespace()
     except (OSError, ValueError):
         return 0
-    return pid if pid > 1 and name in _NAMES and apart else 0
+    return pid if pid > 1 and name in _NAMES and apart is not joined else 0
 
 
 def _own_namespace() -> str:
@@ -238,8 +241,20 @@ def _run_helper(name: str, pid: int, parts: tuple[IdMap, ...]) -> None:
             hint=f"chmod u+s {program}, or install the package uidmap anew",
         )
     raise ExternalFailure(
-        f'cannot set up namespace using "{program}": {said or f"exit status {result.code}"}', hint=_why_plain(program)
+        f'cannot set up namespace using "{program}": {said or f"exit status {result.code}"}',
+        hint=_why_overlapping(parts) or _why_plain(program),
     )
+
+
+def _why_overlapping(parts: tuple[IdMap, ...]) -> str:
+    """Ranges of the user's that hold the same ids: the kernel takes each id once."""
+    from itertools import pairwise
+
+    for one, other in pairwise(sorted(parts, key=lambda part: part.host_id)):
+        if other.host_id < one.host_id + one.size:
+            shown = f"{one.host_id}:{one.size} and {other.host_id}:{other.size}"
+            return f"the user's ranges {shown} in /etc/subuid or /etc/subgid overlap: take one of the lines away"
+    return ""
 
 
 def _why_plain(program: str) -> str:
@@ -269,10 +284,10 @@ def _in_path(name: str) -> str:
 def _publish(path: str, pid: int) -> int:
     """Name the keeper in `path`, unless another one was named meanwhile: then ours ends."""
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="ascii") as file:
-        file.write(str(pid))
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write(str(pid))
         # Or what one takes for stale would be what the other has just written.
         fcntl.flock(folder, fcntl.LOCK_EX)
         for _ in range(8):
@@ -289,7 +304,7 @@ def _publish(path: str, pid: int) -> int:
                 return pid
     finally:
         os.close(folder)
-        os.unlink(temporary)
+        _forget_stale(temporary)
     raise Conflict(f"{path} is replaced again and again", hint="remove it")
 
 
@@ -301,8 +316,11 @@ def _forget_stale(path: str) -> None:
 
 
 def end(path: str) -> bool:
-    """Have the keeper end, and forget it; False where there is none. What runs in the namespaces goes on."""
-    pid = keeper(path)
+    """Have the keeper of this process's namespaces end, and forget it; False where there is none.
+
+    What runs in the namespaces goes on.
+    """
+    pid = keeper(path, joined=True)
     if pid:
         try:
             os.kill(pid, signal.SIGKILL)

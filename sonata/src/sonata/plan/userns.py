@@ -61,7 +61,8 @@ def sub_ids(text: str, owners: Iterable[str], *, in_order: bool = True) -> tuple
     for line in text.splitlines():
         owner, _, rest = line.strip().partition(":")
         start, _, count = rest.partition(":")
-        if owner in wanted and is_digits(start) and is_digits(count) and max(len(start), len(count)) < 12:
+        numbers = is_digits(start) and is_digits(count) and max(len(start), len(count)) < 12
+        if owner in wanted and numbers and int(count) and int(start) + int(count) <= MAX_IDS:
             ranges.append((int(start), int(count)))
     found: list[IdMap] = []
     inside = 0

@@ -36,6 +36,8 @@ _STEP = 0.001
 """Seconds between two attempts to begin one; different processes take different steps."""
 
 _LOG_PAGES = 200
+_LONGEST = 511
+"""Bytes of a name that SQLite opens: its MAX_PATHNAME, less the end."""
 
 
 class Database:
@@ -221,7 +223,9 @@ class Database:
             )
         if "malformed" in text or "not a database" in text:
             return Damaged(f"state database {self.path}: {text}", hint="sonata system check --repair")
-        return Unavailable(f"state database {self.path}: {text}")
+        long = len(os.fsencode(self.path)) > _LONGEST
+        hint = f"SQLite opens no name longer than {_LONGEST} bytes: name a shorter --root" if long else None
+        return Unavailable(f"state database {self.path}: {text}", hint=hint)
 
 
 def _busy(error: sqlite3.Error) -> bool:
@@ -250,7 +254,11 @@ def _mend(error: OSError) -> str | None:
     import errno
 
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "run the command as the owner of the graph root"
+        return "run the command as the owner of the graph root: without --root it is below HOME"
+    if error.errno == errno.EROFS:
+        return "the file system of the graph root is mounted read-only: name another --root"
+    if error.errno == errno.ENAMETOOLONG:
+        return "name a shorter --root"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free space on that file system"
     return None

@@ -52,6 +52,7 @@ class Start:
         self.keep: tuple[int, ...] = ()
         self.held: tuple[int, ...] = ()
         self.until = -1
+        self.root = ""
         self.request: AttachRequest | None = None
         self.attaching: Background[AttachResult] | None = None
         self.prepared: specs.Prepared | None = None
@@ -82,6 +83,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
             undo.push("network", start.attaching.wait)
         with trace.span("mount"):
             mounted = rootfs.mount(engine, start.config, start.paths)
+            start.root = mounted.root
             if any(use.kind is MountKind.ARTIFACT for use in start.config.mounts):
                 _bind_artifacts(start, mounted)
         with trace.span("spec"):
@@ -253,14 +255,16 @@ def _launch(start: Start) -> LaunchedPid:
     if isinstance(result, LaunchRefused):
         failure = hook.runtime_explain(verb=LaunchVerb.CREATE, log_lines=result.log_lines, message=result.message)
         hook.runtime_delete(ref=paths.ref, force=True)
-        raise refusal(failure)
+        raise refusal(failure, start.root)
     return result
 
 
-def refusal(failure: RuntimeFailure) -> ProcessRefused:
-    """The error for a runtime that would not."""
+def refusal(failure: RuntimeFailure, rootfs: str = "") -> ProcessRefused:
+    """The error for a runtime that would not. `rootfs`: the root folder that it was given."""
+    from sonata.engine.containers.refused import reason
+
     kinds = {FailureKind.NOT_FOUND: CommandNotFound, FailureKind.DENIED: CommandNotExecutable}
-    return kinds.get(failure.kind, ProcessRefused)(failure.text)
+    return kinds.get(failure.kind, ProcessRefused)(failure.text, hint=reason(failure, rootfs))
 
 
 def _launch_request(start: Start) -> LaunchRequest:

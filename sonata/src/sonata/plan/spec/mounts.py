@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 _PROPAGATION = frozenset(["shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"])
 _GUARDED = ("nosuid", "noexec", "nodev")
-_PTS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+_PTS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
+_TTY = 5
+"""The group of terminals."""
 _TMPFS_DEFAULTS = ("rw", "rprivate", "nosuid", "nodev", "tmpcopyup")
 
 
 def build(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> list[Mount]:
     """All mounts, ordered by how deep their destinations lie (stable)."""
-    asked = [_asked(use, config, inputs) for use in config.mounts if inputs.sources.get(use.target) != ""]
+    asked = [_asked(use, config, inputs, facts) for use in config.mounts if inputs.sources.get(use.target) != ""]
     asked += _devices(config, inputs, facts)
     places = {mount["destination"] for mount in asked}
     below = tuple(place + "/" for place in places if place == "/dev")
@@ -57,9 +59,6 @@ def _kernel(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> li
     dev = ["nosuid", "strictatime", "mode=755", "size=65536k"]
     if config.read_only and not config.read_only_tmpfs:
         dev.append("ro")
-    pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
-    if _maps_gid(config, 5):
-        pts.append("gid=5")
     proc = _mount("/proc", "proc", "proc", proc_options)
     if user and (config.namespaces.pid.kind == NamespaceKind.HOST or inputs.namespaces.get("pid") == OURS):
         proc = _mount("/proc", "bind", "/proc", ("rbind", "nosuid", "noexec", "nodev"))
@@ -70,15 +69,19 @@ def _kernel(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> li
         proc,
         _mount("/dev", "tmpfs", "tmpfs", dev),
         _sys(config, facts),
-        _mount("/dev/pts", "devpts", "devpts", pts),
+        _mount("/dev/pts", "devpts", "devpts", _pts(config, facts)),
         queue,
         *_cgroup(config, facts),
     ]
 
 
-def _maps_gid(config: ContainerConfig, gid: int) -> bool:
-    gids: tuple[IdMap, ...] = config.id_mapping.gids if config.id_mapping else ()
-    return not gids or any(part.container_id <= gid < part.container_id + part.size for part in gids)
+def _pts(config: ContainerConfig, facts: HostFacts) -> tuple[str, ...]:
+    """The kernel refuses a group that the namespace has not: one of a user without subordinate ids, for one."""
+    for mapping in (config.id_mapping, facts.id_mapping):
+        gids: tuple[IdMap, ...] = mapping.gids if mapping else ()
+        if gids and not any(part.container_id <= _TTY < part.container_id + part.size for part in gids):
+            return _PTS
+    return (*_PTS, f"gid={_TTY}")
 
 
 def sees_host_sys(config: ContainerConfig, facts: HostFacts) -> bool:
@@ -179,13 +182,13 @@ def _systemd(config: ContainerConfig, facts: HostFacts) -> list[Mount]:
     return result
 
 
-def _asked(use: MountUse, config: ContainerConfig, inputs: SpecInputs) -> Mount:
+def _asked(use: MountUse, config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> Mount:
     if use.kind == MountKind.TMPFS:
         return _mount(use.target, "tmpfs", "tmpfs", _tmpfs_options(use, inputs))
     if use.kind == MountKind.RAMFS:
         return _mount(use.target, "ramfs", "ramfs", use.options)
     if use.kind == MountKind.DEVPTS:
-        options = use.options if use.options or use.target != "/dev/pts" else _PTS
+        options = use.options if use.options or use.target != "/dev/pts" else _pts(config, facts)
         return _mount(use.target, "devpts", "devpts", options)
     source = inputs.sources.get(use.target, use.source)
     if use.kind in (MountKind.IMAGE, MountKind.OVERLAY) or use.overlay:

@@ -26,7 +26,8 @@ _OVERFLOW = 65534
 def unreadable(failure: SonataError) -> Finding:
     """containers.conf or storage.conf cannot be read: nothing else can be said."""
     path = failure.message.removeprefix("open ").split(":")[0]
-    return error("config", "configuration cannot be read", failure.message, f"$EDITOR {path}")
+    mend = f"$EDITOR {path}" if path.startswith("/") else failure.hint or "sonata info"
+    return error("config", "configuration cannot be read", failure.message, mend)
 
 
 def check_policy(config: EngineConfig) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from sonata.engine.system.doctor import (
     programs,
 )
 from sonata.engine.system.doctor.finding import Finding, Severity, error
+from sonata.host import procfs
 from sonata.host.facts import probe
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -96,6 +97,8 @@ def _kernel(engine: Engine) -> Iterator[Finding]:
     facts = engine.facts
     refused = kernel.namespaces(engine.kernel, facts.rootless)
     yield from kernel.check_namespaces(refused, facts.rootless)
+    if facts.rootless:
+        yield from kernel.check_proc(procfs.covered())
     actions = kernel.read("/proc/sys/kernel/seccomp/actions_avail")
     yield from kernel.check_seccomp(actions, engine.config.paths.seccomp_profile)
 
@@ -103,7 +106,7 @@ def _kernel(engine: Engine) -> Iterator[Finding]:
 def _places(engine: Engine) -> Iterator[Finding]:
     storage = engine.config.storage
     graph = places.probe(storage.graph_root)
-    yield from places.check_store(graph)
+    yield from places.check_store(graph, bare=_is_bare(engine))
     yield from places.check_run(places.probe(storage.run_root))
     variable = engine.config.environment.get("TMPDIR")
     yield from places.check_temporary(places.probe(engine.config.paths.tmp_dir), variable)
@@ -111,6 +114,13 @@ def _places(engine: Engine) -> Iterator[Finding]:
         wanted = storage.driver == "overlay" or os.path.isdir(f"{storage.graph_root}/overlay-layers")
         trouble = kernel.overlay_trouble(engine.kernel, graph.existing)
         yield from kernel.check_overlay(graph.existing, trouble, wanted)
+
+
+def _is_bare(engine: Engine) -> bool:
+    try:
+        return engine.driver == "vfs"
+    except SonataError:  # told by another step
+        return False
 
 
 def _identity(engine: Engine) -> Iterator[Finding]:

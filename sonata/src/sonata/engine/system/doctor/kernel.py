@@ -9,6 +9,7 @@ from functools import partial
 
 from sonata.engine.system.doctor.finding import Finding, error, note, warning
 from sonata.host import kernel as k
+from sonata.host.procfs import way_out
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.process import Command
@@ -88,6 +89,17 @@ def check_namespaces(refused: dict[str, str], rootless: bool) -> Iterator[Findin
                 f"unshare: {reason}",
                 f"sysctl -w user.max_{kind}_namespaces=15000",
             )
+
+
+def check_proc(covered: tuple[str, ...]) -> Iterator[Finding]:
+    """`covered`: what is mounted over parts of /proc, as in a container of another engine."""
+    if covered:
+        yield error(
+            "proc-covered",
+            "no container can have a /proc of its own: parts of this host's are covered",
+            f"/proc/self/mountinfo: {', '.join(covered[:4])}",
+            way_out(covered),
+        )
 
 
 def overlay_trouble(kernel: Kernel, folder: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import combinations
 
 from sonata.engine.system.doctor.finding import Finding, error, note, warning
 from sonata.engine.system.doctor.kernel import read
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _WANTED = 65536
 """How many subordinate ids images are made for: `nobody` is 65534."""
+_IDS = 2**32 - 1
 _FOLDERS = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -43,12 +45,19 @@ class Range(Record):
         return self.first < other.first + other.size and other.first < self.first + self.size
 
 
+def makes_sense(first: str, size: str) -> bool:
+    """Whether these are ids that the kernel knows."""
+    if not (first.isdigit() and size.isdigit() and max(len(first), len(size)) < 12):
+        return False
+    return int(size) > 0 and int(first) + int(size) <= _IDS
+
+
 def ranges(text: str) -> list[Range]:
     """The lines that make sense."""
     found = []
     for line in text.splitlines():
         fields = line.split("#")[0].strip().split(":")
-        if len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit() and int(fields[2]):
+        if len(fields) == 3 and makes_sense(fields[1], fields[2]):
             found.append(Range(owner=fields[0], first=int(fields[1]), size=int(fields[2])))
     return found
 
@@ -88,6 +97,15 @@ def check_ranges(user: User, kind: str, text: str | None) -> Iterator[Finding]:
 def _check_meeting(user: User, kind: str, own: list[Range], every: list[Range]) -> Iterator[Finding]:
     path = f"/etc/sub{kind}"
     number = user.uid if kind == "uid" else user.gid
+    for one, other in combinations(own, 2):
+        if one.meets(other):
+            line = f"{other.owner}:{other.first}:{other.size}"
+            yield error(
+                f"sub{kind}-overlap",
+                f"two of {user.name}'s ranges of subordinate {kind}s overlap: no namespace can be made",
+                f"{path}: {one.owner}:{one.first}:{one.size} and {line}",
+                f"sed -i '0,/^{line}$/{{//d}}' {path}",
+            )
     for one in own:
         line = f"{one.owner}:{one.first}:{one.size}"
         if one.meets(Range(owner="", first=number, size=1)):

@@ -22,11 +22,11 @@ _LOOKED_AT = 2000
 def check_runtime(user: User, given: str | None, used: str, mountinfo: str) -> Iterator[Finding]:
     """`given`: what XDG_RUNTIME_DIR says; `used`: the folder that is taken."""
     usual = f"/run/user/{user.uid}"
-    if not given:
+    if not given or not given.startswith("/"):
         yield note(
             "runtime-dir-unset",
             f"XDG_RUNTIME_DIR is not set: {used} is used, and programs that have it set do not see these containers",
-            "the environment has no XDG_RUNTIME_DIR",
+            f"XDG_RUNTIME_DIR={given} is no absolute path" if given else "the environment has no XDG_RUNTIME_DIR",
             f"export XDG_RUNTIME_DIR={usual}",
         )
     try:
@@ -40,7 +40,14 @@ def check_runtime(user: User, given: str | None, used: str, mountinfo: str) -> I
                 f"loginctl enable-linger {user.name}, or log in anew; else `install -d -m 700 -o {user.name} {used}`",
             )
         return
-    if seen.st_uid != user.uid:
+    if not stat.S_ISDIR(seen.st_mode):
+        yield error(
+            "runtime-dir-absent",
+            "XDG_RUNTIME_DIR names no folder",
+            f"{used}: Not a directory",
+            f"export XDG_RUNTIME_DIR={usual}",
+        )
+    elif seen.st_uid != user.uid:
         yield error(
             "runtime-dir-owner",
             "XDG_RUNTIME_DIR names somebody else's folder",

@@ -16,6 +16,9 @@ _LEAST = 64 << 20
 """Bytes without which no image fits."""
 _LITTLE = 1 << 30
 _FEW_INODES = 2000
+_FEW_FILES = 100
+_LONGEST = 511 - len("/sonata/state.db")
+"""Bytes of a graph root's name: SQLite opens no longer one."""
 
 
 class Place(Record):
@@ -57,13 +60,21 @@ def probe(path: str) -> Place:
     )
 
 
-def check_store(place: Place) -> Iterator[Finding]:
-    """Where images and containers are kept."""
+def check_store(place: Place, *, bare: bool) -> Iterator[Finding]:
+    """Where images and containers are kept. `bare`: containers run on that file system, not on an overlay above it."""
     yield from _check_writable(place, "graph-root", "images are kept")
-    if place.flags & os.ST_NOEXEC:
+    if len(os.fsencode(place.path)) > _LONGEST:
         yield error(
+            "graph-root-long",
+            "the folder for images has too long a name: the state cannot be kept there",
+            f"{place.path[:40]}… has {len(os.fsencode(place.path))} bytes, and {_LONGEST} are possible",
+            "name a shorter --root, or rootless_storage_path in storage.conf",
+        )
+    if place.flags & os.ST_NOEXEC:
+        make, what = (error, "no program of an image") if bare else (warning, "no program that lies in a volume")
+        yield make(
             "graph-root-noexec",
-            "no program of an image can be run: the file system is mounted noexec",
+            f"{what} can be run: the file system is mounted noexec",
             f"statvfs {place.existing}: noexec",
             f"mount -o remount,exec $(findmnt -no TARGET -T {place.existing})",
         )
@@ -71,7 +82,7 @@ def check_store(place: Place) -> Iterator[Finding]:
         (os.ST_NODEV, "nodev", "devices in images do not work"),
         (os.ST_NOSUID, "nosuid", "sudo, su and ping in containers do not work"),
     ):
-        if place.flags & flag:
+        if bare and place.flags & flag:
             yield warning(
                 f"graph-root-{name}",
                 f"{consequence}: the file system is mounted {name}",
@@ -108,6 +119,13 @@ def check_run(place: Place) -> Iterator[Finding]:
             "no space is left where the state of running containers is kept",
             f"{place.existing}: {place.free >> 10} KiB free",
             f"mount -o remount,size=64M $(findmnt -no TARGET -T {place.existing})",
+        )
+    if 0 <= place.inodes < _FEW_FILES:
+        yield error(
+            "run-root-inodes",
+            "no file can be made where the state of running containers is kept",
+            f"{place.existing}: {place.inodes} inodes free",
+            f"mount -o remount,nr_inodes=100k $(findmnt -no TARGET -T {place.existing})",
         )
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from sonata.engine.system.doctor.finding import Finding, error, note, warning
+from sonata.engine.system.doctor.ordinary_ids import makes_sense
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def check_identifiers(subuid: str | None, subgid: str | None) -> Iterator[Findin
             fields = line.split("#")[0].strip().split(":")
             if fields == [""]:
                 continue
-            if len(fields) != 3 or not fields[1].isdigit() or not fields[2].isdigit():
+            if len(fields) != 3 or not makes_sense(fields[1], fields[2]):
                 yield warning(
                     "subid-malformed",
                     f"a line of {path} makes no sense",
