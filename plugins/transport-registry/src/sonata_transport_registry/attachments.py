@@ -42,7 +42,7 @@ def read(client: Client, digest: Digest, open_blob: Callable[[Descriptor], Binar
 
 
 def _manifest(client: Client, digest: Digest) -> dict[str, Any] | None:
-    from sonata_transport_registry.source import fetch_manifest
+    from sonata_transport_registry.manifests import fetch_manifest
 
     try:
         found = fetch_manifest(client, tag_of(digest))

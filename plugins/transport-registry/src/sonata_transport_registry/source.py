@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import Damaged, RegistryFailure, SonataError
+from sonata_core.errors import RegistryFailure, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import ManifestBytes
-from sonata_core.models.media import ACCEPTED, MANIFEST_LIMIT
+from sonata_core.models.media import MANIFEST_LIMIT
 from sonata_core.naming import check_digest, parse_name
-from sonata_core.sdk.manifests import digest_of, media_type_of
 from sonata_transport_registry.address import split
 from sonata_transport_registry.blob import BlobStream, RangeStream, open_range
 from sonata_transport_registry.client import Client
+from sonata_transport_registry.manifests import fetch_manifest
 from sonata_transport_registry.wire import read_all
 
 if TYPE_CHECKING:
@@ -136,20 +136,6 @@ class RegistrySource:
         from sonata_transport_registry.signatures import read
 
         return read(self._choose()[0], digest, lambda blob: self.open_blob(blob, 0))
-
-
-def fetch_manifest(client: Client, wanted: str) -> ManifestBytes:
-    """A manifest by tag or digest, its digest computed here. Raises NotFound, Denied, RegistryFailure."""
-    what = f"reading manifest {wanted} in {client.name.repository}"
-    headers = {"Accept": ", ".join(ACCEPTED)}
-    answer, content = client.read(f"{client.base}/manifests/{wanted}", headers, MANIFEST_LIMIT, what)
-    claimed = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-    media_type = claimed if claimed in ACCEPTED else media_type_of(content)
-    algorithm, colon, _ = wanted.partition(":")
-    digest = digest_of(content, algorithm if colon else "sha256")
-    if colon and digest != wanted:
-        raise Damaged(f"{what}: manifest digest mismatch: the bytes have {digest}")
-    return ManifestBytes(media_type=media_type, digest=digest, content=content)
 
 
 def list_tags(client: Client) -> tuple[str, ...]:
