@@ -33,13 +33,14 @@ COMMANDS: dict[str, tuple[list[list[str]], list[str]]] = {
     "update": ([RUN], ["network", "update", "--dns-add", "192.0.2.53", "net"]),
     "create": ([], CREATE),
     "remove": ([CREATE], ["network", "rm", "fresh"]),
+    "prune": ([CREATE, RUN], ["network", "prune", "-f"]),
     "reconcile": ([RUN], ["network", "reconcile"]),
 }
 """What comes before, and the command that is killed."""
 ROWS = """
 import sqlite3, sys
 state = sqlite3.connect(sys.argv[1])
-for table in ("container", "container_state", "name", "lease", "port", "intent"):
+for table in ("container", "container_state", "name", "lease", "port", "intent", "pod"):
     print(table, *state.execute(f"SELECT * FROM {table}"), sep="\\n")
 """
 AWAY = [RM, ["network", "rm", "-f", "more"], ["network", "rm", "-f", "fresh"]]
@@ -59,11 +60,13 @@ def world(host: PrivateHost) -> dict[str, list[str]]:
     """All that may be left behind; an ordinary user's keeper of namespaces stays, as it does after every command."""
     if not isinstance(host, OrdinaryHost):
         return host.world()
-    assert eventually(lambda: not [words for words in host.proc().values() if "catatonit" not in words]), host.proc()
-    run = host.run_root
+    kept = host.runtime("libpod/tmp/pause.pid").read_text().strip()
+    assert eventually(lambda: [str(pid) for pid in host.proc()] == [kept]), (kept, host.proc())
     found = {
         "shared": host.listed(f"/run/user/{host.uid}/containers/networks"),
-        "locks": host.listed(f"{run}/sonata/locks"),
+        "locks": host.listed(f"{host.run_root}/sonata/locks"),
+        "layers": [name for name in host.listed(f"{host.graph}/overlay") if len(name) == 64],
+        "folders": [name for name in host.listed(f"{host.graph}/overlay-containers") if len(name) == 64],
     }
     state = f"{host.graph}/sonata/state.db"
     found["rows"] = host.as_root(sys.executable, "-I", "-c", ROWS, state).out.splitlines()

@@ -225,6 +225,8 @@ class NetavarkNet(NetHooks, NetManaged, NetLive, NetReload, NetExplain, NetNames
         for each in attachments:
             program.demand(helper, program.network_features(each.network))
             program.demand(helper, program.interface_features(each))
+        if request.outer is None:  # else a forwarder publishes them
+            program.demand(helper, program.port_features(request.ports))
         asked = document.options_document(request, attachments)
         caller = program.Caller(self._context, helper, self._folder())
         record = Memory(self._context.run, request.container, netns.path)

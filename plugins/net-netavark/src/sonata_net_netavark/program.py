@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sonata_core.context import PluginContext
-    from sonata_core.models.net import Attachment, NetnsRef, NetworkDefinition
+    from sonata_core.models.net import Attachment, NetnsRef, NetworkDefinition, PortMapping
 
 Version = tuple[int, int, int]
 
@@ -132,6 +132,13 @@ def interface_features(attachment: "Attachment") -> "Iterator[tuple[str, Version
                 "alias, host_interface_name, interface_name, ip, ip6 and mac are options of interfaces",
             )
         yield "network option host_interface_name", (1, 14, 0)
+
+
+def port_features(ports: "Iterable[PortMapping]") -> "Iterator[tuple[str, Version]]":
+    """What published ports need: rules of earlier releases match no packet that is sent to `[::]`, so all of them."""
+    for port in ports:
+        if port.host_ip and not port.host_ip.strip(":0"):
+            yield f"a port published on [{port.host_ip}], of IPv6 alone", (1, 6, 0)
 
 
 _OPTIONS: "tuple[tuple[str, Version], ...]" = (

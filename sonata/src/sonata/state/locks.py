@@ -30,8 +30,10 @@ class Locks:
 
         Where it had no file, what it is for may be gone, and its file with it: then the one made here goes at the end.
         """
-        fresh = not os.path.lexists(self._path(name))
-        handle = self._open(name)
+        try:
+            handle, fresh = self._open(name, os.O_EXCL), True
+        except FileExistsError:
+            handle, fresh = self._open(name), False
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -85,8 +87,8 @@ class Locks:
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}"
 
-    def _open(self, name: str) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    def _open(self, name: str, more: int = 0) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | more
         try:
             return os.open(self._path(name), flags, 0o600)
         except FileNotFoundError:

@@ -27,11 +27,13 @@ from sonata.state.rows import ContainerRow, ContainerState
 from sonata.store.records import NewContainer
 from sonata_core import interrupts, trace
 from sonata_core.errors import AlreadyExists, HostLacks, NotFound, SonataError, Unsupported, UsageError
-from sonata_core.lite import TYPE_CHECKING
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.ids import ContainerId, ImageId
 from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sonata.engine.engine import Engine
     from sonata.model.container import MountUse
     from sonata.model.materials import Materials
@@ -252,28 +254,53 @@ def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
     uses = tuple(use.replace(network=name) for use, name in zip(config.network.networks, networks, strict=True))
     config = config.replace(network=config.network.replace(networks=uses))
     volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
-    _make_volumes(engine, volumes)
     state = ContainerState(phase=Phase.CREATING, boot=engine.facts.boot_id)
     needs = [*config.requires, *_joined(config)]
-    begun = intents.Intent(id=config.id, kind="create", detail={"driver": config.backends.storage})
-    with engine.database.transaction():
+    detail: dict[str, Any] = {"driver": config.backends.storage}
+    begun = intents.Intent(id=config.id, kind="create", detail=detail)
+    with _Volumes(engine, begun, volumes), engine.database.transaction():
         rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
         intents.put(engine.database, begun)
     return ContainerRow(config=config, state=state)
 
 
-def _make_volumes(engine: Engine, uses: list[MountUse]) -> None:
-    """The volumes that are not there yet. After an error those without a name of their own are gone again."""
-    from sonata.engine.volumes.use import ensure_volume
+class _Volumes:
+    """The volumes that are not there yet are made. After an error those without a name of their own are gone again.
 
-    try:
-        for use in uses:
-            ensure_volume(engine, use)
-    except BaseException:
+    That they belong to this container is known first: nobody would find those of a command that was killed.
+    """
+
+    def __init__(self, engine: Engine, begun: intents.Intent, uses: list[MountUse]) -> None:
+        self._engine, self._begun, self._uses = engine, begun, uses
+        self._anonymous = [use.source for use in uses if use.anonymous]
+
+    def __enter__(self) -> None:
+        if not self._uses:
+            return
+        from sonata.engine.volumes.use import ensure_volume
+
+        if self._anonymous:
+            detail = {**self._begun.detail, "anonymous": self._anonymous}
+            intents.put(self._engine.database, self._begun.replace(detail=detail))
+        try:
+            for use in self._uses:
+                ensure_volume(self._engine, use)
+        except BaseException:
+            self._undo()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._undo()
+
+    def _undo(self) -> None:
         from sonata.engine.containers.remove import remove_volumes
 
-        remove_volumes(engine, [use.source for use in uses if use.anonymous])
-        raise
+        if self._anonymous:
+            remove_volumes(self._engine, self._anonymous)
+            intents.forget(self._engine.database, self._begun.id)
 
 
 def _joined(config: ContainerConfig) -> list[str]:

@@ -140,6 +140,7 @@ def _forget_volume(engine: Engine, intent: intents.Intent) -> None:
 
             storage.delete_container(engine, str(intent.detail["storage"]))
         remove_tree(f"{engine.config.paths.volume_path}/{name}")
+        engine.locks.forget(intent.id)
     intents.forget(engine.database, intent.id)
 
 
@@ -173,13 +174,21 @@ def _helpers(engine: Engine, row: ContainerRow) -> dict[int, int]:
 
 
 def helper_pids(engine: Engine, row: ContainerRow) -> list[int]:
-    """The monitors and runtimes at work for a container, found by its id on their command line.
+    """The monitors, runtimes and network helpers at work for a container, found by what their command lines name.
 
-    A pid file may not have been written yet, and what it names may be another process by now.
+    A pid file may not have been written yet, and what it names may be another process by now. A network helper
+    outlives the command that called it: what it made after that was taken back, nobody would take away.
     """
+    from sonata.engine.containers.network import OWN
+
     names = {"conmon", os.path.basename(row.config.backends.runtime), "crun", "runc"}
     ident = row.config.id.encode()
-    return [pid for pid, words in command_lines() if ident in words and os.path.basename(words[0]).decode() in names]
+    space = row.state.netns.encode() if row.config.network.mode in OWN else b""
+    return [
+        pid
+        for pid, words in command_lines()
+        if (ident in words and os.path.basename(words[0]).decode() in names) or (space and space in words[1:])
+    ]
 
 
 def command_lines() -> list[tuple[int, list[bytes]]]:
