@@ -82,6 +82,7 @@ def serving(net: Traffic, name: str, *words: str) -> None:
     net.serve(name, 80)
 
 
+@pytest.mark.slow
 def test_isolated_networks(net: Traffic) -> None:
     """Two of them and an open one: neither directly nor by a published port do the two reach each other."""
     for name, number, isolate in (("a", 81, "true"), ("b", 82, "true"), ("open", 83, "false")):
@@ -101,9 +102,9 @@ def test_isolated_networks(net: Traffic) -> None:
     assert [net.asked(FAR, LAN, 18000 + number) for number in (81, 82)] == [f"{CLIENT}:80"] * 2
 
 
-@newer
+@pytest.mark.slow
 def test_strict_isolation_is_from_all_others(net: Traffic) -> None:
-    if net.host is None or not world(net).helpers:
+    if not world(net).helpers:
         pytest.skip("netavark 1.4 has no strict isolation")
     for name, number, isolate in (("a", 81, "strict"), ("b", 82, "true"), ("open", 83, "false")):
         network(net, name, number, "-o", f"isolate={isolate}")
@@ -118,6 +119,7 @@ def test_strict_isolation_is_from_all_others(net: Traffic) -> None:
     assert net.asked("in-a", CLIENT, 80) == f"{LAN}:80"
 
 
+@pytest.mark.slow
 def test_an_internal_network(net: Traffic) -> None:
     """Neighbours and the host are reached, nobody beyond, not even by a way that the container makes itself."""
     network(net, "inner", 81, "--internal")
@@ -165,7 +167,9 @@ def test_mtu(net: Traffic) -> None:
             net.run(place, "ip", "link", "set", link, "mtu", "1500")
 
 
-@pytest.mark.parametrize("mode", ["bridge", "private", "vepa", "passthru"])
+@pytest.mark.parametrize(
+    "mode", ["bridge", *(pytest.param(one, marks=pytest.mark.slow) for one in ("private", "vepa", "passthru"))]
+)
 def test_macvlan(net: Traffic, mode: str) -> None:
     """The network's other machines are neighbours; containers of one parent only where the mode has it so."""
     net.run(HOST, "sh", "-c", "ip link add mv0 type veth peer name mv1; ip link set mv1 master lan0 up")
@@ -197,6 +201,7 @@ def test_macvlan(net: Traffic, mode: str) -> None:
         net.run(HOST, "ip", "link", "del", "mv0")
 
 
+@pytest.mark.slow
 def test_the_way_out_is_that_of_the_least_metric(net: Traffic) -> None:
     network(net, "near", 81, "-o", "metric=50")
     network(net, "far", 82, "-o", "metric=200")
@@ -209,7 +214,7 @@ def test_the_way_out_is_that_of_the_least_metric(net: Traffic) -> None:
     assert net.asked("c", LAN, 80).startswith("10.82.0.")
 
 
-@newer
+@pytest.mark.slow
 def test_static_routes_and_networks_without_a_way_out(net: Traffic) -> None:
     if not world(net).helpers:
         pytest.skip("netavark 1.4 has no static routes")
@@ -231,6 +236,7 @@ def test_static_routes_and_networks_without_a_way_out(net: Traffic) -> None:
     assert net.asked("d", "203.0.113.7", 80).startswith("10.81.0.")
 
 
+@pytest.mark.slow
 def test_several_subnets_of_both_families(net: Traffic) -> None:
     subnets = ("10.81.0.0/24", "10.82.0.0/24", "fd81::/64")
     net.host.ok("network", "create", *(word for one in subnets for word in ("--subnet", one)), "wide")
@@ -244,6 +250,7 @@ def test_several_subnets_of_both_families(net: Traffic) -> None:
     assert net.asked("c", CLIENT6, 80) == f"{LAN6}:80"
 
 
+@pytest.mark.slow
 def test_addresses_that_are_asked_for(net: Traffic) -> None:
     network(net, "n", 81)
     net.host.ok("network", "create", "--subnet", "10.83.0.0/24", "--ip-range", "10.83.0.64/26", "ranged")
@@ -262,6 +269,7 @@ def test_addresses_that_are_asked_for(net: Traffic) -> None:
     assert "10.81.0.77" in taken.err
 
 
+@pytest.mark.slow
 def test_networks_come_and_go_while_it_runs(net: Traffic) -> None:
     """What is connected is reached at once, what is disconnected no more; talk on the other network goes on."""
     network(net, "one", 81, "-o", "isolate=true")
@@ -284,6 +292,7 @@ def test_networks_come_and_go_while_it_runs(net: Traffic) -> None:
     assert net.misses(FAR, LAN, 18081)
 
 
+@pytest.mark.slow
 def test_the_host_has_a_name(net: Traffic) -> None:
     network(net, "n", 81)
     world(net).sleeper("c", "--network", "n")
