@@ -135,6 +135,24 @@ def test_what_a_layer_holds(tmp_path):
 
 
 @needs_root
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_modes_are_the_layers_whatever_the_umask(tmp_path, umask):
+    """Also where a folder hands its group down to what is made in it."""
+    modes = (0o000, 0o400, 0o644, 0o666, 0o755, 0o777, 0o1777, 0o2755, 0o4755, 0o6711)
+    owners = ((0, 0), (0, 7), (5, 0), (5, 7))
+    names = {f"p/{mode:o}-{uid}-{gid}": (mode, uid, gid) for mode in modes for uid, gid in owners}
+    parent = member("p", tarfile.DIRTYPE, mode=0o2775, gid=9)
+    files = [member(name, mode=mode, uid=uid, gid=gid) for name, (mode, uid, gid) in names.items()]
+    before = os.umask(umask)
+    try:
+        unpack(tar_bytes(parent, *files), tmp_path / "r")
+    finally:
+        os.umask(before)
+    seen = {name: (tmp_path / "r" / name).stat() for name in names}
+    assert {name: (stat.S_IMODE(one.st_mode), one.st_uid, one.st_gid) for name, one in seen.items()} == names
+
+
+@needs_root
 def test_owners_are_shifted(tmp_path):
     mapping = IdMapping(
         uids=(IdMap(container_id=0, host_id=100000, size=10),), gids=(IdMap(container_id=0, host_id=200000, size=10),)

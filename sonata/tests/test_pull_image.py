@@ -230,6 +230,18 @@ def test_a_broken_pull_goes_on_where_it_was(world):
     assert use.entries() == []
 
 
+def test_nothing_is_kept_on_its_way_of_what_lies_here(world):
+    store, landing, options = world
+    diffs = [layer(n, 700_000) for n in range(2)]
+    source = Source()
+    source.image([squeeze(d) for d in diffs], diffs)
+    source.cut = 300_000
+    pulled = pull_image(source, landing, options.replace(partial=""))
+    assert [exported(store, one) for one in chain(store, pulled.id)] == diffs
+    assert not os.path.exists(options.partial)
+    assert store.check().left == ()
+
+
 def test_a_spoilt_partial_blob_is_fetched_anew(world):
     store, landing, options = world
     data = layer(1, 100_000)

@@ -124,6 +124,25 @@ def test_more_layers_are_sent_at_once_than_compressed(world):
     assert sorted(waiting) == list(range(len(diffs)))
 
 
+def test_the_config_does_not_wait_for_the_layers(world):
+    top, _, source, _, stored = world
+    sink, config = Sink(), json.loads(source.top.content)["config"]["digest"]
+    put, arrived, sent = sink.put_blob, threading.Event(), []
+
+    def put_blob(blob, stream):
+        if blob.digest != config:
+            assert arrived.wait(60), "the config waits for the layers"
+        put(blob, stream)
+        sent.append(blob.digest)
+        if blob.digest == config:
+            arrived.set()
+
+    sink.put_blob = put_blob
+    push_image(stored(), sink, options_of(top, parallel=4))
+    assert sent.count(config) == 1
+    assert sink.named is not None
+
+
 def test_an_archive_gets_docker_and_plain_layers(world):
     top, _, source, diffs, stored = world
     sink = Sink()

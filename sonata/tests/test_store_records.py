@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -18,8 +19,10 @@ from sonata.store.table import replaces_safely
 from sonata_core.border import Border
 from sonata_core.errors import AlreadyExists, Conflict, Damaged, Denied, InUse, NotFound, Unavailable
 from sonata_core.groups import STORAGE
+from sonata_core.hookspecs.storage import StorageHooks
 from sonata_core.models.ids import ContainerId, Digest, ImageId, LayerId
 from sonata_core.models.image import ManifestBytes
+from sonata_core.models.storage import UnpackTarget
 from sonata_core.sdk import syscalls
 from sonata_core.sdk.locks import try_lock_file
 from sonata_core.slot import seat
@@ -291,6 +294,55 @@ def raise_full(path: str) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
+def test_files_are_deleted_when_the_locks_are_free_again(store: Store) -> None:
+    hooks = store._driver()
+    deleted: list[str] = []
+
+    class Watching:
+        """The driver; looks at what others would see while files are deleted."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(hooks, name)
+
+        def storage_unstage(self, staged: UnpackTarget) -> None:
+            assert os.listdir(staged.path)
+            for kind in ("layers", "images", "containers"):
+                free = try_lock_file(store.place.lock_path(kind, store.place.graph))
+                assert free is not None, f"{kind}.lock is held while files are deleted"
+                free.close()
+            assert len(hooks.storage_list()) == len(rows(store, "layers")) == left
+            hooks.storage_unstage(staged=staged)
+            assert not os.path.exists(staged.path)
+            deleted.append(staged.path)
+
+    image = put_image(store, "localhost/x:1", [BASE, TOP])
+    watched = Store(store.place, lambda: cast(StorageHooks, Watching()))
+    made = new_container(store, image, "c")
+    left = 2
+    assert watched.delete_container(made.id)
+    assert len(deleted) == 1
+    left = 0
+    assert len(watched.delete_image(image)) == 2
+    assert len(deleted) == 3
+
+
+def test_a_full_disk_does_not_keep_a_layer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = put_image(store, "localhost/x:1", [BASE])
+
+    real = os.mkdir
+
+    def full(path: str, mode: int = 0o777) -> None:
+        if "tempdirs" in path:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        real(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", full)
+    store.delete_image(image)
+    monkeypatch.undo()
+    assert store._driver().storage_list() == ()
+    assert store.check().left == ()
+
+
 def test_mounts_are_counted(store: Store) -> None:
     layer = put_layer(store, BASE, None)
     calls: list[str] = []
@@ -439,10 +491,10 @@ def test_items_of_a_pulled_image(store: Store) -> None:
 
 
 def test_the_drivers_take_their_seats(tmp_path: Path) -> None:
-    for driver, offered in (("overlay", {"StorageChanges", "StorageCheck"}), ("vfs", set())):
+    for driver, more in (("overlay", {"StorageChanges"}), ("vfs", set())):
         store = open_store(tmp_path / driver, driver)
         slot = seat(STORAGE, driver, store._driver(), Border("storage", Quiet()))
-        assert slot.offered == offered
+        assert slot.offered == {"StorageCheck", "StorageWithdraw", *more}
         seated = Store(store.place, lambda hook=slot.hook: hook)  # type: ignore[misc]
         image = put_image(seated, "localhost/x:1", [BASE, TOP])
         new_container(seated, image, "c")

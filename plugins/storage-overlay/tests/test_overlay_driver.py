@@ -383,4 +383,4 @@ def test_facts(driver: OverlayStorage) -> None:
     facts = driver.storage_facts()
     assert facts.format == "overlay-trusted"
     assert facts.max_layers == 500
-    assert driver.plugin_info().contract == "storage/1.0"
+    assert driver.plugin_info().contract == "storage/1.1"

@@ -12,7 +12,7 @@ from sonata_core.hookspecs.net import (
     NetReload,
 )
 from sonata_core.hookspecs.runtime import RuntimeHooks, RuntimePause, RuntimeTune, RuntimeUpdate
-from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
+from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks, StorageWithdraw
 from sonata_core.hookspecs.transport import (
     TransportBatch,
     TransportHooks,
@@ -70,10 +70,10 @@ NET = Group(
 STORAGE = Group(
     name="storage",
     major=1,
-    minor=0,
+    minor=1,
     slot=True,
     required=StorageHooks,
-    optional=(StorageChanges, StorageCheck),
+    optional=(StorageChanges, StorageCheck, StorageWithdraw),
     distributions=("sonata-storage-overlay", "sonata-storage-vfs"),
 )
 TRANSPORT = Group(

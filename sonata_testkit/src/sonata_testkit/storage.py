@@ -9,7 +9,7 @@ import pytest
 
 from sonata_core.errors import AlreadyExists, Conflict, Denied, InUse, NotFound
 from sonata_core.groups import STORAGE
-from sonata_core.hookspecs.storage import StorageChanges, StorageCheck
+from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageWithdraw
 from sonata_core.models.ids import LayerId
 from sonata_core.models.process import IdMap, IdMapping
 from sonata_core.models.storage import (
@@ -498,6 +498,68 @@ class StorageConformance(PluginConformance):
         with Mounted(hook.storage_mounts(layer=layers.ref(A), options=MountOptions())) as view:
             assert dict(seen(view.root)) == {"base": b"1"}
         assert files(below.path) == before, "something was written to the read-only store"
+
+    @clause("S-19")
+    def test_a_layer_goes_at_once(self, slot: Slot[Any], layers: Layers) -> None:
+        if not slot.offers(StorageWithdraw):
+            not_offered("StorageWithdraw")
+        layers.create(A).file("own", b"1" * 100_000)
+        layers.create(B, A, writable=True)
+        assert layers.hook.storage_withdraw(layer=layers.ref(D)) is None, "there is nothing to be put aside"
+        staged = layers.hook.storage_withdraw(layer=layers.ref(B))
+        assert staged is not None
+        assert layers.hook.storage_list() == (A,)
+        other = layers.hook.storage_withdraw(layer=layers.ref(A))
+        assert layers.hook.storage_list() == ()
+        assert _is_private(other.path, layers.store), "what is deleted can be entered by other users"
+        layers.create(A).file("new", b"2")
+        for one in (staged, other, other):
+            layers.hook.storage_unstage(staged=one)
+            assert not os.path.exists(one.path)
+        assert layers.seen(A) == {"new": b"2"}
+
+    @clause("S-19")
+    def test_a_parent_is_not_put_aside(self, slot: Slot[Any], layers: Layers) -> None:
+        if not slot.offers(StorageWithdraw):
+            not_offered("StorageWithdraw")
+        layers.create(A).file("base", b"1")
+        layers.create(B, A)
+        try:
+            staged = layers.hook.storage_withdraw(layer=layers.ref(A))
+        except InUse:
+            assert set(layers.hook.storage_list()) == {A, B}
+        else:
+            layers.hook.storage_unstage(staged=staged)
+            assert layers.hook.storage_list() == (B,)
+        assert layers.seen(B) == {"base": b"1"}
+
+    @clause("S-19")
+    def test_crash_while_a_layer_goes(
+        self, slot: Slot[Any], layers: Layers, backend: Any, plugin_context: PluginContext
+    ) -> None:
+        if not slot.offers(StorageWithdraw):
+            not_offered("StorageWithdraw")
+        layers.create(A)
+        layers.create(C, A)
+        layers.hook.storage_unstage(staged=layers.hook.storage_withdraw(layer=layers.ref(C)))
+        before = _files(plugin_context)
+
+        def prepare() -> Any:
+            hook = self.again(backend, plugin_context)
+            Layers(hook, layers.store).create(B, A, writable=True).file("own/deep", b"1")
+            return lambda: hook.storage_unstage(staged=hook.storage_withdraw(layer=layers.ref(B)))
+
+        def judge(step: int) -> None:
+            hook = self.again(backend, plugin_context)
+            for _ in range(2):
+                hook.storage_remove(layer=layers.ref(B))
+            staged = hook.storage_stage(options=LayerOptions())  # the next user of the store clears away
+            if staged is not None:
+                hook.storage_unstage(staged=staged)
+            assert _files(plugin_context) == before, f"a crash after {step - 1} steps left something"
+            assert B not in hook.storage_list()
+
+        assert crash_everywhere(prepare, judge) > 0
 
 
 def _pair(change: Change) -> tuple[str, ChangeKind]:

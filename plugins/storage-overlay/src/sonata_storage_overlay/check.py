@@ -6,7 +6,7 @@ import os
 
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.models.storage import StorageFinding
-from sonata_core.sdk.stages import dead_stages, reap_stages
+from sonata_core.sdk.stages import stage_findings
 from sonata_core.sdk.trees import remove_tree
 from sonata_storage_overlay.layout import (
     LINKS,
@@ -28,22 +28,9 @@ def check_home(homes: tuple[str, ...], home: str, *, repair: bool) -> list[Stora
 
     `homes` are those in which layers below others may be.
     """
-    own = [*_stages(home, repair), *_links(home, repair), *_layers(home, repair)]
+    stages = stage_findings(os.path.join(home, TEMPDIRS), repair=repair)
+    own = [*stages, *_links(home, repair), *_layers(home, repair)]
     return [*own, *_lowers(homes, home, repair), *_marks(home, repair)]
-
-
-def _stages(home: str, repair: bool) -> list[StorageFinding]:
-    parent = os.path.join(home, TEMPDIRS)
-    names = reap_stages(parent) if repair else dead_stages(parent)
-    return [
-        StorageFinding(
-            what="stale staging folder",
-            path=os.path.join(parent, f"temp-dir-{name}"),
-            evidence=f"nobody holds lock-{name}",
-            repair="remove the folder and its lock file",
-        )
-        for name in names
-    ]
 
 
 def _links(home: str, repair: bool) -> list[StorageFinding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import EBUSY
 
 from sonata_core.errors import (
     AlreadyExists,
@@ -16,7 +17,7 @@ from sonata_core.errors import (
     Unsupported,
     UsageError,
 )
-from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks
+from sonata_core.hookspecs.storage import StorageChanges, StorageCheck, StorageHooks, StorageWithdraw
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
 from sonata_core.models.ids import LayerId
@@ -29,7 +30,7 @@ from sonata_core.models.storage import (
     UnpackTarget,
     Usage,
 )
-from sonata_core.sdk.stages import Stage, reap_stages
+from sonata_core.sdk.stages import Stage, clear, reap_stages, set_aside
 from sonata_core.sdk.trees import remove_tree, tree_usage
 from sonata_storage_overlay.layout import (
     LINKS,
@@ -71,7 +72,7 @@ _OPTIONS = frozenset(
 )
 
 
-class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
+class OverlayStorage(StorageHooks, StorageChanges, StorageCheck, StorageWithdraw):
     """Layers as folders of differences, shown together by the kernel's overlay file system."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -109,7 +110,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
     @hookimpl
     def plugin_info(self) -> PluginInfo:
         return PluginInfo(
-            name="overlay", version="0.1.0", summary="layers in overlay file systems", contract="storage/1.0"
+            name="overlay", version="0.1.0", summary="layers in overlay file systems", contract="storage/1.1"
         )
 
     @hookimpl
@@ -182,7 +183,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
     def storage_unstage(self, staged: UnpackTarget) -> None:
         stage = self._stages.pop(staged.path, None)
         if stage is not None:
-            stage.close()
+            clear(stage)
 
     @hookimpl
     def storage_create(
@@ -287,6 +288,29 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
 
     @hookimpl
     def storage_remove(self, layer: LayerRef) -> None:
+        folder = self._unlink_layer(layer)
+        try:
+            remove_tree(folder)
+        except OSError as error:
+            raise _busy(layer.id, error) from error
+
+    @hookimpl
+    def storage_withdraw(self, layer: LayerRef) -> UnpackTarget | None:
+        folder = self._unlink_layer(layer)
+        try:
+            # Whether something is mounted there: the rename would not say so.
+            os.rmdir(os.path.join(folder, "merged"))
+        except OSError as error:
+            if error.errno == EBUSY:
+                raise _busy(layer.id, error) from error
+        stage = set_aside(folder, os.path.join(os.path.dirname(folder), TEMPDIRS))
+        if stage is None:
+            return None
+        self._stages[stage.path] = stage
+        return UnpackTarget(path=stage.path, format=self._format)
+
+    def _unlink_layer(self, layer: LayerRef) -> str:
+        """Take a layer's link away; its folder. Raises InUse for a parent of another."""
         home = self._writable_home(layer)
         folder = os.path.join(home, layer.id)
         link = read_text(os.path.join(folder, "link"))
@@ -295,10 +319,7 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
             if child is not None:
                 raise InUse(f"layer {layer.id} is the parent of layer {child}")
             remove_tree(os.path.join(home, LINKS, os.path.basename(link)))
-        try:
-            remove_tree(folder)
-        except OSError as error:
-            raise InUse(f"layer {layer.id}: {error.strerror}: {error.filename}", hint="is it still mounted?") from error
+        return folder
 
     @hookimpl
     def storage_changes(self, layer: LayerRef, parent: LayerRef | None) -> tuple[Change, ...]:
@@ -362,6 +383,10 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck):
 
 def _home(store: str) -> str:
     return os.path.join(store, "overlay")
+
+
+def _busy(layer: LayerId, error: OSError) -> InUse:
+    return InUse(f"layer {layer}: {error.strerror}: {error.filename}", hint="is it still mounted?")
 
 
 def _make_folder(path: str) -> None:

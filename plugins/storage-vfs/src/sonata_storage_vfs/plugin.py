@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import AlreadyExists, Denied, InUse, NotFound, Unavailable
-from sonata_core.hookspecs.storage import StorageHooks
+from sonata_core.hookspecs.storage import StorageCheck, StorageHooks, StorageWithdraw
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.markers import hookimpl
 from sonata_core.models.ids import LayerId
@@ -13,17 +13,19 @@ from sonata_core.models.mount import MountPlan
 from sonata_core.models.plugin import PluginInfo
 from sonata_core.models.storage import LayerFacts, LayerFormat, LayerRef, StorageFacts, UnpackTarget, Usage
 from sonata_core.sdk.folders import make_private
+from sonata_core.sdk.stages import clear, reap_stages, set_aside, stage_findings
 from sonata_core.sdk.trees import remove_tree, tree_usage
 
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
     from sonata_core.models.process import IdMap
-    from sonata_core.models.storage import LayerOptions, MountOptions, StoreRoot
+    from sonata_core.models.storage import LayerOptions, MountOptions, StorageFinding, StoreRoot
+    from sonata_core.sdk.stages import Stage
 
 _HEX = frozenset("0123456789abcdef")
 
 
-class VfsStorage(StorageHooks):
+class VfsStorage(StorageHooks, StorageCheck, StorageWithdraw):
     """Layers as whole copies of their parents. A mount is no more than the folder."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -31,10 +33,11 @@ class VfsStorage(StorageHooks):
             raise Unavailable("vfs: no store was given", hint="set graphroot in storage.conf")
         self._context = context
         self._roots: dict[str, StoreRoot] = {root.path: root for root in context.stores}
+        self._stages: dict[str, Stage] = {}
 
     @hookimpl
     def plugin_info(self) -> PluginInfo:
-        return PluginInfo(name="vfs", version="0.1.0", summary="layers as whole copies", contract="storage/1.0")
+        return PluginInfo(name="vfs", version="0.1.0", summary="layers as whole copies", contract="storage/1.1")
 
     @hookimpl
     def storage_facts(self) -> StorageFacts:
@@ -46,11 +49,16 @@ class VfsStorage(StorageHooks):
 
     @hookimpl
     def storage_stage(self, options: LayerOptions) -> UnpackTarget | None:
+        for root in self._context.stores:
+            if not root.read_only:
+                reap_stages(_set_aside(root.path))
         return None
 
     @hookimpl
     def storage_unstage(self, staged: UnpackTarget) -> None:
-        return None
+        stage = self._stages.pop(staged.path, None)
+        if stage is not None:
+            clear(stage)
 
     @hookimpl
     def storage_create(
@@ -111,6 +119,20 @@ class VfsStorage(StorageHooks):
         except OSError as error:
             raise InUse(f"layer {layer.id}: {error.strerror}: {error.filename}", hint="is it still mounted?") from error
 
+    @hookimpl
+    def storage_withdraw(self, layer: LayerRef) -> UnpackTarget | None:
+        folder = os.path.join(self._writable_home(layer), layer.id)
+        stage = set_aside(folder, _set_aside(layer.store))
+        if stage is None:
+            return None
+        self._stages[stage.path] = stage
+        return UnpackTarget(path=stage.path, format=LayerFormat.PLAIN)
+
+    @hookimpl
+    def storage_check(self, repair: bool) -> tuple[StorageFinding, ...]:
+        parents = [_set_aside(root.path) for root in self._context.stores if not root.read_only]
+        return tuple(one for parent in parents for one in stage_findings(parent, repair=repair))
+
     def _folder(self, layer: LayerRef) -> str:
         if layer.store not in self._roots:
             raise NotFound(f"store {layer.store} is none of this driver's")
@@ -130,6 +152,11 @@ class VfsStorage(StorageHooks):
 
 def _home(store: str) -> str:
     return os.path.join(store, "vfs", "dir")
+
+
+def _set_aside(store: str) -> str:
+    """Where layers wait for being deleted."""
+    return os.path.join(store, "vfs", "tempdirs")
 
 
 def _clones(path: str) -> bool:

@@ -1,7 +1,7 @@
 """Layers from their source into the store, side by side.
 
-A layer is one pipeline: source → partial blob on disk → hash → decompress → hash → unpack and
-tar-split. Pipelines of different layers overlap; the store takes layers parent first. A driver that
+A layer is one pipeline: source → partial blob on disk, unless the source is there → hash → decompress → hash →
+unpack and tar-split. Pipelines of different layers overlap; the store takes layers parent first. A driver that
 can unpack only over the parent's copy (vfs) downloads side by side and unpacks one after the other.
 """
 
@@ -207,7 +207,8 @@ class _Layer:
         assert self._blob is not None
         self._stage = self._landing.stage()
         if self._stage.target is None:
-            self._blob.download()
+            if self._options.partial:
+                self._blob.download()
             return None
         applied = self._from_parts()
         return applied or self._unpack(self._blob, self._stage.target)

@@ -33,7 +33,8 @@ _NOTE_EVERY = 16 << 20
 class PartialBlob:
     """One blob's file, locked against other pulls. `have` bytes were there at the start.
 
-    Where another pull has the lock there is no file (`usable` is false), and nothing is kept.
+    Where another pull has the lock, and where no folder is named, there is no file (`usable` is false), and nothing is
+    kept.
     """
 
     def __init__(self, folder: str, blob: Descriptor) -> None:
@@ -43,6 +44,8 @@ class PartialBlob:
         self._noted = 0
         self._fd = -1
         self.have = 0
+        if not folder:
+            return
         try:
             make_private(folder)
             fd = _lock(self.path)

@@ -1,5 +1,6 @@
 """An image out of the store into a sink: layers made again by tar-split, compressed as asked, a manifest to match."""
 
+from io import BytesIO
 from threading import BoundedSemaphore
 
 from sonata.image.convert import convert, digest_of_blob, layer_type, wanted_type
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from sonata.image.packing import Packed
     from sonata.image.signatures.carrying import Carrier
     from sonata_core.models.streams import Readable
+
+
+_CONFIG = -1
+"""In place of a layer's number."""
 
 
 class StoredLayer(Record):
@@ -167,15 +172,30 @@ class _Push:
         self._document = document
         self._gate = BoundedSemaphore(max(options.packers, 1))
         self._same_type = image.manifest.media_type == wanted
+        self._early = ("", "")
+        """The config, where it was sent beside the layers, and whether it was there."""
 
     def layers(self) -> list[Descriptor]:
         """Have every layer in the sink; several at once where they are compressed, put in their order if need be."""
         places = range(len(self._image.layers))
         if self._kind is Compression.NONE or self._options.parallel < 2:
             return [self._layer(at) for at in places]
-        if not self._options.facts.sequential:
+        if self._options.facts.sequential:
+            return [self._put_packed(*packed) for packed in in_order(self._packed, places, self._options.parallel)]
+        if not self._same_type:
             return list(in_order(self._layer, places, self._options.parallel))
-        return [self._put_packed(*packed) for packed in in_order(self._packed, places, self._options.parallel)]
+        # The config stays what it is, so it need not wait for the layers.
+        return list(in_order(self._layer_or_config, [*places, _CONFIG], self._options.parallel))[:-1]
+
+    def _layer_or_config(self, at: int) -> Descriptor:
+        if at != _CONFIG:
+            return self._layer(at)
+        config = self._document.config
+        there = self._is_there(config)
+        if not there:
+            self._sink.put_blob(config, BytesIO(self._image.config))
+        self._early = (config.digest, "exists" if there else "done")
+        return config
 
     def _layer(self, at: int) -> Descriptor:
         if self._kind is Compression.NONE:
@@ -213,13 +233,15 @@ class _Push:
                     self._put(blob, packed.file, packed.diff_digest)
         return blob
 
-    def _there(self, blob: Descriptor, told: str = "") -> bool:
+    def _is_there(self, blob: Descriptor, told: str = "") -> bool:
         try:
-            there = self._sink.has_blob(blob)
+            return self._sink.has_blob(blob)
         except SonataError as error:
             error.message = f"trying to reuse blob {told or blob.digest} at destination: {error.message}"
             raise
-        if not there:
+
+    def _there(self, blob: Descriptor, told: str = "") -> bool:
+        if not self._is_there(blob, told):
             return False
         self._progress.blob(Digest(told or blob.digest), "exists", blob.size, blob.size)
         return True
@@ -242,13 +264,13 @@ class _Push:
 
     def manifest(self, layers: list[Descriptor]) -> ManifestBytes:
         """Have the config in the sink; the source's own manifest if nothing changed."""
-        from io import BytesIO
-
         unchanged = self._same_type and list(self._document.layers) == layers
         made = convert(self._document, self._image.config, self._wanted, layers)
         config = self._document.config if unchanged else made.config
         self._progress.blob(config.digest, "config", 0, config.size)
-        if not self._there(config):
+        if self._early[0] == config.digest:
+            self._progress.blob(config.digest, self._early[1], config.size, config.size)
+        elif not self._there(config):
             self._put(config, BytesIO(self._image.config if unchanged else made.config_bytes))
         return self._image.manifest if unchanged else made.manifest
 

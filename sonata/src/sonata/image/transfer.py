@@ -48,7 +48,7 @@ class Quiet:
 
 
 class PullOptions(Record):
-    """How to pull. `partial` is the folder of partial blobs; `parallel` counts layers at once."""
+    """How to pull. `partial` is the folder of partial blobs, empty for none; `parallel` counts layers at once."""
 
     platform: Platform
     partial: str

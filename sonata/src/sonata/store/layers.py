@@ -18,7 +18,7 @@ from sonata.store.table import Row, Table, trouble
 from sonata_core.errors import AlreadyExists, InUse, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import LayerId
-from sonata_core.models.storage import LayerOptions, LayerRef, UnpackTarget
+from sonata_core.models.storage import LayerOptions, UnpackTarget
 from sonata_core.sdk.stages import reap_stages
 
 if TYPE_CHECKING:
@@ -199,8 +199,18 @@ class Layers:
         self._save(record.store, durable=True)
 
     def _finish_delete(self, record: LayerRecord, *, durable: bool) -> None:
-        """Everything of a layer goes, its record last. Works on the half-made."""
-        self._driver().storage_remove(layer=LayerRef(store=record.store, id=record.id))
+        """Everything of a layer goes, its record last. Works on the half-made.
+
+        Its files are deleted when the locks have been given back, where the driver can: there may be many.
+        """
+        driver = self._driver()
+        # Optional, so no part of the type.
+        withdraw = getattr(driver, "storage_withdraw", None)
+        staged = withdraw(layer=record.ref) if withdraw is not None else None
+        if staged:
+            self._locks.later(lambda: driver.storage_unstage(staged=staged))
+        else:
+            driver.storage_remove(layer=record.ref)
         _unlink(self.place.tar_split(record.id))
         for root in {record.store, self.place.graph}:
             remove_items(self.place.folder("layers", root), record.id)

@@ -15,6 +15,7 @@ from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.locks import FileLock, lock_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from sonata.store.place import Place
@@ -32,6 +33,7 @@ class Locks:
         self._held: dict[tuple[str, str], FileLock] = {}
         self._safe: dict[str, bool] = {}
         self._written: dict[str, None] = {}
+        self._later: list[Callable[[], None]] = []
 
     def __enter__(self) -> Locks:
         try:
@@ -65,6 +67,10 @@ class Locks:
         if durable and self._safe[root]:
             self._written[table.path] = None
 
+    def later(self, step: Callable[[], None]) -> None:
+        """Have something done when the locks have been given back, whatever becomes of the block."""
+        self._later.append(step)
+
     def close(self) -> None:
         """Let go, the last taken first."""
         while self._held:
@@ -74,7 +80,10 @@ class Locks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if kind is None:
+        try:
             # A file that somebody replaced meanwhile was made from what was written here, and says that too.
-            for path in self._written:
+            for path in self._written if kind is None else ():
                 sync_file(path)
+        finally:
+            for step in self._later:
+                step()

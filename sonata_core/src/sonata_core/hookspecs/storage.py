@@ -92,6 +92,17 @@ class StorageChanges(Protocol):
         """S-16. Paths that differ from the parent, sorted."""
 
 
+class StorageWithdraw(Protocol):
+    """Optional: a layer is out of the way at once, however long it takes to delete its files."""
+
+    @hookspec()
+    def storage_withdraw(self, layer: "LayerRef") -> "UnpackTarget | None":
+        """S-19. Have the layer gone, its files a stage: `storage_unstage` deletes them when no lock is held.
+
+        None: not here, so that it is to be removed. Raises InUse for a parent of another.
+        """
+
+
 class StorageCheck(Protocol):
     """Optional: what is wrong in the driver's own folder that the records cannot tell."""
 

@@ -12,8 +12,13 @@ import fcntl
 import os
 import struct
 
+from sonata_core.errors import InUse
+from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.folders import make_private
 from sonata_core.sdk.trees import remove_tree
+
+if TYPE_CHECKING:
+    from sonata_core.models.storage import StorageFinding
 
 _LOCK = "lock-"
 _FOLDER = "temp-dir-"
@@ -56,6 +61,35 @@ class Stage:
             self.fd = -1
 
 
+def clear(stage: Stage) -> None:
+    """Close a stage, and remove what others left below the same parent who were killed. Best while no lock is held.
+
+    Raises InUse for what cannot be deleted.
+    """
+    try:
+        stage.close()
+    except OSError as error:
+        raise InUse(f"{error.filename}: {error.strerror}", hint="`sonata system check` names what stayed") from error
+    reap_stages(os.path.dirname(stage.path))
+
+
+def set_aside(path: str, parent: str) -> Stage | None:
+    """Move a folder into a new stage below `parent`, so that it is gone at once and deleted when the stage is closed.
+
+    None: it was absent, or no stage can be had (a full disk, another file system), so that it still has to be removed.
+    """
+    try:
+        stage = Stage(parent)
+    except OSError:
+        return None
+    try:
+        os.rename(path, os.path.join(stage.path, f"0-{os.path.basename(path)}"))
+    except OSError:
+        stage.close()
+        return None
+    return stage
+
+
 def _new_lock(parent: str) -> tuple[int, str]:
     while True:
         path = os.path.join(parent, f"{_LOCK}{int.from_bytes(os.urandom(5), 'big')}")
@@ -75,14 +109,36 @@ def dead_stages(parent: str) -> list[str]:
 
 
 def reap_stages(parent: str) -> list[str]:
-    """Remove the stages whose owner is gone; those of living owners stay. Returns what was removed."""
+    """Remove the stages whose owner is gone; those of living owners stay. Returns what was removed.
+
+    One that cannot be removed, for a file in it that may not be deleted, stays, and keeps nobody from work.
+    """
     gone = []
     for name, fd in _dead(parent):
-        remove_tree(os.path.join(parent, _FOLDER + name))
-        _unlink(os.path.join(parent, _LOCK + name))
-        os.close(fd)
-        gone.append(name)
+        try:
+            remove_tree(os.path.join(parent, _FOLDER + name))
+            _unlink(os.path.join(parent, _LOCK + name))
+            gone.append(name)
+        except OSError:
+            continue
+        finally:
+            os.close(fd)
     return gone
+
+
+def stage_findings(parent: str, *, repair: bool) -> list[StorageFinding]:
+    """What a storage driver's check says of stages whose owner is gone; with `repair` they are removed."""
+    from sonata_core.models.storage import StorageFinding
+
+    return [
+        StorageFinding(
+            what="stale staging folder",
+            path=os.path.join(parent, _FOLDER + name),
+            evidence=f"nobody holds {_LOCK}{name}",
+            repair="remove the folder and its lock file",
+        )
+        for name in (reap_stages(parent) if repair else dead_stages(parent))
+    ]
 
 
 def _dead(parent: str) -> list[tuple[str, int]]:

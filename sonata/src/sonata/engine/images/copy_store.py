@@ -150,7 +150,7 @@ def _landing_options(engine: Engine, choices: CopyChoices, opened: TransportOpti
     host = wanted_platform(engine, choices.source)
     return TransferOptions(
         platform=parse_platform(choices.platforms[0], host) if choices.platforms else host,
-        partial=partial_folder(engine.config.storage.graph_root),
+        partial=partial_folder(engine.config.storage.graph_root) if opened and opened.endpoints else "",
         parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
         retries=opened.retries if opened else 0,
         retry_delay=opened.retry_delay if opened else 0.0,

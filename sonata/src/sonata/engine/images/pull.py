@@ -241,7 +241,8 @@ def transfer_options(engine: Engine, options: PullOptions, opened: TransportOpti
     """How an image comes into the store."""
     return TransferOptions(
         platform=wanted_platform(engine, options),
-        partial=partial_folder(engine.config.storage.graph_root),
+        # What lies on this host need not be kept for the next time.
+        partial=partial_folder(engine.config.storage.graph_root) if opened.endpoints else "",
         parallel=engine.config.engine.image_parallel_copies or _DEFAULT_PARALLEL,
         retries=opened.retries,
         retry_delay=opened.retry_delay,

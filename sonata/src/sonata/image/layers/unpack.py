@@ -232,15 +232,17 @@ class Unpacker:
                 os.close(fd)
 
     def _put_file(self, entry: Entry, folder: int, base: bytes, feed: Content) -> int:
+        mode = entry.mode & 0o7777
+        # What it will be, so that most files need not be told once more; set-id bits wait until the owner is right.
+        plain = mode & 0o777
         try:
-            fd = os.open(base, _NEW_FILE, 0o600, dir_fd=folder)
+            fd = os.open(base, _NEW_FILE, plain, dir_fd=folder)
         except FileExistsError:
             self._clear(folder, base)
-            fd = os.open(base, _NEW_FILE, 0o600, dir_fd=folder)
+            fd = os.open(base, _NEW_FILE, plain, dir_fd=folder)
         try:
             crc = _write_sparse(fd, entry, feed) if entry.sparse is not None else _write(fd, entry.size, feed)
-            self._chown(entry, fd)
-            os.fchmod(fd, entry.mode & 0o7777)
+            self._own(entry, fd, mode)
             os.utime(fd, ns=(entry.atime, entry.mtime))
             if entry.xattrs:
                 self._set_xattrs(entry, fd)
@@ -322,6 +324,15 @@ class Unpacker:
             os.close(fd)
 
     # -- owners and attributes ----------------------------------------------------------------
+
+    def _own(self, entry: Entry, fd: int, mode: int) -> None:
+        """Owner and mode of a new file, where it has others: each change is one of the journal's, looking is not."""
+        found = os.fstat(fd)
+        if (found.st_uid, found.st_gid) != self._owners.host(entry.uid, entry.gid):
+            self._chown(entry, fd)
+            os.fchmod(fd, mode)
+        elif found.st_mode & 0o7777 != mode:
+            os.fchmod(fd, mode)
 
     def _chown(self, entry: Entry, fd: int) -> None:
         try:
