@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from sonata.cli.images import history as history_rows
 from sonata.image import config as image_config
 from sonata.image import view
 from sonata.image.instructions import apply_changes
+from sonata.model.times import ZERO
 from sonata_core.errors import Damaged, UsageError
 from sonata_core.models.image import ManifestBytes
 from sonata_core.models.media import DOCKER_CONFIG, DOCKER_MANIFEST
@@ -130,6 +132,24 @@ def test_history_walks_from_the_top() -> None:
     rows = view.history(image, (view.LayerUse(size=7, image_id="e" * 64, tags=("localhost/base:1",)),))
     assert [(row.id, row.created_by, row.size) for row in rows] == [("e" * 64, "CMD", 0), (view.MISSING, "ADD", 7)]
     assert view.history(image, (view.LayerUse(size=7),))[0].id == image.id
+
+
+def test_history_of_steps_without_times_and_of_too_few_layers() -> None:
+    """As Podman shows them: a time that never was, and no layer that is none."""
+    config = {"rootfs": {"type": "layers", "diff_ids": [D]}, "history": [{"created_by": "a"}, {"comment": "b"}]}
+    image = view.view(stored(config))
+    rows = view.history(image, (view.LayerUse(size=7),))
+    assert [row.size for row in rows] == [7, 0]
+    assert [history_rows.as_json(row)["Created"] for row in rows] == [ZERO, ZERO]
+    assert "CreatedBy" not in history_rows.as_json(rows[0])
+    assert history_rows.fields(rows[0], 1.7e9, full=False, human=True)["CreatedSince"]() == "292 years ago"
+    image_config.check_layers(image.config, 1)
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    for change in ({"created": "yesterday"}, {"history": [{"created": "2024-13-01T00:00:00Z"}]}):
+        with pytest.raises(Damaged, match="parsing time"):
+            image_config.check_times(image_config.parse(json.dumps(change).encode()))
 
 
 SHELL = ["/bin/sh", "-c"]

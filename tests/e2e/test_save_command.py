@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -67,6 +68,41 @@ def test_more_names_are_more_tags(store: PlainStore) -> None:
     assert [one["RepoTags"] for one in table] == [["localhost/new:name", "localhost/plain:latest", OTHER, IMAGE]]
     assert "invalid additional tag" in store.refused("save", IMAGE, "B A")
     assert "normalized to untagged" in store.refused("save", IMAGE, f"x@sha256:{'0' * 64}")
+
+
+def test_an_id_brings_no_name_and_a_pipe_takes_an_archive(store: PlainStore, tmp_path: Path) -> None:
+    """As Podman; what lies beside a link is not touched, what it leads to is written."""
+    ident = store.out("image", "inspect", "--format", "{{.Id}}", IMAGE)
+    raw = store.raw("save", "-o", "/dev/stdout", ident[:12])
+    assert [one["RepoTags"] for one in content(raw)[1]] == [[]]
+    assert content(store.raw("save", "-q", "-m", ident, OTHER))[1][0]["RepoTags"] == []
+    (tmp_path / "link").symlink_to("target.tar")
+    store.out("save", "-q", "-o", str(tmp_path / "link"), ident)
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target.tar").read_bytes() == raw
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with (tmp_path / "read").open("wb") as read, subprocess.Popen(["/bin/cat", str(pipe)], stdout=read) as reader:
+        store.out("save", "-q", "-o", str(pipe), ident)
+        assert reader.wait(timeout=60) == 0
+    assert (tmp_path / "read").read_bytes() == raw
+
+
+def test_all_names_and_the_last_manifest_are_what_was_pulled(store: PlainStore, tmp_path: Path) -> None:
+    path = str(tmp_path / "names.tar")
+    store.out("save", "-q", "-o", path, IMAGE, "x.example/y:1")
+    store.out("pull", "-q", f"docker-archive:{path}")
+    names = json.loads(store.out("image", "inspect", "--format", "{{json .RepoTags}}", IMAGE))
+    assert {"x.example/y:1", IMAGE} <= set(names)
+    # The manifest that came last is the image's, also where it had it before: what is pushed is what was pulled.
+    layouts = [str(tmp_path / name) for name in ("one", "two")]
+    store.out("push", "-q", IMAGE, f"oci:{layouts[0]}:x.example/one:1")
+    zstd = ("--compression-format", "zstd")
+    store.out("push", "-q", *zstd, IMAGE, f"oci:{layouts[1]}:x.example/two:1")
+    seen = []
+    for layout, name in zip((*layouts, layouts[0]), ("one", "two", "one"), strict=True):
+        store.out("pull", "-q", f"oci:{layout}:x.example/{name}:1")
+        seen.append(store.out("image", "inspect", "--format", "{{.Digest}}", f"x.example/{name}:1"))
+    assert seen[0] == seen[2] != seen[1]
 
 
 def test_a_pushed_archive_keeps_the_name_that_the_image_has_here(store: PlainStore, tmp_path: Path) -> None:

@@ -88,11 +88,24 @@ def _diff_ids(fields: Fields) -> tuple[str, ...]:
 
 
 def check_layers(config: ImageConfig, layers: int) -> None:
-    """Refuse a config that does not describe `layers` layers. Raises Damaged."""
+    """Refuse a config that does not describe `layers` layers. Raises Damaged.
+
+    Its history need not fit them: tools that make images without one step for each layer are many.
+    """
     if len(config.diff_ids) != layers:
         raise Damaged(f"image config names {len(config.diff_ids)} diff IDs, its manifest {layers} layers")
-    if config.history and sum(not item.empty_layer for item in config.history) != layers:
-        raise Damaged("image config: its history does not fit its layers")
+
+
+def check_times(config: ImageConfig) -> None:
+    """Refuse a config with a time that is none. Raises Damaged."""
+    from sonata.model.times import nanoseconds
+
+    for text in (config.created, *(item.created for item in config.history)):
+        try:
+            if text:
+                nanoseconds(text)
+        except ValueError as error:
+            raise Damaged(f"parsing image configuration: parsing time {text[:64]!r}: {error}") from error
 
 
 def from_legacy(manifest: LegacyManifest, diff_ids: tuple[str, ...]) -> bytes:

@@ -44,7 +44,7 @@ def _split(change: str, *, bare: bool) -> tuple[str, str]:
     """`KEY VALUE`, or `KEY=VALUE` where that has no blank before the sign; `CMD` or `ENTRYPOINT` alone if `bare`."""
     word, sign, value = change.strip().partition(" ")
     head, equals, rest = word.partition("=")
-    if equals and head.upper() in _INSTRUCTIONS and (not sign or head.upper() in ("CMD", "ENTRYPOINT")):
+    if equals and (not sign or head.upper() in ("CMD", "ENTRYPOINT")):
         word, value = head, f"{rest}{sign}{value}"
     if not value.strip() and not (bare and word.upper() in ("CMD", "ENTRYPOINT")):
         raise UsageError(f'invalid change "{change}" - must be formatted as KEY VALUE')

@@ -66,10 +66,10 @@ class Landing(Protocol):
         """Whether the store has a complete layer of that id."""
 
     def has_image(self, image: ImageId, manifest: Digest) -> bool:
-        """Whether the store has an image of that id with that manifest, and all its layers."""
+        """Whether the store has an image of that id, all its layers, and that manifest as the one that came last."""
 
     def config_of(self, config: Digest, manifest: Digest) -> bytes | None:
-        """The config of an image that `has_image`, if its bytes have their digest; None: it is to be fetched."""
+        """The config of an image that is here with that manifest, if its bytes have their digest; else None."""
 
     def stage(self) -> LandingStage:
         """Begin a layer."""

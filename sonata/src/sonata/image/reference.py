@@ -83,6 +83,17 @@ def local_name(text: str) -> ImageName:
     return parse_name(text if has_domain(name) else f"{LOCAL_DOMAIN}/{text}").with_default_tag()
 
 
+def normal_name(text: str, *, told: int = 1) -> ImageName:
+    """As `local_name`. Raises UsageError in Podman's words, which it says `told` times over."""
+    try:
+        return local_name(text)
+    except UsageError as error:
+        why = error.message.rpartition('": ')[2].removeprefix("invalid reference format: ")
+        if not text:
+            why = "repository name must have at least one component"
+        raise UsageError(f'normalizing name "{text}": ' * told + why, hint=error.hint) from error
+
+
 def archive_name(annotations: Mapping[str, str], selector: str = "") -> str:
     """The name of an image that was read from an OCI archive or layout; empty where it has none.
 

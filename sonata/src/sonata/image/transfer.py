@@ -138,7 +138,7 @@ def pull_image(
 
     Raises NotFound, Damaged, Unsupported (an artifact), RegistryFailure, Unavailable, Interrupted.
     """
-    from sonata.image.config import check_layers, from_legacy
+    from sonata.image.config import check_layers, check_times, from_legacy
     from sonata.image.config import parse as parse_config
 
     progress = progress or Quiet()
@@ -162,6 +162,7 @@ def pull_image(
         config = read_config(source, document.config) if kept is None else kept
     described = parse_config(config)
     check_layers(described, len(layers))
+    check_times(described)
     image = _image(chosen, config, described)
     chain = chain_of(landing, described)
     if not (image.id and landing.has_image(image.id, chosen.manifest.digest)):

@@ -98,7 +98,7 @@ def inspect(image: ImageView, graph_driver: Mapping[str, object] | None, parent:
         "RepoTags": list(image.repo_tags),
         "RepoDigests": list(image.repo_digests),
         "Parent": parent,
-        "Comment": config.comment or _first_comment(image),
+        "Comment": _comment(image),
         "Created": config.created or None,
         "Config": container_config(config),
         "Version": config.docker_version,
@@ -164,10 +164,11 @@ def history_entry(item: HistoryItem) -> dict[str, object]:
     return {key: value for key, value in values if value}
 
 
-def _first_comment(image: ImageView) -> str:
-    """OCI configs have no comment of their own: Podman shows that of the oldest step."""
-    history = image.config.history
-    return history[0].comment if history and ".oci." in image.media_type else ""
+def _comment(image: ImageView) -> str:
+    """Docker's configs have one. OCI's have none that counts: Podman shows that of the oldest step."""
+    if ".oci." not in image.media_type:
+        return image.config.comment
+    return image.config.history[0].comment if image.config.history else ""
 
 
 class LayerUse(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sonata.model.times import nanoseconds
+from sonata.model.times import ZERO, ZERO_SECONDS, nanoseconds
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def fields(step: HistoryRow, now: float, *, full: bool, human: bool) -> Mapping[
 
 def as_json(step: HistoryRow) -> dict[str, Any]:
     """The object of `--format json`."""
-    shown: dict[str, Any] = {"id": step.id, "created": step.created, "CreatedBy": step.created_by}
+    shown: dict[str, Any] = {"id": step.id, "created": step.created or ZERO}
+    if step.created_by:
+        shown["CreatedBy"] = step.created_by
     if step.tags:
         shown["tags"] = list(step.tags)
     shown["size"] = step.size
@@ -76,20 +78,22 @@ def as_json(step: HistoryRow) -> dict[str, Any]:
 
 
 def _since(step: HistoryRow, now: float) -> str:
-    from sonata.cli.render.human import human_duration
+    from sonata.cli.images.list import ago
 
-    return f"{human_duration(max(now - _moment(step) / 1e9, 0))} ago"
+    return ago(now, _moment(step))
 
 
 def _moment(step: HistoryRow) -> int:
+    """Nanoseconds; the time that never was where the step has none."""
     try:
         return nanoseconds(step.created)
     except ValueError:
-        return 0
+        return ZERO_SECONDS * 10**9
 
 
 def _seconds(step: HistoryRow) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_moment(step) // 10**9))
+    when = time.gmtime(_moment(step) // 10**9)
+    return f"{when.tm_year:04}" + time.strftime("-%m-%dT%H:%M:%SZ", when)
 
 
 def _size(amount: int) -> str:

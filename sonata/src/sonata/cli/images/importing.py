@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from sonata.cli.request import fill
 from sonata_core.errors import Unavailable, UsageError
@@ -19,14 +20,20 @@ WEB = ("http://", "https://")
 
 def command(parsed: Parsed, call: Call) -> int:
     """Make an image of a tar of a root: a file, standard input (`-`), or what the web has; print its id."""
+    from sonata.cli.render.progress import Progress
     from sonata.engine.images.imported import ImportRequest, import_tar
 
     path = parsed.args[0]
     request = fill(ImportRequest, parsed, name=parsed.args[1] if len(parsed.args) > 1 else "", source=path)
     if path == "-" and os.isatty(0):
         raise UsageError("cannot read from terminal, use command-line redirection")
-    with opened(path) as tar:
-        print(f"sha256:{import_tar(call.engine, tar, request)}")
+    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    try:
+        with opened(path) as tar:
+            ident = import_tar(call.engine, tar, request, progress)
+    finally:
+        progress.close()
+    print(f"sha256:{ident}")
     return 0
 
 

@@ -35,7 +35,7 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError("cannot specify an image and a filter(s)")
     details = is_json(form) or any(word in form for word in _DETAILS)
     found = listing(call.engine, parsed.args, parsed["filter"], details=details, intermediate=parsed["all"])
-    if parsed["quiet"]:
+    if parsed["quiet"] and not is_json(form):
         rows = ordered(_rows(found), parsed["sort"])
         print("".join(f"{ident}\n" for ident in dict.fromkeys(_id(one, parsed) for one, _ in rows)), end="")
         return 0
@@ -52,7 +52,7 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     if form is not None and is_json(form):
         # An object for each name, as Podman prints them.
         if "." in form:
-            return json_text(form, [{**_named(name), **as_json(one)} for one, name in ranked])
+            return json_text(form, [as_template_json(one, name) for one, name in ranked])
         return json_text(form, [as_json(one) for one, _ in ranked], 4)
     columns = list(COLUMNS)
     if parsed["digests"]:
@@ -64,11 +64,6 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     rows = [fields(one, name, now, _id(one, parsed)) for one, name in ranked]
     report = Report("images", "images.imageReporter", columns, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
-
-
-def _named(name: str) -> dict[str, str]:
-    repository, tag = split(name)
-    return {"repository": repository, "tag": tag}
 
 
 def _id(one: ListedImage, parsed: Parsed) -> str:
@@ -134,7 +129,7 @@ def fields(one: ListedImage, name: str, now: float, ident: str) -> Mapping[str, 
         "ReadOnly": one.read_only,
         "RepoDigests": repo_digests(one),
         "Repository": repository,
-        "RepoTags": [full for full in one.names if "@" not in full],
+        "RepoTags": _repo_tags(one),
         "SharedSize": 0,
         "Size": lambda: size_text(one.size),
         "Tag": tag,
@@ -172,6 +167,20 @@ def as_json(one: ListedImage) -> dict[str, Any]:
     shown["Created"] = one.created // 10**9
     shown["CreatedAt"] = _utc(one.created).replace(" ", "T", 1).partition(" ")[0] + "Z"
     return shown
+
+
+def as_template_json(one: ListedImage, name: str) -> dict[str, Any]:
+    """What `{{json .}}` makes of a row: its name, its tags, and the time as a number alone."""
+    repository, tag = split(name)
+    given = as_json(one)
+    first = {"Id": given["Id"], "ParentId": given["ParentId"], "RepoTags": _repo_tags(one)}
+    last = {key: given[key] for key in given if key not in ("Created", "CreatedAt")}
+    middle = {"RepoDigests": last.pop("RepoDigests"), "Created": given["Created"]}
+    return {"repository": repository, "tag": tag, **first, **middle, **{k: last[k] for k in last if k not in first}}
+
+
+def _repo_tags(one: ListedImage) -> list[str]:
+    return [full for full in one.names if "@" not in full]
 
 
 _LONGEST = 2**63 / 1e9

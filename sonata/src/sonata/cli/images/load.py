@@ -32,7 +32,7 @@ def command(parsed: Parsed, call: Call) -> int:
     path = "" if copied else path
     try:
         if path and not os.path.exists(path):
-            raise UsageError(f"stat {path}: no such file or directory")
+            raise UsageError(f"faccessat {path}: no such file or directory")
         names = load(engine, path or copied, PullOptions(signature_policy=parsed["signature-policy"]), progress)
     finally:
         progress.close()

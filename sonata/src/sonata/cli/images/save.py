@@ -36,7 +36,7 @@ def command(parsed: Parsed, call: Call) -> int:
         multiple = parsed["multi-image-archive"]
     if len(parsed.args) > 1 and not multiple and form != "docker-archive":
         raise UsageError("more than one image needs --multi-image-archive and the format docker-archive")
-    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
+    progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"] or not path)
     try:
         packing = Packing(compress=parsed["compress"], plain=parsed["uncompressed"])
         save(call.engine, parsed.args, path, form, multiple=multiple, packing=packing, progress=progress)

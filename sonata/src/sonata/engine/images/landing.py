@@ -37,8 +37,9 @@ class StoreLanding:
         return layer in self._store.layers()
 
     def has_image(self, image: ImageId, manifest: Digest) -> bool:
-        """Whether the store has an image of that id with that manifest, and all its layers."""
-        return self._whole(image, manifest) is not None
+        """Whether the store has an image of that id with that manifest as its last one, and all its layers."""
+        found = self._whole(image, manifest)
+        return found is not None and found.big_data_digests.get("manifest") == manifest
 
     def _whole(self, image: ImageId, manifest: Digest) -> ImageRecord | None:
         found = next((one for one in self._store.images() if one.id == image), None)

@@ -41,7 +41,7 @@ def find(
 
 def _named(engine: Engine, images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] | None:
     known = {name: image for image in images for name in image.names}
-    for name in (text, *registries(engine).local_names(text)):
+    for name in (text, *_local_names(engine, text)):
         if name in known:
             return known[name], name
     found = engine.store.find_image(text.removeprefix("sha256:"))
@@ -49,6 +49,13 @@ def _named(engine: Engine, images: list[ImageRecord], text: str) -> tuple[ImageR
         name = found.names[0] if found.names else ""
         return found, name
     return _by_suffix(images, text)
+
+
+def _local_names(engine: Engine, text: str) -> tuple[str, ...]:
+    try:
+        return registries(engine).local_names(text)
+    except UsageError as error:
+        raise bad_reference(text, error) from error
 
 
 def _by_suffix(images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] | None:
@@ -74,7 +81,16 @@ def get(engine: Engine, text: str, *, lists: bool = False) -> tuple[ImageRecord,
     return found
 
 
+def found_by_id(image: ImageRecord, full: str, text: str) -> bool:
+    """Whether `text` found an image by its id or a digest, so that none of its names was meant."""
+    if f"/{text}:" in f"/{full}:":
+        return False
+    return "@" in full or image.id.startswith(text.removeprefix("sha256:"))
+
+
 def bad_reference(text: str, error: UsageError) -> UsageError:
     """The error for a name that is none, in Podman's words."""
     told = error.message.removeprefix("invalid reference format: ")
+    if not text:
+        told = "repository name must have at least one component"
     return UsageError(f'parsing reference "{text}": {told}', hint=error.hint)

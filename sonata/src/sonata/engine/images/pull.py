@@ -198,11 +198,13 @@ def pull_reference(
     hook = engine.transport(reference.transport).hook
     transfer = transfer_options(engine, options, opened)
     progress = progress or Quiet()
+    names: tuple[str, ...] = (reference.name,) if reference.name else ()
     name = reference.name
     trust = trust_for(engine, options.signature_policy)
     try:
         trust.forbid(reference)
-        name = name or _name_within(engine, reference, opened)
+        names = names or _names_within(engine, reference, opened)
+        name = names[0] if names else ""
 
         def attempt() -> Pulled | None:
             with hook.transport_open_source(reference=reference, options=opened) as source:
@@ -228,8 +230,8 @@ def pull_reference(
     image = engine.store.find_image(pulled.id)
     if image is None:
         raise NotFound(f"{name}: image was removed while it was pulled", name=name)
-    if name:
-        image = engine.store.add_names(image, [str(local_name(name))])
+    if names:
+        image = engine.store.add_names(image, [str(local_name(one)) for one in names])
     events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
     if endpoints:
         learn(engine, endpoints[-1], pulled.manifest)
@@ -283,17 +285,23 @@ def _warn_of_platform(engine: Engine, image: ImageRecord, options: PullOptions) 
     engine.notify(f"image platform ({found}) does not match the expected platform ({asked})")
 
 
-def _name_within(engine: Engine, reference: ImageReference, options: TransportOptions) -> str:
-    """The name that an archive or layout itself has for the image; empty for none."""
+def _names_within(engine: Engine, reference: ImageReference, options: TransportOptions) -> tuple[str, ...]:
+    """The names that an archive or layout itself has for the image: the chosen one, or all where it has one image."""
     from sonata_core.hookspecs.transport import TransportTags
 
     selector = reference.selector.removeprefix(":")
     if not selector:
         slot = engine.transport(reference.transport)
         if not slot.offers(TransportTags):
-            return ""
-        names = slot.require(TransportTags).transport_tags(reference=reference, options=options)
-        selector = names[0] if len(names) == 1 else ""
+            return ()
+        found = slot.require(TransportTags).transport_tags(reference=reference, options=options)
+        return tuple(dict.fromkeys(name for one in found if (name := _name_of(one))))
+    name = _name_of(selector)
+    return (name,) if name else ()
+
+
+def _name_of(selector: str) -> str:
+    """The name that a selector gives an image here; empty for none."""
     if not selector or selector.startswith("@"):
         return ""
     try:

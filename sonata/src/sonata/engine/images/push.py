@@ -79,8 +79,7 @@ def push(
     else:
         opened = transport_options(engine, options)
     reference = engine.transport(scheme).hook.transport_parse(text=rest)
-    by_id = image.id.startswith(name.removeprefix("sha256:")) or "@" in full
-    own = full if reference.transport == "docker-archive" and not by_id else ""
+    own = full if reference.transport == "docker-archive" and not lookup.found_by_id(image, full, name) else ""
 
     def attempt() -> str:
         if progress is not None and not (choices and choices.remove_signatures):

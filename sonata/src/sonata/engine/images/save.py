@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISDIR, S_ISREG
 
 from sonata.engine import events
 from sonata.engine.images import lookup
@@ -29,6 +30,9 @@ FORMATS = {
     "oci-dir": ("oci", OCI_MANIFEST),
 }
 """For each format the transport, and the type of manifest that it must hold."""
+
+_OWN = {"/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2, "/proc/self/fd/1": 1, "/proc/self/fd/2": 2}
+"""Names of what this process writes to, which need not be open to whoever opens them anew."""
 
 _NAMED = ("docker-archive", "oci-archive", "oci")
 """Transports whose places keep a name beside the image."""
@@ -69,13 +73,14 @@ def save(
             f'unsupported format "{form}" for saving multiple images (only docker-archive)',
             hint="leave out --format, or save one image at a time",
         )
-    place = path or _scratch(engine)
+    poured = form.endswith("-archive") and (not path or _is_stream(path))
+    place = _scratch(engine) if poured else os.path.realpath(path)
     try:
         _write(engine, wanted, place, (form, packing or Packing()), progress)
-        if not path:
-            _pour(place)
+        if poured:
+            _pour(place, path)
     finally:
-        if not path and os.path.exists(place):
+        if poured and os.path.exists(place):
             os.unlink(place)
     for one in wanted:
         events.thing(engine, "image", "save", path, one.image)
@@ -87,14 +92,15 @@ def _images(engine: Engine, names: Sequence[str]) -> list[Saved]:
     for name in names:
         image, full = lookup.get(engine, name)
         own = found.setdefault(image.id, [])
-        if full and full not in own:
+        if full and full not in own and not lookup.found_by_id(image, full, name):
             own.append(full)
     return [Saved(image=image, names=tuple(own)) for image, own in found.items()]
 
 
 def _tagged(engine: Engine, name: str, tags: Sequence[str]) -> Saved:
     image, full = lookup.get(engine, name)
-    own = (*(_tag(text) for text in tags), *([full] if full else []))
+    named = full and not lookup.found_by_id(image, full, name)
+    own = (*(_tag(text) for text in tags), *([full] if named else []))
     return Saved(image=image.id, names=tuple(dict.fromkeys(own)))
 
 
@@ -141,13 +147,29 @@ def _scratch(engine: Engine) -> str:
     return f"{engine.config.paths.tmp_dir}/sonata-save-{os.getpid()}-{os.urandom(4).hex()}"
 
 
-def _pour(path: str) -> None:
-    """Copy a file to standard output."""
+def _is_stream(path: str) -> bool:
+    """Whether bytes can only be poured in there: a pipe, a device, one of this process's own files."""
+    if path in _OWN:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))
+
+
+def _pour(path: str, place: str) -> None:
+    """Copy a file to `place`, or to standard output."""
     source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while data := os.read(source, 1 << 20):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(1, rest) :]
+        own = _OWN.get(place or "/dev/stdout")
+        target = os.open(place, os.O_WRONLY | os.O_CLOEXEC) if own is None else os.dup(own)
+        try:
+            while data := os.read(source, 1 << 20):
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(target, rest) :]
+        finally:
+            os.close(target)
     finally:
         os.close(source)

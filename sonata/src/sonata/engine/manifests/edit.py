@@ -6,7 +6,7 @@ from sonata.engine import events
 from sonata.engine.manifests import described, lists
 from sonata.engine.manifests.members import open_member
 from sonata.image.platform import host_platform
-from sonata.image.reference import local_name
+from sonata.image.reference import normal_name
 from sonata.model.image_request import PullOptions
 from sonata_core.errors import AlreadyExists, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
@@ -28,11 +28,7 @@ def create(engine: Engine, request: ListCreateRequest) -> ImageId:
     Raises AlreadyExists, and what `add` raises: the list then stays, with the images before the one that failed.
     """
     more = described.pairs(request.annotation)
-    try:
-        name = str(local_name(request.name))
-    except UsageError as error:
-        told = error.message.removeprefix("invalid reference format: ")
-        raise UsageError(f'normalizing name "{request.name}": {told}', hint=error.hint) from error
+    name = str(normal_name(request.name))
     try:
         ident = lists.create(engine, name)
     except AlreadyExists as error:

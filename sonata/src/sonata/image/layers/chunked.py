@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from binascii import b2a_base64
 
+from sonata.image.layers.compress import zstd_level
 from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import Entry, TarReader, clean
 from sonata.image.layers.tarsplit import Writer
@@ -42,7 +43,7 @@ def write_chunked(stream: Readable, level: int | None, write: Callable[[bytes], 
     """
     feed = Feed(stream, hashed=False)
     try:
-        return _Writer(3 if level is None else level, write).run(feed)
+        return _Writer(zstd_level(level), write).run(feed)
     finally:
         feed.close()
 

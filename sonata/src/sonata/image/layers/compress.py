@@ -19,6 +19,8 @@ _FAST = 3
 """The levels of gzip that isal has; from there on zlib takes over, slower and smaller."""
 _SHARED = 6
 """The highest level of zstd that several threads work at: each of them takes as much memory again."""
+_LOWEST, _HIGHEST = -7, 22
+"""The levels of zstd."""
 _LARGE = 16 << 20
 """More uncompressed bytes than these are compressed by several threads."""
 _THREADS = 4
@@ -249,8 +251,13 @@ def _compress_engine(kind: Compression, level: int | None, is_large: Callable[[]
 
         return isal_zlib.compressobj(2 if level is None else max(level, 0), isal_zlib.DEFLATED, GZIP_WINDOW)
     if kind is Compression.ZSTD:
-        return _zstd_engine(3 if level is None else level, is_large)
+        return _zstd_engine(zstd_level(level), is_large)
     raise Unsupported(f"layers are not written with the compression {kind}", hint="gzip and zstd are")
+
+
+def zstd_level(level: int | None) -> int:
+    """The level of zstd that is asked for, or the nearest that there is."""
+    return 3 if level is None else min(max(level, _LOWEST), _HIGHEST)
 
 
 def _zstd_engine(level: int, is_large: Callable[[], bool]) -> Any:

@@ -74,11 +74,9 @@ class _Run:
             return UsageError(f"template: {self.name}: {message}")
         before = self.tree.text[: self.node.pos]
         line, column = 1 + before.count("\n"), self.node.pos - (before.rfind("\n") + 1)
-        context = str(self.node)
-        context = f"{context[:20]}..." if len(context) > 20 else context
         where = f"{self.tree.name}:{line}:{column}"
         return UsageError(
-            f"template: {where}: executing {quote(self.name)} at <{context}>: {message}",
+            f"template: {where}: executing {quote(self.name)} at <{self.node}>: {message}",
             hint="`--format json` shows which fields there are.",
         )
 
