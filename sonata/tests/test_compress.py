@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonata.image.layers.compress import Compression, Compressor, Decompressor, Pieces, decompressed, detect
+from sonata.image.layers.compress import Compression, Compressor, Decompressor, Pieces, decompressed, detect, zstd_level
 from sonata.image.verify import VerifyingReader, parse_digest
 from sonata_core.errors import Damaged, SonataError, Unsupported
 
@@ -216,3 +216,7 @@ def test_zstd_of_every_kind(level, checksum):
                 assert Decompressor(reader(packed * 2)).readall() == plain * 2
             with pytest.raises(Damaged, match="cut short"):
                 Decompressor(io.BytesIO(packed[:-1])).readall()
+
+
+def test_levels_of_zstd_beyond_its_own_are_the_nearest() -> None:
+    assert [zstd_level(level) for level in (None, -99, 0, 5, 99)] == [3, -7, 0, 5, 22]
