@@ -13,9 +13,9 @@ knows is an error (`--strict-markers`), and so is a need that is misspelt or mis
 
 As root, each worker of a run (`-n 2`) has a host of its own: tests/e2e/worker_host.py.
 
-Tests with one of the fixtures `who` and `kind` run both ways, as root and as an ordinary user, but for those that are
-marked `rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, in tests/e2e
-an eighth; the rest is slow.
+Tests with one of the fixtures `who` and `host_kind` run both ways, as root and as an ordinary user, but for those that
+are marked `rootful("why it makes no sense for ordinary users")`. Of the second way a quarter is run always, in
+tests/e2e an eighth; the rest is slow. Which files run as root alone, and why, says tests/house/test_both_ways.py.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_ordinary(item: pytest.Item) -> bool:
     call = getattr(item, "callspec", None)
-    return call is not None and "ordinary" in (call.params.get("who"), call.params.get("kind"))
+    return call is not None and "ordinary" in (call.params.get("who"), call.params.get("host_kind"))
 
 
 def _sample(items: Iterable[pytest.Item]) -> None:
@@ -135,7 +135,7 @@ def who(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module", params=["root", "ordinary"])
-def kind(request: pytest.FixtureRequest) -> Any:
+def host_kind(request: pytest.FixtureRequest) -> Any:
     """On what host of their own a test's commands run: PrivateHost, or that of an ordinary user."""
     from both_ways import lacking
     from ordinary import OrdinaryHost

@@ -17,6 +17,7 @@ from sonata.host import cgroups, enforced
 from sonata.plan import limits
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from live_world import LiveWorld
 
 MIB = 1 << 20
@@ -27,8 +28,8 @@ live = [
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path))
+def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
+    made = LiveWorld(str(tmp_path), who)
     yield made
     made.end()
 
@@ -45,6 +46,7 @@ def differences(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
 class TestLive:
     pytestmark = live
 
+    @pytest.mark.rootful("control groups of version 1 are root's alone")
     def test_what_was_asked_is_enforced(self, world: LiveWorld) -> None:
         words = ("--memory=64m", "--pids-limit=50", "--cpuset-cpus=0", "--oom-score-adj=300", "--read-only")
         more = ("--security-opt=no-new-privileges", "--sysctl=net.ipv4.ip_forward=1", "--ulimit=nofile=100:200")
@@ -70,6 +72,7 @@ class TestLive:
         # crun gives a writable tmpfs to hold the read-only groups of version 1.
         assert set(differences(shown)) <= {"mount /sys/fs/cgroup"}
 
+    @pytest.mark.rootful("control groups of version 1 are root's alone")
     def test_what_was_changed_behind_its_back_is_a_difference(self, world: LiveWorld) -> None:
         world.start("changed", "--memory=64m", "--pids-limit=50", "--oom-score-adj=300")
         shown = effective(world, "changed")
@@ -84,6 +87,7 @@ class TestLive:
         assert found["pids.limit"]["Enforced"] == "max"
         assert (found["oomScoreAdj"]["Asked"], found["oomScoreAdj"]["Enforced"]) == (300, 400)
 
+    @pytest.mark.rootful("control groups of version 1 are root's alone")
     def test_a_lower_limit_above_counts(self, world: LiveWorld) -> None:
         parent = f"/sonata_test_above_{os.getpid()}"
         own = ("--network=none", "--name=below", f"--cgroup-parent={parent}", "--pids-limit=50", "--rootfs")
@@ -97,6 +101,7 @@ class TestLive:
         world.end()
         cgroups.remove(parent)
 
+    @pytest.mark.rootful("another user's limits are cut down with a right that not every root has")
     def test_a_limit_that_was_cut_down_is_a_difference(self, world: LiveWorld) -> None:
         world.start("cut", "--ulimit=nofile=100:200")
         pid = effective(world, "cut")["Pid"]
@@ -116,6 +121,7 @@ class TestLive:
         assert (first["net"], first["ipc"], first["uts"]) == (["second"], ["second"], [])
         assert (second["net"], second["ipc"], second["pid"]) == (["first"], ["first"], ["host"])
 
+    @pytest.mark.rootful("ids of the host's")
     def test_a_network_is_joined_also_from_another_user_namespace(self, world: LiveWorld) -> None:
         world.start("owner")
         mapped = ("--uidmap=0:200000:5000", "--network=container:owner", "--name=mapped")
@@ -126,6 +132,7 @@ class TestLive:
         assert (spaces["net"], spaces["user"]) == (["owner"], [])
         assert shown["IDMappings"]["UIDMap"]["Enforced"] == [{"ContainerID": 0, "HostID": 200000, "Size": 5000}]
 
+    @pytest.mark.rootful("ids of the host's")
     def test_groups_in_a_sysctl_are_the_containers_own(self, world: LiveWorld) -> None:
         for folder, _, _ in os.walk(world.rootfs):
             os.chown(folder, 200000, 200000)
@@ -134,6 +141,7 @@ class TestLive:
             {"Name": "net.ipv4.ping_group_range", "Asked": "3 7", "Enforced": "3 7"}
         ]
 
+    @pytest.mark.rootful("control groups of version 1 are root's alone")
     def test_one_that_does_not_run_says_what_is_known(self, world: LiveWorld) -> None:
         world.start("over", "--memory=64m")
         world.ok("stop", "-t", "0", "over")

@@ -167,6 +167,10 @@ class SharedHost(OrdinaryHost):
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(None, None, None)
+        self.end_all()
+
+    def end_all(self) -> None:
+        """Kill all processes of the user, his namespaces' keeper too, and wait until they are gone."""
         deadline = time.monotonic() + 20
         while left := self.left():
             assert time.monotonic() < deadline, f"processes that do not end: {left}"

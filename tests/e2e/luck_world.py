@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from both_ways import Root
+from worker_host import LINKS
 
 import sonata
 from sonata.engine.paths import store_tag
@@ -56,11 +58,14 @@ class Done:
 class World:
     """One private store and the commands on it."""
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
+    def __init__(self, base: Path, who: Root | None = None) -> None:
+        self.who = who or Root()
+        self.base = base = self.who.folder(base)
         self.root, self.runroot, self.tmpdir = base / "root", base / "run", base / "tmp"
         self.env = {"PATH": PATH, "HOME": str(base / "home"), "TMPDIR": str(base / "scratch")}
-        self.env |= {"CONTAINERS_CONF": str(base / "containers.conf"), "XDG_RUNTIME_DIR": str(base / "xdg")}
+        self.env |= {"CONTAINERS_CONF": str(base / "containers.conf")}
+        if not self.who.ordinary:  # his namespaces are kept from test to test
+            self.env["XDG_RUNTIME_DIR"] = str(base / "xdg")
         self.env["CONTAINERS_REGISTRIES_CONF"] = str(base / "registries.conf")
         for name in ("home", "scratch", "xdg"):
             (base / name).mkdir(parents=True, exist_ok=True)
@@ -78,8 +83,12 @@ class World:
         }
         return tuple(f"--{name}={place}" for name, place in places.items())
 
-    def argv(self, *words: str) -> list[str]:
-        return [*PROGRAM, *self.options, *words]
+    def argv(self, *words: str, **more: str) -> list[str]:
+        """The words of a command; with variables that an ordinary user's world is not told otherwise."""
+        if not self.who.ordinary:
+            return [*PROGRAM, *self.options, *words]
+        self.who.adopt(self.base, but=("root", "run", "tmp", "volumes"))
+        return self.who.argv([*self.options, *words], **{**self.env, **more})
 
     def do(
         self, *words: str, env: Mapping[str, str] | None = None, timeout: float = 60, **given: Any
@@ -89,7 +98,7 @@ class World:
         if "input" in given:
             del given["stdin"]
         done = subprocess.run(
-            self.argv(*words), env={**self.env, **(env or {})}, timeout=timeout, check=False,
+            self.argv(*words, **(env or {})), env={**self.env, **(env or {})}, timeout=timeout, check=False,
             capture_output=True, text=True, errors="replace", **given,
         )  # fmt: skip
         assert "Traceback (most recent call last)" not in done.stderr, Done(
@@ -116,7 +125,8 @@ class World:
         given.setdefault("stdin", subprocess.DEVNULL)
         given.setdefault("stdout", subprocess.PIPE)
         given.setdefault("stderr", subprocess.PIPE)
-        made = subprocess.Popen(self.argv(*words), env={**self.env, **(env or {})}, text=True, **given)
+        whole = {**self.env, **(env or {})}
+        made = subprocess.Popen(self.argv(*words, **(env or {})), env=whole, text=True, **given)
         self.started.append(made)
         return made
 
@@ -161,14 +171,13 @@ class World:
             except ProcessLookupError:
                 continue
         for place in sorted(self.mounts(), reverse=True):
-            subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+            subprocess.run(self.who.within("umount", "-l", place), check=False, capture_output=True)
 
     def processes(self) -> dict[int, str]:
         return processes_naming(str(self.base))
 
     def mounts(self) -> list[str]:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        return [line.split()[4] for line in lines if line.split()[4].startswith(f"{self.base}/")]
+        return [words[4] for words in self.who.mountinfo() if words[4].startswith(f"{self.base}/")]
 
     def footprint(self) -> dict[str, Any]:
         """All that may be left behind, by kind."""
@@ -368,7 +377,8 @@ def own_network() -> Iterator[None]:
     old = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         assert library.unshare(CLONE_NEWNET) == 0
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        for argv in LINKS:  # an uplink that leads nowhere, for those who copy its address
+            subprocess.run(argv, check=False)
         yield
     finally:
         assert library.setns(old, CLONE_NEWNET) == 0
@@ -376,17 +386,17 @@ def own_network() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, who: Root) -> Iterator[World]:
     """A store with the image `IMAGE` in it."""
-    made = World(tmp_path)
+    made = World(tmp_path, who)
     made.load()
     yield made
     made.clear()
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[World]:
+def bare(tmp_path: Path, who: Root) -> Iterator[World]:
     """A store with nothing in it, not even made."""
-    made = World(tmp_path)
+    made = World(tmp_path, who)
     yield made
     made.clear()

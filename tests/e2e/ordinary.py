@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from private_host import LAUNCH, Ended, PrivateHost, host_needs
 
 UID = 1777
 NAME = "ordinary"
+ROWS = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())"
 PROGRAM = (sys.executable, "-I", "-S", str(LAUNCH))
 
 
@@ -70,6 +72,31 @@ class OrdinaryHost(PrivateHost):
     def pull(self) -> None:
         """Have the image."""
         self.ok("pull", "-q", "--tls-verify=false", self.image)
+
+    def keeper(self) -> str:
+        """The process that keeps the user's namespaces, by its number on this host; empty for none."""
+        try:
+            return self.runtime("libpod/tmp/pause.pid").read_text()
+        except FileNotFoundError:
+            return ""
+
+    def busy(self) -> dict[int, str]:
+        return {pid: words for pid, words in self.proc().items() if str(pid) != self.keeper()}
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        state = f"{self.graph}/sonata/state.db"  # SQLite would not find it by way of /proc
+        told = self.as_root(sys.executable, "-I", "-c", ROWS, state, query).out
+        found: list[tuple[object, ...]] = ast.literal_eval(told)
+        return found
+
+    def mounts(self) -> list[tuple[str, str]]:
+        """What is mounted on this host, or what is in the user's own namespace once there is one."""
+        keeper = self.keeper()
+        if not keeper:
+            return super().mounts()
+        enter = ("nsenter", "-t", keeper, "-U", "-m", "--preserve-credentials")
+        inside = self.lines(*enter, "cat", "/proc/self/mountinfo")
+        return [(line.split()[0], line.split()[4]) for line in inside]
 
     def user_processes(self) -> list[str]:
         """Command lines of all processes of the user or of his subordinate ids, sorted."""

@@ -61,9 +61,19 @@ class PlainStore:
 
     def mounting(self, *words: str) -> str:
         """What a command that mounts prints; it must go well."""
-        done = subprocess.run(self.who.mounting([*self.options, *words]), capture_output=True, text=True, check=False)
+        done = self._mounting(*words)
         assert done.returncode == 0, (words, done.returncode, done.stderr)
         return done.stdout.rstrip("\n")
+
+    def mounting_refused(self, *words: str) -> str:
+        """What such a command says that must fail."""
+        done = self._mounting(*words)
+        assert done.returncode > 0, (words, done.returncode)
+        return done.stderr.strip()
+
+    def _mounting(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = self.who.mounting([*self.options, *words])
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     def refused(self, *words: str) -> str:
         """What a command that must fail says."""

@@ -162,6 +162,10 @@ class PrivateHost:
                 continue
         return found
 
+    def busy(self) -> dict[int, str]:
+        """The same but for what runs for good."""
+        return self.proc()
+
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """What a query of the state says."""
         database = sqlite3.connect(f"file:{self.graph}/sonata/state.db?mode=ro", uri=True)
@@ -180,7 +184,7 @@ class PrivateHost:
     def world(self) -> dict[str, list[str]]:
         """All that commands may leave behind, by kind. Kernel and helpers get some seconds to come to rest."""
         found = {
-            "processes": [] if self.quiet() else sorted(self.proc().values()),
+            "processes": [] if self.quiet() else sorted(self.busy().values()),
             "runtime": [*self.listed("/run/crun"), *self.listed("/run/runc")],
             "namespaces": self.listed("/run/netns"),
             "links": sorted(line.split(":")[1] for line in self.lines("ip", "-o", "link")),
@@ -211,7 +215,7 @@ class PrivateHost:
     def quiet(self, seconds: float = 10) -> bool:
         """Wait until only what runs for good is left of the processes."""
         deadline = time.monotonic() + seconds
-        while self.proc():
+        while self.busy():
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from both_ways import Root
 
 A, B = "quay.io/x/a:1", "localhost/b"
 HELLO = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
@@ -17,16 +18,25 @@ HELLO = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
 class Store:
     """The program on a store that has no images."""
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
-        self.program = [sys.executable, "-m", "sonata", "--root", f"{base}/root", "--runroot", f"{base}/run"]
+    def __init__(self, base: Path, who: Root) -> None:
+        self.base, self.who = base, who
         for name, content in (("a.txt", "hello\n"), ("b.json", '{"a":1}\n')):
             (base / name).write_text(content)
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.program, "artifact", *words], capture_output=True, text=True, timeout=120, check=False, cwd=self.base
-        )
+        return self.run("artifact", *words)
+
+    def argv(self, *words: str, **more: str) -> list[str]:
+        """The argument list of a command in the folder of the files, with more variables."""
+        self.who.adopt(self.base, but=("root", "run"))
+        store = ("--root", f"{self.base}/root", "--runroot", f"{self.base}/run")
+        return self.who.argv([*store, *words], cwd=str(self.base), **more)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Any command, in the folder of the files."""
+        argv = self.argv(*words)
+        given: dict[str, Any] = self.who.given(cwd=self.base)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, **given)
 
     def out(self, *words: str) -> str:
         done = self(*words)
@@ -44,8 +54,8 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path, who: Root) -> Store:
+    return Store(tmp_path, who)
 
 
 def test_add_and_look(store: Store) -> None:
@@ -158,6 +168,17 @@ def test_what_was_changed_in_the_store_is_not_handed_out(store: Store) -> None:
     assert not [name for name in os.listdir(store.base) if name.startswith(".")]
 
 
+def test_more_goes_where_the_output_goes(store: Store) -> None:
+    store.out("add", A, "a.txt")
+    with (store.base / "said").open("w+b") as said:
+        said.write(b"before\n")
+        said.flush()
+        extract = store.argv("artifact", "extract", A, "/dev/stdout")
+        for words in (extract, ["echo", "after"]):
+            subprocess.run(words, stdout=said, check=True)
+    assert (store.base / "said").read_text() == "before\nhello\nafter\n"
+
+
 def test_links_in_the_folder_are_not_followed(store: Store) -> None:
     store.out("add", A, "a.txt")
     (store.base / "canary").write_text("canary")
@@ -182,13 +203,14 @@ def test_rm(store: Store) -> None:
 
 def test_inspect_by_type(store: Store) -> None:
     store.out("add", A, "a.txt")
-    done = subprocess.run([*store.program, "inspect", "--type=artifact", A], capture_output=True, text=True, check=True)
+    done = store.run("inspect", "--type=artifact", A)
+    assert done.returncode == 0, done
     assert json.loads(done.stdout)[0]["Name"] == A
 
 
 def test_check_finds_and_mends(store: Store) -> None:
     def check(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*store.program, "system", "check", *words], capture_output=True, text=True, check=False)
+        return store.run("system", "check", *words)
 
     store.out("add", A, "a.txt")
     store.out("add", B, "b.json")
@@ -214,6 +236,6 @@ def test_check_finds_and_mends(store: Store) -> None:
 
 def test_reset_takes_artifacts_too(store: Store) -> None:
     store.out("add", A, "a.txt")
-    done = subprocess.run([*store.program, "system", "reset", "-f"], capture_output=True, text=True, check=False)
+    done = store.run("system", "reset", "-f")
     assert (done.returncode, "artifacts" in done.stderr) == (0, False), done
     assert not (store.base / "root/artifacts").exists()

@@ -18,6 +18,7 @@ from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import OCI_MANIFEST, FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from test_artifact_commands import Store
 from test_manifest_push import KEY
 
@@ -32,8 +33,8 @@ def registry() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path, who: Root) -> Store:
+    return Store(tmp_path, who)
 
 
 def put(registry: FakeRegistry, repository: str, *files: tuple[str, bytes], **more: object) -> str:
@@ -69,7 +70,7 @@ def test_there_and_back(store: Store, registry: FakeRegistry, tmp_path: Path) ->
     store.out("push", PLAIN, name)
     assert len(registry.seen("PUT", "/blobs/uploads/")) == sent
     (tmp_path / "other").mkdir()
-    other = Store(tmp_path / "other")
+    other = Store(tmp_path / "other", store.who)
     other.out("pull", PLAIN, name)
     assert other.out("ls", "-n", "--no-trunc").split()[2] == digest
     assert other.out("extract", "--title", "a.txt", name, "/dev/stdout") == "hello\n"
@@ -168,7 +169,7 @@ def test_a_pull_goes_on_where_the_last_one_was_killed(store: Store, registry: Fa
     content = os.urandom(3_000_000)
     name = put(registry, "x", ("f", content))
     registry.trouble.slow = 0.05
-    process = subprocess.Popen([*store.program, "artifact", "pull", PLAIN, "-q", name])
+    process = subprocess.Popen(store.argv("artifact", "pull", PLAIN, "-q", name))
     blob = hashlib.sha256(content).hexdigest()
     partial = store.base / f"root/sonata/partial/sha256-{blob}"
     while process.poll() is None and not (partial.exists() and partial.stat().st_size > 300_000):
@@ -204,7 +205,7 @@ def test_killed_pulls_leave_nothing_visible(store: Store, registry: FakeRegistry
     registry.trouble.slow = 0.01
     for moment in range(3):
         begun = len(registry.requests)
-        process = subprocess.Popen([*store.program, "artifact", "pull", PLAIN, "-q", name])
+        process = subprocess.Popen(store.argv("artifact", "pull", PLAIN, "-q", name))
         while len(registry.requests) < begun + 1 + moment and process.poll() is None:
             os.sched_yield()
         process.send_signal(signal.SIGKILL)
@@ -299,10 +300,8 @@ def test_trust_decides(store: Store, registry: FakeRegistry, kind: str) -> None:
     home = store.base / "home/.config/containers"
     home.mkdir(parents=True)
     (home / "policy.json").write_text(json.dumps(policy))
-    words = [*store.program, "artifact", "pull", PLAIN, name]
-    done = subprocess.run(
-        words, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(store.base / "home")}
-    )
+    words = store.argv("artifact", "pull", PLAIN, name, HOME=str(store.base / "home"))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 125, done
     assert ("reject" in done.stderr) or ("signature" in done.stderr)
     assert not registry.seen("GET", "/blobs/")
@@ -319,6 +318,7 @@ def test_more_than_there_is_room_for(store: Store, registry: FakeRegistry) -> No
     assert not registry.seen("GET", "/blobs/")
 
 
+@pytest.mark.rootful("gpg is asked by the tests' own user, too")
 def test_signed_as_it_is_pushed(
     store: Store, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

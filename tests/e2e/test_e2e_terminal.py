@@ -22,8 +22,8 @@ MUCH = 100_000_000
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, kind: type[PrivateHost]) -> Iterator[PrivateHost]:
-    with kind(str(tmp_path_factory.mktemp("terminal"))) as made:
+def host(tmp_path_factory: pytest.TempPathFactory, host_kind: type[PrivateHost]) -> Iterator[PrivateHost]:
+    with host_kind(str(tmp_path_factory.mktemp("terminal"))) as made:
         made.ok("pull", "-q", "--tls-verify=false", made.image)
         yield made
 

@@ -57,59 +57,56 @@ def test_tree_of_what_is_built_upon_it(store: PlainStore) -> None:
     assert len(own) == 5
 
 
-def is_mount(path: str) -> bool:
-    return Path(path).is_mount()
+def is_mount(store: PlainStore, path: str) -> bool:
+    return path in (words[4] for words in store.who.mountinfo())
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_mount_shows_the_files_and_unmount_takes_them_away(store: PlainStore) -> None:
-    path = store.out("image", "mount", UPON)
-    assert (Path(path) / "file").read_text() == "more"
+    path = store.mounting("image", "mount", UPON)
+    place = store.who.seen(path)
+    assert (place / "file").read_text() == "more"
     with pytest.raises(OSError, match="Read-only"):
-        (Path(path) / "file").write_text("less")
+        (place / "file").write_text("less")
     ident = store.out("inspect", "--type=image", "--format={{.Id}}", UPON)
-    assert store.out("image", "mount").split()[1] == path
-    listed = json.loads(store.out("image", "mount", "--format=json"))
+    assert store.mounting("image", "mount").split()[1] == path
+    listed = json.loads(store.mounting("image", "mount", "--format=json"))
     assert [(one["id"], one["mountpoint"]) for one in listed] == [(ident, path)]
     assert set(listed[0]["Repositories"]) == {UPON, "localhost/upon:two"}
-    assert store.out("image", "umount", UPON) == ident
-    assert not is_mount(path)
-    assert store.out("image", "unmount", UPON) == ""
-    assert store.out("image", "mount") == ""
-    assert 'unknown --format argument: "x"' in store.refused("image", "mount", "--format=x")
+    assert store.mounting("image", "umount", UPON) == ident
+    assert not is_mount(store, path)
+    assert store.mounting("image", "unmount", UPON) == ""
+    assert store.mounting("image", "mount") == ""
+    assert 'unknown --format argument: "x"' in store.mounting_refused("image", "mount", "--format=x")
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_mounts_are_counted_and_forced_away(store: PlainStore) -> None:
-    path = store.out("image", "mount", UPON)
-    assert store.out("image", "mount", UPON) == path
-    store.out("image", "unmount", UPON)
-    assert is_mount(path)
-    store.out("image", "mount", UPON)
-    store.out("image", "unmount", "--force", UPON)
-    assert not is_mount(path)
+    path = store.mounting("image", "mount", UPON)
+    assert store.mounting("image", "mount", UPON) == path
+    store.mounting("image", "unmount", UPON)
+    assert is_mount(store, path)
+    store.mounting("image", "mount", UPON)
+    store.mounting("image", "unmount", "--force", UPON)
+    assert not is_mount(store, path)
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_all_images_at_once_and_none_by_mistake(store: PlainStore) -> None:
-    assert "nosuch: image not known" in store.refused("image", "mount", IMAGE, "nosuch")
-    assert store.out("image", "mount") == ""
-    rows = [line.split() for line in store.out("image", "mount", "--all").splitlines()]
+    assert "nosuch: image not known" in store.mounting_refused("image", "mount", IMAGE, "nosuch")
+    assert store.mounting("image", "mount") == ""
+    rows = [line.split() for line in store.mounting("image", "mount", "--all").splitlines()]
     assert len(rows) == 2
-    assert all(is_mount(path) for _, path in rows)
-    assert len(store.out("image", "unmount", "--all").split()) == 2
-    assert not any(is_mount(path) for _, path in rows)
+    assert all(is_mount(store, path) for _, path in rows)
+    assert len(store.mounting("image", "unmount", "--all").split()) == 2
+    assert not any(is_mount(store, path) for _, path in rows)
     for words in (("mount", "-a", IMAGE), ("unmount", "-a", IMAGE)):
-        assert "when using the --all switch" in store.refused("image", *words)
-    assert "must be specified" in store.refused("image", "unmount")
+        assert "when using the --all switch" in store.mounting_refused("image", *words)
+    assert "must be specified" in store.mounting_refused("image", "unmount")
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_mounted_image_can_be_removed(store: PlainStore) -> None:
-    path = store.out("image", "mount", UPON)
+    path = store.mounting("image", "mount", UPON)
     store.out("rmi", "-f", UPON, "localhost/upon:two")
-    assert not is_mount(path)
-    assert store.out("image", "mount") == ""
+    assert not is_mount(store, path)
+    assert store.mounting("image", "mount") == ""
 
 
 def test_several_that_cannot_be_removed_are_told_as_one(store: PlainStore) -> None:
@@ -124,11 +121,11 @@ def test_several_that_cannot_be_removed_are_told_as_one(store: PlainStore) -> No
     store.out("rm", "c")
 
 
-def test_two_images_of_one_layer_one_from_an_index(tmp_path: Path) -> None:
+def test_two_images_of_one_layer_one_from_an_index(tmp_path: Path, who: Root) -> None:
     """Digests as Podman 5.8 shows them: `images` the index's, `inspect` the image's own; `history` names both."""
     oci = "application/vnd.oci.image.{}.v1+json"
     with FakeRegistry() as registry:
-        store = PlainStore(tmp_path)
+        store = PlainStore(tmp_path, who=who)
         tar = bytes(10240)
         layer = {"mediaType": oci.format("layer") + ".tar", **registry.add_blob("a/b", tar)}
         own = []

@@ -15,8 +15,8 @@ pytestmark = host_needs()
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
-    with PrivateHost(str(tmp_path_factory.mktemp("helpers"))) as made:
+def host(tmp_path_factory: pytest.TempPathFactory, host_kind: type[PrivateHost]) -> Iterator[PrivateHost]:
+    with host_kind(str(tmp_path_factory.mktemp("helpers"))) as made:
         made.ok("pull", "-q", "--tls-verify=false", made.image)
         made.ok("run", "--rm", made.image, "true")
         yield made
@@ -36,7 +36,7 @@ def outer(host: PrivateHost, word: str, seconds: float = 10) -> int:
 def runs(host: PrivateHost, name: str, word: str) -> bool:
     try:
         words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
-        ours = os.stat(f"/proc/{name}/ns/mnt").st_ino == os.stat(f"/proc/{host.pid}/ns/mnt").st_ino
+        ours = os.stat(f"/proc/{name}/ns/pid").st_ino == os.stat(f"/proc/{host.pid}/ns/pid").st_ino
     except OSError:
         return False
     return ours and (os.path.basename(words[0]) == word.encode() or word.encode() in words)

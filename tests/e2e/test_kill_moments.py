@@ -36,9 +36,10 @@ OF_IMAGES = ("rmi", "push", "load", "save", "commit")
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
+def host(tmp_path_factory: pytest.TempPathFactory, host_kind: type[PrivateHost]) -> Iterator[PrivateHost]:
     base = str(tmp_path_factory.mktemp("kill"))
-    made = PrivateHost(base)
+    made = host_kind(base)
+    os.chmod(base, 0o777)  # for what an ordinary user saves
     os.makedirs(f"{base}/image-big")
     for number, junk in enumerate((3_000_000, 5_000_000, 1_000_000), 1):
         Path(f"{base}/image-big/{number}.tar").write_bytes(packed("", junk))

@@ -13,6 +13,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Ordinary
 from luck_world import IMAGE, Unchanged, World, own_network, sample, settled, wait_for, world
 
 __all__ = ["own_network", "world"]
@@ -129,6 +130,25 @@ def reboot(world: World, *, run_wiped: bool) -> None:
 
     The boot id in the records becomes another one; where /run is no tmpfs, its files outlive the reboot.
     """
+    if isinstance(world.who, Ordinary):
+        world.who.host.end_all()
+        if run_wiped:
+            for path in world.who.host.runtime().iterdir():
+                shutil.rmtree(path)
+    else:
+        pull_the_plug(world, run_wiped=run_wiped)
+    if run_wiped:
+        shutil.rmtree(world.runroot)
+        shutil.rmtree(world.tmpdir)
+    database = world.database()
+    for table in ("container_state", "lease", "port", "intent"):
+        database.execute(f"UPDATE {table} SET boot = 'an-earlier-boot'")
+    database.execute("UPDATE container_state SET state = replace(state, ?, 'an-earlier-boot')", (_boot_id(),))
+    database.close()
+
+
+def pull_the_plug(world: World, *, run_wiped: bool) -> None:
+    """End processes, mounts, namespaces, links and rules of root's world."""
     for _ in range(3):
         for pid in [*world.processes(), *_cgroup_pids(world)]:
             try:
@@ -144,19 +164,11 @@ def reboot(world: World, *, run_wiped: bool) -> None:
         if run_wiped:
             os.unlink(f"/run/netns/{name}")
     for link in world.footprint()["links"]:
-        if link != "lo":
+        if link not in ("lo", "uplink"):
             subprocess.run(["ip", "link", "del", link.split("@")[0]], check=False)
     for table in ("nat", "filter"):
         subprocess.run(["iptables", "-t", table, "-F"], check=False)
         subprocess.run(["iptables", "-t", table, "-X"], check=False)
-    if run_wiped:
-        shutil.rmtree(world.runroot)
-        shutil.rmtree(world.tmpdir)
-    database = world.database()
-    for table in ("container_state", "lease", "port", "intent"):
-        database.execute(f"UPDATE {table} SET boot = 'an-earlier-boot'")
-    database.execute("UPDATE container_state SET state = replace(state, ?, 'an-earlier-boot')", (_boot_id(),))
-    database.close()
 
 
 def _boot_id() -> str:

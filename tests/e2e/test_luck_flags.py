@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from both_ways import Root
 from luck_world import IMAGE, World, own_network
 
 __all__ = ["own_network"]
@@ -49,8 +50,8 @@ OURS = {
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("flags"))
+def crowd(tmp_path_factory: pytest.TempPathFactory, who: Root) -> Iterator[World]:
+    made = World(tmp_path_factory.mktemp("flags"), who)
     made.load()
     made.ok("create", "--name", "c1", IMAGE, "true")
     yield made

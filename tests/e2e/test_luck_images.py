@@ -234,6 +234,7 @@ def _small_disk(place: Path, size: str) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)], check=True)
 
 
+@pytest.mark.rootful("mounts over what the host has")
 @pytest.mark.parametrize("driver", ["overlay", "vfs"])
 def test_a_full_disk_in_a_pull(bare: World, registry: FakeRegistry, driver: str) -> None:
     _small_disk(bare.root, "1M")
@@ -245,6 +246,7 @@ def test_a_full_disk_in_a_pull(bare: World, registry: FakeRegistry, driver: str)
     bare.ok("--storage-driver", driver, "pull", "-q", f"{registry.host}/box:1")
 
 
+@pytest.mark.rootful("mounts over what the host has")
 @pytest.mark.parametrize("free", [0, 1, 4, 8])
 def test_a_full_disk_in_create(bare: World, free: int) -> None:
     """With so many free pages: the database, layers.json or the layer's folder find no place."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from ordinary import OrdinaryHost
 from private_host import LONG, Ended, PrivateHost, difference, host_needs
 
 pytestmark = [*host_needs(), pytest.mark.skipif(not shutil.which("catatonit"), reason="needs catatonit")]
@@ -40,8 +41,8 @@ COMMANDS: dict[str, tuple[list[list[str]], list[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
-    with PrivateHost(str(tmp_path_factory.mktemp("pods"))) as made:
+def host(tmp_path_factory: pytest.TempPathFactory, host_kind: type[PrivateHost]) -> Iterator[PrivateHost]:
+    with host_kind(str(tmp_path_factory.mktemp("pods"))) as made:
         made.ok("pull", "-q", "--tls-verify=false", made.image)
         made.ok("run", "--rm", made.image, "true")  # what a first run on a network sets up for good
         clear(made)
@@ -139,8 +140,9 @@ def test_lives_of_pods_leave_nothing(host: PrivateHost) -> None:
         host.ok(*words_of(host, ["create", "--pod", "pod", *MEMBER[4:]]))
         host.ok("pod", "start", "pod")
         host.ok("run", "--rm", "--pod=pod", host.image, "true")
-        host.ok("pod", "pause", "pod")
-        host.ok("pod", "unpause", "pod")
+        if not isinstance(host, OrdinaryHost):  # who has no control groups of version 1, which pausing needs
+            host.ok("pod", "pause", "pod")
+            host.ok("pod", "unpause", "pod")
         host.ok("pod", ("stop", "kill", "restart")[number % 3], "pod")
         host.ok("pod", "rm", "-f", "-t0", "pod")
 

@@ -17,9 +17,9 @@ MANY = 50
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
+def host(tmp_path_factory: pytest.TempPathFactory, host_kind: type[PrivateHost]) -> Iterator[PrivateHost]:
     base = str(tmp_path_factory.mktemp("many"))
-    made = PrivateHost(base)
+    made = host_kind(base)
     for number in range(10):
         os.makedirs(f"{base}/image-m{number}")
         Path(f"{base}/image-m{number}/1.tar").write_bytes(packed("", 300_000 + number))

@@ -67,10 +67,9 @@ def test_what_runs_stays_mounted(store: PlainStore) -> None:
     assert not is_mount(store, path)
 
 
-@pytest.mark.rootful("refused before the words are looked at")
 def test_wrong_words(store: PlainStore) -> None:
-    assert 'unknown --format argument: "x"' in store.refused("mount", "--format", "x")
-    assert "no such container" in store.refused("mount", "nosuch")
+    assert 'unknown --format argument: "x"' in store.mounting_refused("mount", "--format", "x")
+    assert "no such container" in store.mounting_refused("mount", "nosuch")
 
 
 def test_who_has_no_right_is_sent_to_his_own_namespaces(store: PlainStore, who: Root) -> None:

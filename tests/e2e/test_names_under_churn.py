@@ -29,8 +29,8 @@ TRIES = 8
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHost]:
-    with PrivateHost(str(tmp_path_factory.mktemp("churn"))) as made:
+def host(tmp_path_factory: pytest.TempPathFactory, host_kind: type[PrivateHost]) -> Iterator[PrivateHost]:
+    with host_kind(str(tmp_path_factory.mktemp("churn"))) as made:
         made.ok("pull", "-q", "--tls-verify=false", made.image)
         made.ok("network", "create", "--subnet", "10.197.60.0/24", "net")
         made.ok("run", "--rm", "--network", "net", made.image, "true")
@@ -41,8 +41,8 @@ class Asker:
     """Asks the network's server of names, from within a container's network namespace."""
 
     def __init__(self, host: PrivateHost, container: str) -> None:
-        place = host.ok("inspect", "--format", "{{.NetworkSettings.SandboxKey}}", container)
-        self._path = f"/proc/{host.pid}/root{place}"
+        number = host.ok("inspect", "--format", "{{.State.Pid}}", container)
+        self._path = f"/proc/{host.pid}/root/proc/{number}/ns/net"
         self._socket = in_thread(self._open)
         self._number = 0
 

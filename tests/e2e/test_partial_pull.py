@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 from plain_store import PlainStore
 
 from sonata.image.layers.chunked import write_chunked
@@ -59,13 +60,13 @@ def registry() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlainStore]:
+def store(tmp_path: Path, who: Root, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlainStore]:
     conf = tmp_path / "storage.conf"
     conf.write_text(
         '[storage]\ndriver = "overlay"\n[storage.options]\npull_options = {enable_partial_images = "true"}\n'
     )
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(conf))
-    yield PlainStore(tmp_path)
+    yield PlainStore(tmp_path, who=who)
 
 
 def ranges(registry: FakeRegistry, digest: str) -> list[str]:

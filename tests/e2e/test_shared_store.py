@@ -7,27 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_peer("buildah")]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PlainStore]:
-    made = PlainStore(tmp_path)
+def store(tmp_path: Path, who: Root) -> Iterator[PlainStore]:
+    made = PlainStore(tmp_path, who=who)
     yield made
     made.close()
 
 
 def buildah(store: PlainStore, *words: str) -> str:
     where = ["--root", f"{store.base}/root", "--runroot", f"{store.base}/run", "--storage-driver", "overlay"]
-    return subprocess.run(["buildah", *where, *words], check=True, capture_output=True, text=True).stdout
+    argv = ["buildah", *where, *words]
+    inside = store.who.within(*argv)
+    return subprocess.run(inside, check=True, capture_output=True, text=True, cwd="/").stdout
 
 
 def mounted(store: PlainStore) -> list[tuple[str, str]]:
     """Where something is mounted in the driver's folder, and what mountinfo says of its propagation."""
     home = f"{store.base}/root/overlay"
-    lines = (line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    lines = store.who.mountinfo()
     return [(line[4].removeprefix(home), line[6]) for line in lines if f"{line[4]}/".startswith(f"{home}/")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = pytest.mark.needs_root
@@ -192,12 +194,19 @@ DAMAGES: dict[str, tuple[Callable[[Store], None], bool, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def template() -> Iterator[PlainStore]:
+@contextlib.contextmanager
+def place(who: Root) -> Iterator[Path]:
+    """A folder with a short name: Podman takes no run root of more than 50 letters."""
     with TemporaryDirectory() as folder:
-        made = PlainStore(Path(folder))
+        yield who.folder(Path(folder))
+
+
+@pytest.fixture(scope="module")
+def template(who: Root) -> Iterator[PlainStore]:
+    with place(who) as folder:
+        made = PlainStore(folder, who=who)
         made.out("create", "--name", "c", IMAGE)
-        (Path(folder) / "file").write_text("more")
+        (folder / "file").write_text("more")
         made.out("cp", f"{folder}/file", "c:/file")
         made.out("commit", "-q", "c", UPON)
         made.out("rm", "c")
@@ -207,11 +216,10 @@ def template() -> Iterator[PlainStore]:
 
 @pytest.fixture
 def store(template: PlainStore) -> Iterator[Store]:
-    # Podman takes no run root of more than 50 letters.
-    with TemporaryDirectory() as folder:
+    with place(template.who) as folder:
         subprocess.run(["cp", "-a", f"{template.base}/root", f"{folder}/root"], check=True)
-        yield Store(Path(folder), template.at(Path(folder)))
-        subprocess.run(["umount", "-q", f"{folder}/root/overlay"], check=False)
+        yield Store(folder, template.at(folder))
+        subprocess.run(template.who.within("umount", "-q", f"{folder}/root/overlay"), check=False)
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -238,13 +246,15 @@ def read_by_podman(store: Store) -> set[str]:
     """The names of the images that Podman lists and whose files it shows."""
     if not shutil.which("podman"):
         return set(store.plain.out("images", "--format", "{{.Repository}}:{{.Tag}}").split())
-    where = ["--root", str(store.root), "--runroot", f"{store.plain.base}/run", "--storage-driver", "overlay"]
-    argv = ["podman", *where, "--cgroup-manager", "cgroupfs"]
-    done = subprocess.run([*argv, "image", "mount", "--all"], check=False, capture_output=True, text=True)
+    who = store.plain.who
+    run = f"/run/user/{who.uid}/p" if who.ordinary else f"{store.plain.base}/run"
+    where = ["--root", str(store.root), "--runroot", run, "--storage-driver", "overlay"]
+    argv = who.within("podman", *where, "--cgroup-manager", "cgroupfs")
+    done = subprocess.run([*argv, "image", "mount", "--all"], check=False, capture_output=True, text=True, cwd="/")
     assert done.returncode == 0, done.stderr
     found = dict(line.split() for line in done.stdout.splitlines())
-    assert all(Path(path, "bin/busybox").exists() for path in found.values())
-    subprocess.run([*argv, "image", "unmount", "--all"], check=True, capture_output=True)
+    assert all((who.seen(path) / "bin/busybox").exists() for path in found.values())
+    subprocess.run([*argv, "image", "unmount", "--all"], check=True, capture_output=True, cwd="/")
     return set(found)
 
 

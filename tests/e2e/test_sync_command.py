@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from both_ways import Root
 
 from sonata_testkit.registry import FakeRegistry
 
@@ -19,12 +19,14 @@ PLAIN = "--tls-verify=false"
 class Mirror:
     """The program, and two registries."""
 
-    def __init__(self, base: Path, source: FakeRegistry, goal: FakeRegistry) -> None:
-        self.program = [sys.executable, "-m", "sonata", "--root", f"{base}/root", "--runroot", f"{base}/run"]
+    def __init__(self, base: Path, source: FakeRegistry, goal: FakeRegistry, who: Root) -> None:
+        self.who = who
+        self.store = ["--root", f"{base}/root", "--runroot", f"{base}/run"]
         self.base, self.source, self.goal = base, source, goal
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [*self.program, "image", "sync", PLAIN, *words]
+        self.who.adopt(self.base, but=("root", "run"))
+        command = self.who.argv([*self.store, "image", "sync", PLAIN, *words])
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     def out(self, *words: str) -> str:
@@ -39,12 +41,12 @@ class Mirror:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[Mirror]:
+def mirror(tmp_path: Path, who: Root) -> Iterator[Mirror]:
     with FakeRegistry() as source, FakeRegistry() as goal:
         for tag in ("1.0", "1.1", "1.1-rc1", "2.0", "latest"):
             source.add_image("team/app", tag, [b"base", tag.encode()])
         source.add_image("team/tool", "v3", [b"base", b"tool"])
-        yield Mirror(tmp_path, source, goal)
+        yield Mirror(tmp_path, source, goal, who)
 
 
 def test_a_repository_and_again(mirror: Mirror) -> None:

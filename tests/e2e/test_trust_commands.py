@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from sonata_testkit.debian_registry import DebianRegistry, installed
 from sonata_testkit.registry import FakeRegistry
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_ways import Root
 from plain_store import IMAGE, PlainStore
 
 pytestmark = [
@@ -50,8 +50,8 @@ ztdGRzQjbSulxRx9WbO+CYfsrVoRKw9TNN8ZXkbbv2fhhKig+ies6xeJBw==
 class World:
     """A store, a registry, keys, and the user's configuration."""
 
-    def __init__(self, base: Path, registry: FakeRegistry) -> None:
-        self.base = base
+    def __init__(self, base: Path, registry: FakeRegistry, who: Root) -> None:
+        self.base, self.who = base, who
         self.registry = registry
         self.at = f"{registry.host}/team/app"
         self.config = base / "c/containers"
@@ -65,19 +65,23 @@ class World:
         (base / "pass").write_text("pass word\n")
         self.home = base / "g"
         self.home.mkdir(mode=0o700)
-        for who, secret in (("alice", ""), ("bob", "bobs")):
-            self.gpg("--passphrase", secret, "--quick-gen-key", f"{who}@example.com", "ed25519", "sign", "0")
-            (base / f"{who}.gpg").write_bytes(self.gpg("--export", f"{who}@example.com"))
+        who.give(str(self.home))
+        for name, secret in (("alice", ""), ("bob", "bobs")):
+            self.gpg("--passphrase", secret, "--quick-gen-key", f"{name}@example.com", "ed25519", "sign", "0")
+            (base / f"{name}.gpg").write_bytes(self.gpg("--export", f"{name}@example.com"))
         self.gpg_done()
-        self.store = PlainStore(base / "s", "vfs")
+        self.store = PlainStore(base / "s", "vfs", who)
+        self.store.base = base  # all of it is the caller's
 
     def gpg(self, *words: str) -> bytes:
         argv = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--pinentry-mode", "loopback", *words]
-        return subprocess.run(argv, capture_output=True, check=True).stdout
+        return subprocess.run(self.who.peer(*argv), capture_output=True, check=True).stdout
 
     def gpg_done(self) -> None:
         """End the agent: it would remember Bob's passphrase."""
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=False, capture_output=True)
+        words = ("gpgconf", "--homedir", str(self.home), "--kill", "all")
+        for argv in (self.who.peer(*words), self.who.within(*words)):  # an agent of a namespace has sockets elsewhere
+            subprocess.run(argv, check=False, capture_output=True)
 
     def policy(self, default: Any, **transports: Any) -> Path:
         path = self.config / "policy.json"
@@ -101,12 +105,12 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, who: Root, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}/c")
     monkeypatch.setenv("GNUPGHOME", f"{tmp_path}/g")
     (tmp_path / "s").mkdir()
     with FakeRegistry(host="localhost") as registry:
-        made = World(tmp_path, registry)
+        made = World(tmp_path, registry, who)
         yield made
         made.store.close()
         made.gpg_done()
@@ -422,8 +426,10 @@ def test_audit_tells_the_verdict(world: World) -> None:
 @pytest.mark.needs_peer("skopeo", "docker-registry")
 def test_skopeo_takes_our_signatures_and_we_take_its(world: World) -> None:
     def skopeo(*words: str) -> None:
-        argv = ["skopeo", "--registries.d", f"{world.config}/registries.d", *words]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=dict(os.environ))
+        world.who.adopt(world.base)
+        keys = ("env", f"GNUPGHOME={world.home}")
+        argv = world.who.peer(*keys, "skopeo", "--registries.d", f"{world.config}/registries.d", *words)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     policy = world.base / "strict.json"

@@ -45,6 +45,10 @@ def folder(world: VolumeWorld, name: str) -> Path:
     return Path(shown(world, name)["Mountpoint"])
 
 
+def is_mount(world: VolumeWorld, place: Path) -> bool:
+    return str(place) in (words[4] for words in world.who.mountinfo())
+
+
 def owner(path: Path) -> tuple[int, int, int]:
     seen = path.stat()
     return seen.st_uid, seen.st_gid, seen.st_mode & 0o7777
@@ -124,16 +128,16 @@ def test_options_of_a_volume_that_run_makes(world: VolumeWorld) -> None:
 # -- volumes that are mounted ----------------------------------------------------------------------
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_tmpfs_is_mounted_while_somebody_uses_it(world: VolumeWorld) -> None:
     world.out(
         "volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=2M,uid=5,gid=6,mode=751", "ram"
     )
     line = world.mounted("/data", "-v", "ram:/data")
     assert line.split()[1:2] == ["rw,nosuid,nodev,relatime"]
-    assert line.endswith("tmpfs tmpfs rw,size=2048k,mode=751,uid=5,gid=6")
+    uid, gid = world.who.owner(5), world.who.owner(6)
+    assert line.endswith(f"tmpfs tmpfs rw,size=2048k,mode=751,uid={uid},gid={gid}")
     place = folder(world, "ram")
-    assert settled(lambda: not os.path.ismount(place))
+    assert settled(lambda: not is_mount(world, place))
     world.sleeper("h1", "-v", "ram:/x")
     world.sleeper("h2", "-v", "ram:/x", "-v", "ram:/z")
     assert shown(world, "ram")["MountCount"] == 3
@@ -143,10 +147,9 @@ def test_a_tmpfs_is_mounted_while_somebody_uses_it(world: VolumeWorld) -> None:
     world.out("rm", "-ft0", "h1")
     assert shown(world, "ram")["MountCount"] == 2
     world.out("rm", "-ft0", "h2")
-    assert (shown(world, "ram")["MountCount"], os.path.ismount(place)) == (0, False)
+    assert (shown(world, "ram")["MountCount"], is_mount(world, place)) == (0, False)
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_counts_survive_what_is_killed(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "hit")
     place = folder(world, "hit")
@@ -156,58 +159,58 @@ def test_counts_survive_what_is_killed(world: VolumeWorld) -> None:
         os.kill(pid, signal.SIGKILL)
     assert settled(lambda: world.out("ps", "-q", "--filter", "name=victim") == "")
     world.out("rm", "-f", "victim")
-    assert (shown(world, "hit")["MountCount"], os.path.ismount(place)) == (0, False)
+    assert (shown(world, "hit")["MountCount"], is_mount(world, place)) == (0, False)
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_reboot_ends_all_mounts(world: VolumeWorld) -> None:
     """What the database says is of another boot, and nothing is mounted any more."""
     world.out("volume", "create", "-o", "type=tmpfs", "boot")
     place = folder(world, "boot")
-    world.out("volume", "mount", "boot")
-    subprocess.run(["umount", place], check=True)
+    world.mounting("volume", "mount", "boot")
+    subprocess.run(world.who.within("umount", str(place)), check=True)
     with sqlite3.connect(f"{world.base}/root/sonata/state.db") as database:
         text = database.execute("SELECT definition FROM volume WHERE name = 'boot'").fetchone()[0]
         row = {**json.loads(text), "boot": "another"}
         database.execute("UPDATE volume SET definition = ? WHERE name = 'boot'", (json.dumps(row),))
     assert shown(world, "boot")["MountCount"] == 0
     assert "tmpfs" in world.mounted("/x", "-v", "boot:/x")
-    assert settled(lambda: not os.path.ismount(place))
+    assert settled(lambda: not is_mount(world, place))
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_mount_that_was_never_counted_is_not_stacked(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "stack")
     place = folder(world, "stack")
-    subprocess.run(["mount", "-t", "tmpfs", "left", place], check=True)
-    world.out("volume", "mount", "stack")
-    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f" {place} " in line]
+    subprocess.run(world.who.within("mount", "-t", "tmpfs", "left", str(place)), check=True)
+    world.mounting("volume", "mount", "stack")
+    mounts = [words for words in world.who.mountinfo() if words[4] == str(place)]
     assert len(mounts) == 1
-    world.out("volume", "unmount", "stack")
-    assert not os.path.ismount(place)
+    world.mounting("volume", "unmount", "stack")
+    assert not is_mount(world, place)
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_mount_and_unmount_by_hand(world: VolumeWorld) -> None:
     world.out("volume", "create", "plain")
-    assert world.out("volume", "mount", "plain") == str(folder(world, "plain"))
-    assert world.out("volume", "unmount", "plain") == "plain"
+    assert world.mounting("volume", "mount", "plain") == str(folder(world, "plain"))
+    assert world.mounting("volume", "unmount", "plain") == "plain"
     world.out("volume", "create", "-o", "type=tmpfs", "hand")
     place = folder(world, "hand")
-    assert [world.out("volume", "mount", "hand") for _ in range(2)] == [str(place)] * 2
-    assert (shown(world, "hand")["MountCount"], os.path.ismount(place)) == (2, True)
+    assert [world.mounting("volume", "mount", "hand") for _ in range(2)] == [str(place)] * 2
+    assert (shown(world, "hand")["MountCount"], is_mount(world, place)) == (2, True)
     world.inside("-v", "hand:/x", "touch /x/there")
     assert settled(lambda: shown(world, "hand")["MountCount"] == 2)
-    assert (place / "there").exists()
+    assert (world.who.seen(str(place)) / "there").exists()
     for left in (1, 0, 0):
-        assert world.out("volume", "unmount", "hand") == "hand"
+        assert world.mounting("volume", "unmount", "hand") == "hand"
         assert shown(world, "hand")["MountCount"] == left
-    assert not os.path.ismount(place)
-    world.out("volume", "mount", "hand")
+    assert not is_mount(world, place)
+    world.mounting("volume", "mount", "hand")
     world.out("volume", "rm", "hand")
     assert not place.exists()
     for verb in ("mount", "unmount"):
-        assert world.refused("volume", verb, "nosuch") == 'Error: no volume with name "nosuch" found: no such volume'
+        assert (
+            world.mounting_refused("volume", verb, "nosuch")
+            == 'Error: no volume with name "nosuch" found: no such volume'
+        )
 
 
 def test_a_folder_of_the_host(world: VolumeWorld) -> None:
@@ -222,24 +225,22 @@ def test_a_folder_of_the_host(world: VolumeWorld) -> None:
     assert "faccessat /none: no such file" in world.refused("volume", "create", "-o", "type=bind", "-o", "device=/none")
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_removing_a_volume_never_reaches_through_its_mount(world: VolumeWorld, tmp_path: Path) -> None:
     """Also a mount that nobody counted, of a command that was killed."""
     (tmp_path / "precious").write_text("")
     world.out("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={tmp_path}", "through")
     place = folder(world, "through")
-    subprocess.run(["mount", "--bind", tmp_path, place], check=True)
+    subprocess.run(world.who.within("mount", "--bind", str(tmp_path), str(place)), check=True)
     world.out("volume", "rm", "through")
     assert os.listdir(tmp_path) == ["precious"]
     assert not place.exists()
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_what_the_kernel_has_no_file_system_for(world: VolumeWorld) -> None:
     options = ("-o", "type=nosuchfs", "-o", "device=127.0.0.1:/x", "-o", "o=addr=127.0.0.1")
     world.out("volume", "create", *options, "far")
     place = folder(world, "far")
-    assert world.refused("volume", "mount", "far").startswith(f"Error: mount: {place}: ")
+    assert world.mounting_refused("volume", "mount", "far").startswith(f"Error: mount: {place}: ")
     code, text = world.run_refused("-v", "far:/x")
     assert (code, text.startswith("Error: mounting volume far for container"), f": mount: {place}: " in text) == (
         126,
@@ -250,12 +251,11 @@ def test_what_the_kernel_has_no_file_system_for(world: VolumeWorld) -> None:
     assert world.out("volume", "rm", "far") == "far"
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_no_option_reaches_mount_as_an_option_of_its_own(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "-o", "device=--help", "dash")
-    assert world.out("volume", "mount", "dash") == str(folder(world, "dash"))
-    assert os.path.ismount(folder(world, "dash"))
-    world.out("volume", "unmount", "dash")
+    assert world.mounting("volume", "mount", "dash") == str(folder(world, "dash"))
+    assert is_mount(world, folder(world, "dash"))
+    world.mounting("volume", "unmount", "dash")
 
 
 def test_quota_is_kept_or_refused(world: VolumeWorld) -> None:
@@ -271,19 +271,18 @@ def test_quota_is_kept_or_refused(world: VolumeWorld) -> None:
     assert shown(world, "free")["Options"] == {"NOQUOTA": "true"}
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_a_volume_of_an_image(world: VolumeWorld) -> None:
     world.out("volume", "create", "-d", "image", "-o", f"image={FULL}", "img")
     assert world.inside("-v", "img:/i", "cat /i/data/file; touch /i/new") == "hello"
     assert settled(lambda: shown(world, "img")["MountCount"] == 0)
     assert world.inside("-v", "img:/i", "ls /i/new") == "/i/new"
-    place = Path(world.out("volume", "mount", "img"))
-    assert (place / "new").exists()
-    world.out("volume", "unmount", "img")
+    place = Path(world.mounting("volume", "mount", "img"))
+    assert (world.who.seen(str(place)) / "new").exists()
+    world.mounting("volume", "unmount", "img")
     assert shown(world, "img")["StorageID"]
     assert "image is in use" in world.refused("rmi", FULL)
     assert world.out("volume", "rm", "img") == "img"
-    assert not os.path.ismount(place)
+    assert not is_mount(world, place)
     assert "img+volume" not in world.out("ps", "-a", "--external")
     assert "nosuch: image not known" in world.refused("volume", "create", "-d", "image", "-o", "image=nosuch")
 
@@ -405,7 +404,6 @@ def test_remove_all(tmp_path: Path, who: Root) -> None:
 # -- archives --------------------------------------------------------------------------------------
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_export_and_import(world: VolumeWorld, tmp_path: Path) -> None:
     world.inside("-v", "from:/data", "ln /data/file /data/hard; touch /data/.wh.name")
     tar = tmp_path / "v.tar"
@@ -426,26 +424,25 @@ def test_export_and_import(world: VolumeWorld, tmp_path: Path) -> None:
     world.raw("volume", "import", "to", "-", stdin=packer.stdout)
     assert (folder(world, "to") / "more").exists()
     world.out("volume", "create", "-o", "type=tmpfs", "tm")
-    world.out("volume", "mount", "tm")
+    world.mounting("volume", "mount", "tm")
     world.out("volume", "import", "tm", str(tar))
-    assert sorted(os.listdir(folder(world, "tm"))) == [".wh.name", "file", "hard", "link", "sub"]
-    world.out("volume", "unmount", "tm")
+    assert sorted(os.listdir(world.who.seen(str(folder(world, "tm"))))) == [".wh.name", "file", "hard", "link", "sub"]
+    world.mounting("volume", "unmount", "tm")
     assert world.raw("volume", "export", "tm") != tar.read_bytes()  # what was in memory is gone
 
 
-@pytest.mark.rootful("what an ordinary user mounts is seen in his own namespaces")
 def test_an_export_that_is_killed_holds_nothing(world: VolumeWorld) -> None:
     world.out("volume", "create", "-o", "type=tmpfs", "stuck")
-    world.out("volume", "mount", "stuck")
+    world.mounting("volume", "mount", "stuck")
     place = folder(world, "stuck")
-    (place / "large").write_bytes(bytes(1 << 20))
+    subprocess.run(world.who.within("truncate", "-s", "1M", f"{place}/large"), check=True)
     stuck = subprocess.Popen([*world.program, "volume", "export", "stuck"], stdout=subprocess.PIPE)
     assert settled(lambda: shown(world, "stuck")["MountCount"] == 2)  # it waits for its reader
     stuck.kill()
     stuck.communicate()
     assert shown(world, "stuck")["MountCount"] == 1
-    world.out("volume", "unmount", "stuck")
-    assert (shown(world, "stuck")["MountCount"], os.path.ismount(place)) == (0, False)
+    world.mounting("volume", "unmount", "stuck")
+    assert (shown(world, "stuck")["MountCount"], is_mount(world, place)) == (0, False)
 
 
 def test_archives_that_are_refused(world: VolumeWorld) -> None:

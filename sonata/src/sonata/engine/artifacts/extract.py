@@ -51,7 +51,12 @@ def _to_file(store: ArtifactStore, blob: Descriptor, target: str) -> None:
     if target.endswith("/"):
         raise _trouble(target, "is a directory")
     try:
-        if not stat.S_ISREG(os.stat(target).st_mode):
+        seen = os.stat(target)
+        if os.path.samestat(seen, os.fstat(1)):
+            # Also a file that `/dev/stdout` is redirected to: it is the caller's, and more may go there.
+            _copy(store, blob, 1)
+            return
+        if not stat.S_ISREG(seen.st_mode):
             _into(store, blob, target)
             return
     except FileNotFoundError:
@@ -73,10 +78,14 @@ def _into(store: ArtifactStore, blob: Descriptor, target: str) -> None:
     except OSError as error:
         raise _trouble(target, error.strerror or "") from error
     try:
-        with store.open_blob(blob) as stream:
-            copy_verified(stream, lambda chunk: write_all(fd, chunk), blob)
+        _copy(store, blob, fd)
     finally:
         os.close(fd)
+
+
+def _copy(store: ArtifactStore, blob: Descriptor, fd: int) -> None:
+    with store.open_blob(blob) as stream:
+        copy_verified(stream, lambda chunk: write_all(fd, chunk), blob)
 
 
 def _write(store: ArtifactStore, blob: Descriptor, folder: int, name: str, shown: str) -> None:
@@ -86,8 +95,7 @@ def _write(store: ArtifactStore, blob: Descriptor, folder: int, name: str, shown
     except OSError as error:
         raise _trouble(shown, error.strerror or "") from error
     try:
-        with store.open_blob(blob) as stream:
-            copy_verified(stream, lambda chunk: write_all(fd, chunk), blob)
+        _copy(store, blob, fd)
         temporary = temporary or _linked(fd, folder, name)
         if temporary:
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
