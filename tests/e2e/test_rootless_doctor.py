@@ -224,6 +224,12 @@ BREAKAGES: dict[str, Row] = {
     "wrong settings": (
         "echo '[engine' > /run/t/conf", CONF, "config", "/run/t/conf:1", RUN, "/run/t/conf:1",
     ),
+    "settings that are closed": (
+        f"install -d -o {UID} /run/t/h /run/t/h/.config /run/t/h/.config/containers; "
+        "install -m 600 /dev/null /run/t/h/.config/containers/containers.conf", {"HOME": "/run/t/h"}, "config",
+        "open /run/t/h/.config/containers/containers.conf: Permission denied", RUN,
+        "open /run/t/h/.config/containers/containers.conf: Permission denied",
+    ),
     "closed groups for ping": ("true", {}, "ping-group", "net.ipv4.ping_group_range is 1 0", (), ""),
 }  # fmt: skip
 

@@ -142,6 +142,13 @@ def test_podman_and_sonata_share_the_store(store: Store) -> None:
     assert store("run", "--rm", *NONE, "localhost/theirs", "ls", "/bin/cat").code == 1
     assert {"D /bin/cat", "A /tmp/new"} <= set(store.ok("diff", "localhost/theirs").splitlines())
     store.podman_ok("rm", "theirs")
+    store.podman_ok("run", "-d", *ULIMITS, "--name", "lives", *NONE, "localhost/theirs", "sleep", "1000")
+    for words in (("rmi", "-f", "localhost/theirs"), ("rm", "-f", "lives")):
+        refused = store(*words)
+        assert refused.code > 0
+        assert "is running below another engine and cannot be removed" in refused.err
+    assert store.podman_ok("exec", "lives", "echo", "in") == "in"
+    store.podman_ok("rm", "-f", "-t", "0", "lives")
     store.ok("rmi", "localhost/theirs")
     store.ok("rm", "-a")
     store.podman_ok("rmi", "localhost/two")

@@ -77,6 +77,10 @@ class Call:
             level = "debug"
         if given.get("max-workers", 1) < 1:
             raise UsageError(f"maximum workers must be set to a positive number (got {given['max-workers']})")
+        if given.get("cgroup-manager", "cgroupfs") not in ("cgroupfs", "systemd"):
+            raise UsageError(
+                "configuring runtime: cgroup manager must be one of cgroupfs and systemd: invalid argument"
+            )
         settings = {SETTINGS[name]: settled(value) for name, value in given.items() if name in SETTINGS}
         overrides = Overrides(
             runtime=given.get("runtime", ""),

@@ -19,7 +19,7 @@ def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:
     values["init_path"] = config.paths.init_path
     values["seccomp_profile"] = config.paths.seccomp_profile
     values["netns"] = "" if config.containers.netns == "private" else config.containers.netns
-    values["cgroup_manager"] = config.engine.cgroup_manager or ("systemd" if _manages(config, systemd) else "cgroupfs")
+    values["cgroup_manager"] = "cgroupfs" if lacks_session(config) else _manager(config, systemd)
     values["default_network"] = config.network.default_network
     values["rootless_network"] = config.network.default_rootless_network_cmd
     chosen = (
@@ -31,11 +31,19 @@ def defaults_for(config: EngineConfig, *, systemd: bool) -> Defaults:
     return Defaults(**values)
 
 
-def _manages(config: EngineConfig, systemd: bool) -> bool:
-    """Whether systemd makes control groups for whoever asks: for an ordinary user the one of a session does."""
+def _manager(config: EngineConfig, systemd: bool) -> str:
+    if config.engine.cgroup_manager:
+        return config.engine.cgroup_manager
+    return "systemd" if systemd and (config.places.uid == 0 or _has_session(config)) else "cgroupfs"
+
+
+def lacks_session(config: EngineConfig) -> bool:
+    """Whether an ordinary user wants his session's systemd for control groups, and there is none to be asked."""
+    return config.engine.cgroup_manager == "systemd" and config.places.uid != 0 and not _has_session(config)
+
+
+def _has_session(config: EngineConfig) -> bool:
     places = config.places
-    if not systemd or places.uid == 0:
-        return systemd
     # The runtime asks over the session's bus, which a stock Debian without dbus-user-session does not have.
     bus = config.environment.get("DBUS_SESSION_BUS_ADDRESS") or os.path.exists(f"{places.runtime_dir}/bus")
     return bool(bus) and os.path.exists(f"{places.runtime_dir}/systemd/private")

@@ -236,6 +236,7 @@ def _storage(table: dict[str, Any], places: Places, given: Mapping[str, Any]) ->
     driver = "overlay" if table["driver"] == "overlay2" else table["driver"]
     return StorageSettings(
         driver=driver,
+        driver_asked="storage.driver" in given,
         driver_priority=table["driver_priority"],
         graph_root=_absolute(graph or ("/var/lib" if rootful else _data_home(places)) + "/containers/storage"),
         run_root=_absolute(run or ("/run/containers/storage" if rootful else f"{places.runtime_dir}/containers")),

@@ -123,7 +123,7 @@ def _usual(places: Places, name: str) -> tuple[list[str], list[str]]:
     chosen: dict[str, str] = {}
     for folder in _drop_in_folders(places, name):
         watched.append(folder)
-        for entry in _entries(folder):
+        for entry in _entries(folder, places):
             path = f"{folder}/{entry}"
             if entry.endswith(".conf") and _readable(path, places):
                 chosen[entry] = path
@@ -145,23 +145,46 @@ def _drop_in_folders(places: Places, name: str) -> list[str]:
     return folders
 
 
-def _entries(folder: str) -> list[str]:
+def _entries(folder: str, places: Places) -> list[str]:
     try:
         return os.listdir(folder)
+    except PermissionError as error:
+        if _is_users(folder, places) and _is_at_home(places):
+            raise UsageError(f"open {folder}: {error.strerror}", hint="Make the folder readable.") from error
+        return []
     except OSError:
         return []
 
 
 def _readable(path: str, places: Places) -> bool:
-    """Whether it is a file that this user may be bidden by: root takes no orders from another user's home."""
+    """Whether it is a file that this user may be bidden by: nobody takes orders from another user's home.
+
+    One in the user's own home that he may not look at counts: whoever opens it will say so.
+    """
+    mine = _is_users(path, places)
     try:
         seen = os.stat(path)
+    except PermissionError:
+        return mine and _is_at_home(places)
     except OSError:
         return False
     if stat.S_ISDIR(seen.st_mode):
         return False
-    mine = bool(places.user) and path.startswith(places.user + "/")
-    return not mine or seen.st_uid in {0, places.uid}
+    return not mine or seen.st_uid in {0, places.uid} or (places.uid != 0 and _is_at_home(places))
+
+
+def _is_users(path: str, places: Places) -> bool:
+    return bool(places.user) and path.startswith(places.user + "/")
+
+
+def _is_at_home(places: Places) -> bool:
+    """Whether the user's settings lie in his own home: what root put there for him is nobody's in his namespace."""
+    if not places.home or not places.user.startswith(places.home + "/"):
+        return False
+    try:
+        return os.stat(places.home).st_uid in {os.geteuid(), places.uid}
+    except OSError:
+        return False
 
 
 def _required(path: str, variable: str) -> str:

@@ -177,6 +177,8 @@ class StorageSettings(Record):
 
     driver: str
     """Empty: what lies in the graph root, else the first of the default order that works here."""
+    driver_asked: bool
+    """The command line names it, and no file or variable."""
     driver_priority: tuple[str, ...]
     graph_root: str
     run_root: str

@@ -25,7 +25,7 @@ def runtime_name(engine: Engine, asked: str = "") -> str:
 
 
 def storage_name(engine: Engine) -> str:
-    """The storage driver of this store: as configured, else what lies there, else the first that works.
+    """The storage driver of this store: as asked for, else what lies there, else as configured, else what works.
 
     Raises BackendMissing for a configured one that nobody offers.
     """
@@ -35,7 +35,7 @@ def storage_name(engine: Engine) -> str:
         # A misspelt one would read as an empty store. Our own are not looked up: that is dear on the way of `ps`.
         if wanted not in DEFAULT_ORDER["storage"]:
             engine.catalog.find(STORAGE, wanted)
-        return wanted
+        return wanted if engine.config.storage.driver_asked else _begun(engine, wanted)
     there = [name for name in engine.catalog.names(STORAGE) if os.path.isdir(f"{graph}/{name}-layers")]
     if len(there) == 1:
         return there[0]
@@ -45,6 +45,21 @@ def storage_name(engine: Engine) -> str:
             hint="choose one with --storage-driver or `driver` in storage.conf",
         )
     return first_that_works(engine, STORAGE)
+
+
+def _begun(engine: Engine, wanted: str) -> str:
+    """The driver that a store was begun with, whatever a file says now: with another one it would look empty."""
+    graph = engine.config.storage.graph_root
+    if os.path.isdir(f"{graph}/{wanted}-layers"):
+        return wanted
+    there = [name for name in DEFAULT_ORDER["storage"] if os.path.isdir(f"{graph}/{name}-layers")]
+    if len(there) != 1:
+        return wanted
+    engine.notify(
+        f'User-selected graph driver "{wanted}" overwritten by graph driver "{there[0]}" of the store in {graph}: '
+        f"--storage-driver {wanted} begins another store there"
+    )
+    return there[0]
 
 
 def first_that_works(engine: Engine, group: Group) -> str:

@@ -94,8 +94,12 @@ class Engine:
     def defaults(self) -> Defaults:
         """What a new container gets unless it asks otherwise."""
         if self._defaults is None:
-            from sonata.config.defaults import defaults_for
+            from sonata.config.defaults import defaults_for, lacks_session
 
+            if lacks_session(self.config):
+                from sonata.engine.rootless import tell_of_session
+
+                tell_of_session(self)
             self._defaults = defaults_for(self.config, systemd=self.facts.systemd)
         return self._defaults
 

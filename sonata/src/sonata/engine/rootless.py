@@ -116,6 +116,18 @@ def _with_systemd(engine: Engine) -> str:
     return cgroups.delegated()
 
 
+def tell_of_session(engine: Engine) -> None:
+    """Say, as Podman does, that control groups are not made by systemd though it is configured."""
+    for text in (
+        "The cgroupv2 manager is set to systemd but there is no systemd user session available",
+        "For using systemd, you may need to log in using a user session",
+        f"Alternatively, you can enable lingering with: `loginctl enable-linger {engine.config.places.uid}` "
+        "(possibly as root)",
+        "Falling back to --cgroup-manager=cgroupfs",
+    ):
+        engine.notify(text)
+
+
 def entered(environ: Mapping[str, str]) -> bool:
     """Whether this process is in an ordinary user's namespace."""
     return bool(environ.get("_CONTAINERS_USERNS_CONFIGURED"))

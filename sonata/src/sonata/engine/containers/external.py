@@ -31,7 +31,14 @@ def find(engine: Engine, name: str) -> ContainerRecord | None:
 
 
 def remove(engine: Engine, record: ContainerRecord, *, force: bool) -> None:
-    """Remove it from the store; while it is mounted only by `force`. Raises Conflict."""
+    """Remove it from the store; while it is mounted only by `force`, while it runs never. Raises Conflict."""
+    folder = f"{engine.config.storage.graph_root}/{engine.driver}-containers/{record.id}"
+    if mounts.mounts_below(folder):
+        # Its /dev/shm: half of it would be removed below its processes.
+        raise Conflict(
+            f'container "{record.id}" is running below another engine and cannot be removed: container state improper',
+            hint=f"let that engine remove it: `podman rm -f {record.id[:12]}`",
+        )
     if _is_mounted(engine, record):
         if not force:
             raise Conflict(

@@ -53,7 +53,7 @@ def _hosts(engine: Engine, row: ContainerRow, programs: list[str], words: tuple[
         if not process.alive(row.state.pid, row.state.pid_start):
             raise FileNotFoundError
         entered = [f"--{name}=/proc/self/fd/{handle}" for name, handle in zip(names, held, strict=True)]
-        argv = (nsenter, *entered, "--", unshare, "--mount-proc", "--", ps, *words)
+        argv = (nsenter, *entered, "--", unshare, "--mount-proc", *_as_engine(row), "--", ps, *words)
         done = engine.run_command(Command(argv=argv, env={"PATH": engine.facts.path}, pass_fds=tuple(held)))
     except FileNotFoundError as error:
         raise Conflict(f"container {row.config.id} has ended meanwhile", hint="try again") from error
@@ -64,6 +64,17 @@ def _hosts(engine: Engine, row: ContainerRow, programs: list[str], words: tuple[
         told = done.stderr.decode(errors="replace")
         raise ExternalFailure(f"ps(1) failed with exit code {done.code}: {told}")
     return bytes(done.stdout)
+
+
+def _as_engine(row: ContainerRow) -> tuple[str, ...]:
+    """Have ps be who the engine is: without -e it lists that user's processes, as those of `--userns keep-id` are."""
+    mapping = row.config.id_mapping
+    if mapping is None:
+        return ()
+    uid, gid = (
+        next((part.container_id for part in parts if part.host_id == 0), 0) for parts in (mapping.uids, mapping.gids)
+    )
+    return (f"--setgid={gid}", f"--setuid={uid}") if uid else ()
 
 
 def _own(engine: Engine, row: ContainerRow, words: tuple[str, ...]) -> bytes:
