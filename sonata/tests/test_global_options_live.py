@@ -338,7 +338,9 @@ def test_programs_are_the_ones_that_are_named(world: LiveWorld) -> None:
     world.ok(f"--hooks-dir={hooks}", *run)
     assert os.path.exists(f"{world.base}/hooked")
     assert world.ok("--cgroup-manager=cgroupfs", "info", "--format={{.Host.CgroupManager}}") == "cgroupfs"
-    assert world.ok("--cgroup-manager=systemd", "info", "--format={{.Host.CgroupManager}}") == "systemd"
+    session = world.who.owner(0) == 0  # an ordinary user has none here, and falls back
+    managed = world.ok("--cgroup-manager=systemd", "info", "--format={{.Host.CgroupManager}}")
+    assert managed == ("systemd" if session else "cgroupfs")
 
 
 def test_output_goes_where_it_is_sent(world: LiveWorld) -> None:
