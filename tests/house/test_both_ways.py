@@ -22,6 +22,7 @@ ROOT_ALONE = {
     "test_network_drivers.py": "looks at links of the host's; as a user: test_rootless_bridges",
     "test_network_newer.py": "looks at links and rules of the host's; as a user: test_rootless_bridges",
     "test_network_options.py": "looks at links and rules of the host's; as a user: test_rootless_bridges",
+    "test_network_traffic.py": "firewalls of the host's, by traffic; as a user: test_rootless_bridges",
     "test_real_dockerd.py": "Docker's daemon is root's",
     "test_reconcile_command.py": "breaks links and rules of the host's; as a user: test_rootless_ports",
     "test_registry_settings.py": "mounts over what the host has: files of /etc/containers",
