@@ -494,3 +494,52 @@ def test_a_killed_pull_goes_on_where_it_was(world):
     assert (blob, 400_000) in source.opened
     assert exported(store, chain(store, pulled.id)[0]) == data
     assert os.listdir(options.partial) == []
+
+
+class Robbed(StoreLanding):
+    """A store from which somebody removes the image with the same base, once it was seen to be here: some times."""
+
+    def __init__(self, store, times):
+        super().__init__(store)
+        self.bare, self.times = store, times
+
+    def has_layer(self, layer):
+        known = super().has_layer(layer)
+        if known and self.times:
+            self.times -= 1
+            for image in self.bare.images():
+                self.bare.delete_image(image)
+            for one in self.bare.layers():
+                self.bare.delete_layer(one)
+        return known
+
+
+def two_with_one_base():
+    base, other = layer(1), layer(2)
+    first, second = Source(), Source()
+    first.image([squeeze(base)], [base])
+    second.image([squeeze(base), squeeze(other)], [base, other])
+    return first, second
+
+
+def test_a_layer_that_goes_with_another_image_meanwhile_is_brought_again(world):
+    store, landing, options = world
+    first, second = two_with_one_base()
+    pull_image(first, landing, options)
+    pulled = pull_image(second, Robbed(store, 1), options)
+    assert [one.id for one in store.images()] == [pulled.id]
+    assert len(store.layers()) == 2
+    assert landing.has_image(pulled.id, pulled.digest)
+
+
+def test_layers_that_always_go_end_it(world):
+    store, landing, options = world
+    first, second = two_with_one_base()
+    pull_image(first, landing, options)
+    robbed = Robbed(store, 1)
+    robbed.has_layer = lambda layer: True
+    for one in store.images():
+        store.delete_image(one)
+    with pytest.raises(NotFound, match=r"layer [0-9a-f]+ not known"):
+        pull_image(second, robbed, options)
+    assert store.images() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.image.landing import PulledImage
 from sonata.image.layer_transfer import Layers
 from sonata.image.manifest import Index, LegacyManifest, parse
-from sonata.image.transfer import Quiet, chain_of
+from sonata.image.transfer import Quiet, chain_of, land
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
@@ -69,16 +69,15 @@ def land_stored(
         Descriptor(media_type=OCI_LAYER, digest=layer.diff_digest, size=layer.diff_size) for layer in image.layers
     )
     chain = chain_of(landing, described)
-    Layers(_Tars(image), landing, options, progress or Quiet()).bring(blobs, chain, described)
     legacy = isinstance(document, LegacyManifest)
-    landing.put_image(
-        PulledImage(
-            id=image_id,
-            layer=chain[-1] if chain else None,
-            manifest=image.manifest,
-            config=None if legacy else image.config,
-            config_digest=Digest(f"sha256:{image_id}") if legacy else document.config.digest,  # type: ignore[union-attr]
-            index=None,
-            created=described.created,
-        )
+    record = PulledImage(
+        id=image_id,
+        layer=chain[-1] if chain else None,
+        manifest=image.manifest,
+        config=None if legacy else image.config,
+        config_digest=Digest(f"sha256:{image_id}") if legacy else document.config.digest,  # type: ignore[union-attr]
+        index=None,
+        created=described.created,
     )
+    told = progress or Quiet()
+    land(landing, record, lambda: Layers(_Tars(image), landing, options, told).bring(blobs, chain, described))

@@ -82,7 +82,13 @@ class Landing(Protocol):
         stage: LandingStage,
     ) -> None:
         """Put a layer in its place. `make` is called once: with None where the stage was filled, else with
-        the folder to fill, the store's lock being held; it returns the facts for the record."""
+        the folder to fill, the store's lock being held; it returns the facts for the record.
+
+        Raises NotFound, with `layer` among its details, where the parent is not there.
+        """
 
     def put_image(self, image: PulledImage) -> None:
-        """Record the image, all of it at once. Names are given by the engine."""
+        """Record the image, all of it at once, with the names that the engine chose.
+
+        Raises NotFound, with `layer` among its details, where its top layer is not there.
+        """

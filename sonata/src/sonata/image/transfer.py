@@ -6,7 +6,7 @@ from sonata.image.landing import Landing, PulledImage
 from sonata.image.limits import NO_LIMITS, Limits
 from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches, parse
 from sonata.image.platform import choose
-from sonata_core.errors import Damaged, Unsupported
+from sonata_core.errors import Damaged, NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING, Protocol
 from sonata_core.models.ids import Digest, ImageId, LayerId
 from sonata_core.models.image import Descriptor, ImageSource, ManifestBytes, Platform
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CONFIG_LIMIT = 4 << 20
 MANIFEST_LIMIT = 4 << 20
+_TRIES = 10
 
 
 class Progress(Protocol):
@@ -168,8 +169,8 @@ def pull_image(
     if not (image.id and landing.has_image(image.id, chosen.manifest.digest)):
         from sonata.image.layer_transfer import Layers
 
-        Layers(source, landing, options, progress).bring(layers, chain, described)
-        landing.put_image(image.replace(layer=chain[-1] if chain else None, signatures=signatures))
+        whole = image.replace(layer=chain[-1] if chain else None, signatures=signatures)
+        land(landing, whole, lambda: Layers(source, landing, options, progress).bring(layers, chain, described))
     else:
         for blob in layers:
             progress.blob(blob.digest, "exists", max(blob.size, 0), blob.size)
@@ -177,6 +178,24 @@ def pull_image(
         progress.blob(image.config_digest, state, done, len(config))
     top = chosen.index or chosen.manifest
     return Pulled(id=image.id, digest=chosen.manifest.digest, manifest=chosen.manifest, top_digest=top.digest)
+
+
+def land(landing: Landing, image: PulledImage, bring: "Callable[[], None]") -> None:
+    """Bring an image's layers, and record it; so again where one that was here went with another image meanwhile.
+
+    Raises what `bring` raises, NotFound where others remove layers quicker than they come.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            bring()
+            landing.put_image(image)
+        except NotFound as error:
+            if "layer" not in error.details:
+                raise
+        else:
+            return
+    bring()
+    landing.put_image(image)
 
 
 def _image(chosen: Chosen, config: bytes, described: "ImageConfig") -> PulledImage:

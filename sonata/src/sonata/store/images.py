@@ -122,7 +122,8 @@ class Images:
             if old is None:
                 self._tables[root].add(row)
             self._name(row, [*new.names, *(row.get("names") or ())])
-            self.save(root)
+            for one in self._tables if new.names else (root,):  # another one's may have had the name
+                self.save(one)
         except BaseException:
             if old is None:
                 remove_items(folder, new.id)

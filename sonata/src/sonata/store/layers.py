@@ -108,10 +108,10 @@ class Layers:
         return self._foreign.get(layer)
 
     def get(self, layer: LayerId) -> LayerRecord:
-        """As `find`. Raises NotFound."""
+        """As `find`. Raises NotFound, with `layer` among its details."""
         record = self.find(layer)
         if record is None:
-            raise NotFound(f"layer {layer} not known")
+            raise NotFound(f"layer {layer} not known", layer=layer)
         return record
 
     def has_name(self, name: str) -> bool:

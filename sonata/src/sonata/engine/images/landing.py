@@ -23,10 +23,11 @@ _COMPRESSION = {"uncompressed": 0, "bzip2": 1, "gzip": 2, "xz": 3, "zstd": 4}
 
 
 class StoreLanding:
-    """`image.landing.Landing` on a store."""
+    """`image.landing.Landing` on a store. An image that is new there has these names from its beginning."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, names: tuple[str, ...] = ()) -> None:
         self._store = store
+        self._names = names
 
     def layer_id(self, parent: LayerId | None, diff_id: Digest) -> LayerId:
         """The id of a layer with that content on that parent."""
@@ -85,7 +86,7 @@ class StoreLanding:
             self._store.put_layer(bare, stage, lambda target: _new_layer(make(target)))
 
     def put_image(self, image: PulledImage) -> None:
-        """Record the image, without a name."""
+        """Record the image."""
         config = (image.config_digest, image.config) if image.config is not None else None
         self._store.put_image(
             pulled_image(
@@ -96,6 +97,7 @@ class StoreLanding:
                 config=config,
                 created=image.created,
                 signatures=image.signatures,
+                names=self._names,
             )
         )
 

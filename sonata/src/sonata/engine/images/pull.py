@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sonata.image.transfer import Progress, Pulled
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
+    from sonata_core.models.ids import ImageId
     from sonata_core.models.image import ImageSource, Platform
 
 _DEFAULT_PARALLEL = 3
@@ -205,8 +206,9 @@ def pull_reference(
         trust.forbid(reference)
         names = names or _names_within(engine, reference, opened)
         name = names[0] if names else ""
+        wanted = tuple(str(local_name(one)) for one in names)
 
-        def attempt() -> Pulled | None:
+        def attempt() -> tuple[Pulled, ImageRecord | None] | None:
             with hook.transport_open_source(reference=reference, options=opened) as source:
                 if kept is not None and _still_same(source, transfer, kept):
                     return None
@@ -215,28 +217,42 @@ def pull_reference(
                 source.resolve()
                 progress.message("Getting image source signatures")
                 admit = partial(trust.admit, reference, source)
-                pulled = pull_image(source, StoreLanding(engine.store), transfer, progress, admit)
+                landing = StoreLanding(engine.store, wanted)
+                pulled = pull_image(source, landing, transfer, progress, admit)
                 progress.message("Writing manifest to image destination")
-                return pulled
+                # One that was here already may be removed before it has its name: it is brought once more.
+                image = _named(engine, pulled.id, wanted) or _named(
+                    engine, pull_image(source, landing, transfer, progress, admit).id, wanted
+                )
+                return pulled, image
 
-        pulled = again(engine, opened, attempt)
+        done = again(engine, opened, attempt)
     except SonataError as error:
         told = _told(error, name) if reference.transport == "docker" else error
         events.thing(engine, "image", "pull-error", name or str(reference.rest), error=error.message)
         raise told from error
-    if pulled is None:
+    if done is None:
         assert kept is not None
         return kept, name
-    image = engine.store.find_image(pulled.id)
+    pulled, image = done
     if image is None:
         raise NotFound(f"{name}: image was removed while it was pulled", name=name)
-    if names:
-        image = engine.store.add_names(image, [str(local_name(one)) for one in names])
     events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
     if endpoints:
         learn(engine, endpoints[-1], pulled.manifest)
     _warn_of_platform(engine, image, options)
     return image, name
+
+
+def _named(engine: Engine, image: ImageId, names: tuple[str, ...]) -> ImageRecord | None:
+    """The image under its names, the newest of those that it has; None if somebody removed it."""
+    found = engine.store.find_image(image)
+    if found is None or found.names[: len(names)] == names:
+        return found
+    try:
+        return engine.store.add_names(found, names)
+    except NotFound:
+        return None
 
 
 def transfer_options(engine: Engine, options: PullOptions, opened: TransportOptions) -> TransferOptions:
