@@ -48,6 +48,22 @@ def test_a_lost_keeper_is_replaced(host: OrdinaryHost) -> None:
     assert host.runtime("libpod/tmp/pause.pid").read_text() != pause
 
 
+def test_a_keeper_that_died_before_whoever_started_it_is_replaced(host: OrdinaryHost) -> None:
+    """Until that command ends nobody waits for the keeper: it has a number still, and no namespaces."""
+    host.ok("system", "migrate")
+    first = host.begin("unshare", "sh", "-c", "echo ready; exec sleep 1234")
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"ready\n"
+        pause = host.runtime("libpod/tmp/pause.pid").read_text()
+        assert host.as_root("kill", "-9", pause).code == 0
+        assert host.ok("run", "--rm", "--network", "none", host.image, "echo", "again") == "again"
+        assert host.runtime("libpod/tmp/pause.pid").read_text() != pause
+    finally:
+        host.as_root("kill", next(str(pid) for pid, words in host.proc().items() if words == "sleep 1234"))
+        first.communicate()
+
+
 def test_the_namespace_of_running_containers_outlives_its_keeper(host: OrdinaryHost) -> None:
     host.ok("run", "-d", "--name", "kept", "--network", "none", host.image, "sleep", "1000")
     space = host.ok("unshare", "readlink", "/proc/self/ns/mnt")

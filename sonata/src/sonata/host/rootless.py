@@ -66,9 +66,15 @@ def keeper(path: str, *, joined: bool = False) -> int:
             name = file.read().rstrip("\n")
         # Of another user's process, which has a number that was ours, even this is hidden.
         apart = os.readlink(f"/proc/{pid}/ns/user") != _own_namespace()
+        _require_alive(pid)
     except (OSError, ValueError):
         return 0
     return pid if pid > 1 and name in _NAMES and apart is not joined else 0
+
+
+def _require_alive(pid: int) -> None:
+    """Raise OSError for a process that ended and was not waited for yet: only its user namespace is shown still."""
+    os.readlink(f"/proc/{pid}/ns/mnt")
 
 
 def _own_namespace() -> str:
@@ -93,6 +99,7 @@ def survivor(uid: int) -> int:
                 continue
             with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as file:
                 if file.read() == "conmon\n" and os.readlink(f"/proc/{name}/ns/user") != here:
+                    _require_alive(int(name))
                     return int(name)
         except OSError:  # gone meanwhile, or hidden from us
             continue
