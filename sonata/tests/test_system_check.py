@@ -216,6 +216,25 @@ def test_a_container_without_its_record_goes_by_force_only(store: Store, tmp_pat
     assert not [one for one in forced.left if one.repair]
 
 
+def test_a_container_that_is_being_removed_is_not_damaged(store: Store) -> None:
+    from pathlib import Path
+
+    sys.path.insert(0, os.path.dirname(__file__))
+    from store_world import busybox_layers, open_store, put_image
+
+    from sonata.engine.containers.create import create
+    from sonata.engine.storage import delete_container_layer
+    from sonata.model.request import RunRequest
+
+    put_image(open_store(Path(store.base)), "localhost/x:1", busybox_layers())
+    engine = store.engine()
+    ident = create(engine, RunRequest(image="localhost/x:1", command=("sh",))).config.id
+    with engine.locks.hold(ident):  # whoever removes it has this, and removes the layer ahead of the rest
+        delete_container_layer(engine, ident)
+        assert "container" not in kinds(check(engine, CheckRequest()).left)
+    assert ident in [one.subject for one in check(engine, CheckRequest()).left if one.kind == "container"]
+
+
 def test_a_monitor_of_nothing_is_ended(store: Store) -> None:
     """What is left when the row of a running container is lost, as with a salvaged database."""
     made = store.run("run", "-d", "--network=none", "--rootfs", store.rootfs(), "sleep", "1000")

@@ -111,6 +111,7 @@ def _check_store(engine: Engine, request: CheckRequest, settle: Callable[[Findin
     truths = None if request.quick else read_layers(engine)
     look = partial(engine.store.check, quick=request.quick, grace=grace, truths=truths)
     found = look(repair=request.repair or request.force, own=rows.ids(engine.database))
+    found = found.replace(left=tuple(one for one in found.left if not _being_removed(engine, one)))
     broken = [one for one in found.left if one.kind == "container-kept"]
     if not broken or not request.force:
         return found
@@ -118,6 +119,17 @@ def _check_store(engine: Engine, request: CheckRequest, settle: Callable[[Findin
         settle(one.replace(repair="remove it"), partial(_remove_broken, engine, one.subject))
     again = look(repair=True, own=rows.ids(engine.database))
     return again.replace(mended=(*found.mended, *again.mended))
+
+
+def _being_removed(engine: Engine, finding: Finding) -> bool:
+    """Whether a container lacks its layer because a command is at it, which removes that ahead of the rest."""
+    if finding.kind != "container":
+        return False
+    held = engine.locks.try_hold(finding.subject)
+    if held is None:
+        return True
+    held.release()
+    return all(one.id != finding.subject for one in engine.store.containers())
 
 
 def half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
