@@ -7,6 +7,7 @@ from sonata.model.defaults import Defaults
 from sonata.model.materials import ImageFacts, Materials
 from sonata.model.request import RunRequest
 from sonata.plan.container import plan_container
+from sonata.plan.network import NO_POD
 from sonata_core.errors import UsageError
 from sonata_core.models.host import HostFacts
 
@@ -151,6 +152,17 @@ TABLE = [
     ({"log_opt": ("max-size=foo",)}, "invalid size: 'foo'"),
     ({"umask": "99"}, f"{START}invalid umask string 99: invalid argument"),
     ({"init": True, "pid": "host"}, "cannot add init binary as PID 1 (PID namespace isn't private)"),
+    ({"ipc": "pod"}, NO_POD),
+    ({"cgroup_parent": "a.slice"}, "systemd slice received as cgroup parent when using cgroupfs: invalid argument"),
+    (
+        {"cgroups": "disabled", "cgroup_parent": "a"},
+        "cannot set cgroup parent if not creating cgroups: invalid argument",
+    ),
+    (
+        {"dns": ("none",), "dns_search": ("a",)},
+        "invalid config provided: UseImageResolvConf and DNSSearch are mutually exclusive options",
+    ),
+    ({"dns_search": (".", "a")}, "cannot pass additional search domains when also specifying '.'"),
     ({"add_host": ("foo",)}, 'bad format for add-host: "foo"'),
     ({"add_host": ("foo:1.2.3",)}, 'invalid IP address in add-host: "1.2.3"'),
     ({"dns": ("foo",)}, "foo is not an ip address"),

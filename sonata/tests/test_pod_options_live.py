@@ -74,7 +74,9 @@ def test_the_network_of_a_pod(world: PodWorld) -> None:
     assert "ndots:2" in resolv and "ex.test" in resolv
     # The network of a member, as it is shown, is that of its pod.
     settings = world.inspect(member)["NetworkSettings"]
-    assert (settings["IPAddress"], settings["MacAddress"]) == ("10.213.77.9", "92:d0:c6:0a:29:33")
+    mine = settings["Networks"]["podtest"]
+    assert (mine["IPAddress"], mine["MacAddress"]) == ("10.213.77.9", "92:d0:c6:0a:29:33")
+    assert settings["IPAddress"] == ""  # that of the default network alone stands there
     assert "al" in settings["Networks"]["podtest"]["Aliases"]
     assert settings["Ports"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
     assert world.ok("port", member) == f"80/tcp -> 127.0.0.1:{port}"

@@ -228,6 +228,31 @@ def test_start_reaches_those_that_are_meant(three: LiveWorld) -> None:
     assert (partly.returncode, "no such container" in partly.stderr) == (125, True)
 
 
+def test_what_cannot_be_made_or_started_is_told_in_podmans_words(world: LiveWorld) -> None:
+    def refused(*words: str) -> str:
+        done = world.run(*words)
+        assert done.returncode == 125, (words, done)
+        return done.stderr
+
+    ident = world.ok("create", "--name=a", "--network=none", "--ipc=private", "--rootfs", world.rootfs, "nosuch")
+    assert refused("start", "a").startswith(f'Error: unable to start container "{ident}": ')
+    assert refused("start", "-a", "a").startswith(f"Error: unable to start container {ident}: ")
+    assert refused("top", "a").splitlines()[0] == "Error: top can only be used on running containers"
+    assert (world.ok("diff", "a"), world.ok("diff", "--format=json", "a")) == ("", "{}")  # no layer of its own
+    wrong = refused("create", "--ipc=container:a", "--rootfs", world.rootfs, "true")
+    assert wrong.startswith(
+        f"Error: joining IPC of container {ident} is not allowed: non-shareable IPC "
+        "(hint: use IpcMode:shareable for the donor container)"
+    )
+    wrong = refused("create", "--rootfs", "", "true")
+    assert wrong.startswith("Error: must set root filesystem source to either image or rootfs: invalid argument")
+    assert "not a directory" in refused("create", "--rootfs", f"{world.rootfs}/bin/busybox", "true")
+    wrong = refused("--cgroup-manager=foo", "ps")
+    assert wrong.startswith("Error: configuring runtime: cgroup manager must be one of cgroupfs and systemd: invalid")
+    world.start("none", "--ipc=none")
+    world.ok("run", "--rm", "--network=none", "--ipc=container:none", "--rootfs", world.rootfs, "true")
+
+
 def test_init_makes_ready_and_no_more(three: LiveWorld) -> None:
     three.ok("stop", "a", "c")
     assert three.ok("init", "a") == "a"

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,40 @@ def test_files_of_a_running_container_follow_its_networks_and_keep_what_was_writ
     assert [line for line in resolv if "nameserver" in line] == ["nameserver 10.72.0.1", "nameserver 4.4.4.4"]
     host.ok("stop", "-t0", "guest")
     assert "inn" not in host.ok("exec", "c", "cat", "/etc/hosts")
+
+
+def test_what_inspect_shows_of_networks(host: NetworkHost) -> None:
+    def settings() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(host.ok("inspect", "-f", "{{json .NetworkSettings}}", "c"))
+        return found
+
+    host.ok("network", "create", "--subnet", "10.71.0.0/24", "one")
+    ident = host.definition("one")["id"]
+    words = ("--network", "one", "--hostname", "web.site", "--network-alias", "x", "--mac-address", "02:11:22:33:44:55")
+    container = host.ok("create", "--name", "c", *words, "--rootfs", host.rootfs, "sleep", "1000")
+    before = settings()["Networks"]["one"]
+    names = ["x", container[:12], "web.site"]
+    assert (before["NetworkID"], before["IPAddress"], before["Aliases"]) == (ident, "", names)
+    host.ok("start", "c")
+    shown = settings()
+    assert (shown["IPAddress"], shown["MacAddress"]) == ("", "")  # the default network alone stands there
+    there = shown["Networks"]["one"]
+    assert (there["NetworkID"], there["MacAddress"], there["Aliases"]) == (ident, "02:11:22:33:44:55", names)
+    assert f"{there['IPAddress']}/24" in host.addresses("c")
+    host.sleeper("peer", "--network", "one")
+    assert there["IPAddress"] in host.resolve("peer", "web.site", "10.71.0.1")
+    host.ok("stop", "-t0", "c")
+    after = settings()
+    assert after["Networks"]["one"] == before
+    assert after["SandboxKey"] == ""
+    host.sleeper("plain", "--network", "podman")
+    assert host.ok("inspect", "-f", "{{.NetworkSettings.IPAddress}}/16", "plain") in host.addresses("plain")
+    form = "{{.Subnets}} {{range .Subnets}}{{.Subnet}} {{.LeaseRange}}{{end}} "
+    form += "{{range .Containers}}{{.Interfaces.eth0.MacAddress}}"
+    host.ok("start", "c")
+    host.ok("rm", "-ft0", "peer")
+    shape = "[{{{10.71.0.0 ffffff00}} 10.71.0.1 <nil>}] 10.71.0.0/24 <nil> 02:11:22:33:44:55"
+    assert host.ok("network", "inspect", "-f", form + "{{end}}", "one") == shape
 
 
 def test_the_host_has_a_name_in_every_network(host: NetworkHost) -> None:

@@ -131,7 +131,6 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
         **dict.fromkeys(("HealthMaxLogCount", "HealthMaxLogSize"), 0),
         **dict.fromkeys(("CreateCommand", "Secrets", "ChrootDirs"), ()),
         "SystemdMode": False,
-        "ExposedPorts": {},
     },
     "*define.InspectContainerHostConfig": {
         "CgroupManager": "",
@@ -178,7 +177,7 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
 
 def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
     """The object as a template meets it: structs with Go's names, maps, times."""
-    from sonata.cli.render.gotemplate.values import Struct
+    from sonata.cli.render.gotemplate.values import NilMap, Struct
 
     if "RepoTags" in value and "RootFS" in value:
         from sonata.cli.image_template import templated_image
@@ -186,7 +185,15 @@ def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
         return templated_image(value)
     kind = next((kind for key, kind in _KINDS if key in value), type_name)
     members = dict(_LEFT_OUT.get(kind, ()))
+    if kind == "*define.InspectContainerConfig":
+        members["ExposedPorts"] = NilMap()
     members |= {_NAMES.get(key, key): member(_NAMES.get(key, key), item) for key, item in value.items()}
+    if kind == "network":
+        from sonata.cli.networks import members as typed
+
+        members["Subnets"] = typed.subnets(value.get("subnets", []))
+        members["Routes"] = typed.routes(value.get("routes", []))
+        members["Containers"] = typed.containers(value.get("containers", {}))
     if "Id" in members:
         members["ID"] = members["Id"]
     shown = tuple(_NAMES.get(name, name) for name in value)

@@ -33,11 +33,21 @@ def changes(engine: Engine, name: str, base: str = "", *, kind: str = "all") -> 
 
     Paths that every container gets are left out. Raises NotFound in Podman's words.
     """
+    if kind != "image" and not base and _has_no_layer(engine, name):
+        return []
     layer = _layer(engine, name, kind)
     other = _layer(engine, base, kind) if base else layer.parent and engine.store.layer(layer.parent)
     found = layer_changes(engine, layer, other or None)
     hidden = LEFT_OUT | _USERS if _adds_users(engine, name) else LEFT_OUT
     return [one for one in found if one.path not in hidden]
+
+
+def _has_no_layer(engine: Engine, name: str) -> bool:
+    """Whether that is a container of `--rootfs`: what it changes is the user's own folder, and no change to Podman."""
+    try:
+        return bool(rows.find(engine.database, name).config.rootfs)
+    except (NotFound, UsageError):
+        return False
 
 
 def _adds_users(engine: Engine, name: str) -> bool:

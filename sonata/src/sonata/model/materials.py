@@ -111,6 +111,8 @@ class SpecInputs(Record):
     """Paths of joined namespaces by spec name: `ipc`, `pid`, `uts`, `user`, `cgroup`, `network`; or OURS."""
     host_devices: tuple[Device, ...] = ()
     """For privileged containers: the host's device nodes."""
+    host_queues: bool = True
+    """Whether the host has a /dev/mqueue, to be shown to those who share its queues."""
     secret_env: Mapping[str, str] = {}
     seccomp: Mapping[str, Any] | None = None
     """The profile as parsed from JSON; None: unconfined."""

@@ -228,6 +228,8 @@ def _cgroups(request: RunRequest, defaults: Defaults) -> str:
     mode = request.cgroups or defaults.cgroups
     if mode not in ("enabled", "disabled", "no-conmon", "split"):
         raise UsageError(f"running container create option: invalid cgroup mode {go_quote(mode)}: invalid argument")
+    if mode == "disabled" and request.cgroup_parent:
+        raise UsageError("cannot set cgroup parent if not creating cgroups: invalid argument")
     if mode == "split":
         raise UsageError(
             "--cgroups=split is not supported: it moves the caller and its other processes into a new cgroup",
@@ -246,6 +248,8 @@ def _shm(text: str) -> int:
 def _rootfs(request: RunRequest) -> tuple[str, bool, str | None]:
     if not request.rootfs:
         return "", False, None
+    if not request.image:
+        raise UsageError("must set root filesystem source to either image or rootfs: invalid argument")
     path, colon, rest = request.image.rpartition(":")
     options = rest.split(",") if colon else []
     if not colon or any(option != "O" and option.partition("=")[0] != "idmap" for option in options):

@@ -116,7 +116,9 @@ def require(phase: Phase, verb: Verb, container_id: str) -> None:
         text = words.format(id=container_id, shown=shown(phase))
         if verb is Verb.PAUSE and phase is Phase.PAUSED:
             text = f'"{container_id}" is already paused'
-        raise Conflict(f"{text}: {_IMPROPER}", object=container_id)
+        if verb is not Verb.TOP:
+            text = f"{text}: {_IMPROPER}"
+        raise Conflict(text, object=container_id)
 
 
 MOVES: dict[Phase, frozenset[Phase]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.model.container import NamespaceChoice, NamespaceKind, Namespaces
-from sonata.plan.network import joined
+from sonata.plan.network import NO_POD, joined
 from sonata_core.errors import UsageError
 
 TYPE_CHECKING = False
@@ -48,7 +48,15 @@ def _choice(which: str, text: str, materials: Materials) -> NamespaceChoice:
             raise UsageError(f"invalid config provided: namespace mode {mode} requires a value")
         if word == "ns":
             return NamespaceChoice(kind=_K.PATH, value=value)
-        return NamespaceChoice(kind=_K.CONTAINER, value=joined(value, materials))
+        found = joined(value, materials)
+        if which == "ipc" and materials.containers[value].namespaces.ipc.kind is _K.PRIVATE:
+            raise UsageError(
+                f"joining IPC of container {found} is not allowed: non-shareable IPC "
+                "(hint: use IpcMode:shareable for the donor container)"
+            )
+        return NamespaceChoice(kind=_K.CONTAINER, value=found)
+    if text == "pod":
+        raise UsageError(NO_POD)
     known = _WORDS[which].get(word)
     if known is None or (colon and known not in (_K.KEEP_ID, _K.AUTO)):
         raise UsageError(f"unrecognized namespace mode {text} passed")

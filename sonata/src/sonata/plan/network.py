@@ -20,6 +20,7 @@ _SIMPLE = {"none": NetworkMode.NONE, "host": NetworkMode.HOST, "private": Networ
 _WITH_OPTIONS = {"slirp4netns": NetworkMode.SLIRP4NETNS, "pasta": NetworkMode.PASTA}
 _MODES = {name: name for name in (*_SIMPLE, *_WITH_OPTIONS, "container")} | {"default": "private", "ns": "path"}
 """What Podman calls the mode that a word stands for, of those that are no network's name."""
+NO_POD = "cannot use pod namespace as container is not joining a pod or pod has no infra container: invalid argument"
 _KINDS = {
     NetworkMode.HOST: NamespaceKind.HOST,
     NetworkMode.NONE: NamespaceKind.NONE,
@@ -91,10 +92,7 @@ def _read(text: str, materials: Materials, facts: HostFacts, defaults: Defaults)
     if name in _SIMPLE and text == name:
         mode = _SIMPLE[name]
         if mode == NetworkMode.POD:
-            raise UsageError(
-                "cannot use pod namespace as container is not joining a pod or pod has no infra container: "
-                "invalid argument"
-            )
+            raise UsageError(NO_POD)
         return _default(facts, defaults) if mode == NetworkMode.PRIVATE else Choice(mode)
     if name in _WITH_OPTIONS:
         return Choice(_WITH_OPTIONS[name], "", tuple(part for part in rest.split(",") if part))

@@ -200,7 +200,7 @@ def member_request(request: RunRequest, pod: PodConfig, infra: ContainerConfig |
     Raises UsageError, with Podman's texts, for what only the pod can have.
     """
     changes: dict[str, object] = {"pod": pod.id, "pod_id_file": ""}
-    if pod.share_parent and not request.cgroup_parent:
+    if pod.share_parent and not request.cgroup_parent and request.cgroups != "disabled":
         changes["cgroup_parent"] = pod.cgroup()
     if pod.restart is not None and not (request.restart or request.rm or request.rmi or request.init_ctr):
         changes["restart"] = restart.text(pod.restart)

@@ -46,10 +46,22 @@ def decide(
 
 def group_parent(given: ResourceOptions, materials: Materials, facts: HostFacts, defaults: Defaults) -> str:
     """The control group to be below, as asked; where nobody asks, an ordinary user's is one that he may divide."""
+    require_parent(given.cgroup_parent, defaults.cgroup_manager)
     ours = facts.rootless and facts.cgroup_version == 2 and defaults.cgroup_manager == "cgroupfs"
     if given.cgroup_parent or not ours or not materials.cgroup_delegated:
         return given.cgroup_parent
     return f"{materials.cgroup_delegated}/libpod_parent"
+
+
+def require_parent(parent: str, manager: str) -> None:
+    """A control group to be below must be of its manager's kind. Raises UsageError."""
+    is_slice = parent.rpartition("/")[2].endswith(".slice")
+    if parent and manager == "systemd" and not is_slice:
+        raise UsageError(
+            "did not receive systemd slice as cgroup parent when using systemd to manage cgroups: invalid argument"
+        )
+    if is_slice and manager != "systemd":
+        raise UsageError("systemd slice received as cgroup parent when using cgroupfs: invalid argument")
 
 
 def groups_are_made(parent: str, defaults: Defaults, facts: HostFacts) -> bool:

@@ -41,6 +41,9 @@ def shown(parsed: Parsed, networks: list[NetworkDefinition]) -> str:
 
 def fields(network: NetworkDefinition, *, full: bool) -> Mapping[str, Any]:
     """The members of a row, as templates name them."""
+    from sonata.cli.networks import members
+    from sonata.engine.networks.list import document
+
     return {
         "Created": lambda: _time(network.created),
         "DNSEnabled": network.dns_enabled,
@@ -54,8 +57,8 @@ def fields(network: NetworkDefinition, *, full: bool) -> Mapping[str, Any]:
         "NetworkDNSServers": list(network.dns_servers),
         "NetworkInterface": network.interface,
         "Options": dict(network.options),
-        "Routes": [{"Destination": route.destination, "Gateway": route.gateway} for route in network.routes],
-        "Subnets": [{"Subnet": subnet.subnet, "Gateway": subnet.gateway} for subnet in network.subnets],
+        "Routes": lambda: members.routes(document(network).get("routes", [])),
+        "Subnets": lambda: members.subnets(document(network).get("subnets", [])),
     }
 
 

@@ -202,7 +202,8 @@ def _require_places(config: ContainerConfig) -> None:
 def _require_parts(engine: Engine, config: ContainerConfig) -> None:
     """What the container is to be made of must be there now. Raises UsageError, HostLacks."""
     if config.rootfs and not os.path.isdir(config.rootfs):
-        raise UsageError(f"running container create option: faccessat {config.rootfs}: no such file or directory")
+        why = "not a directory" if os.path.exists(config.rootfs) else "no such file or directory"
+        raise UsageError(f"running container create option: faccessat {config.rootfs}: {why}")
     if config.healthcheck is not None:
         from sonata.engine.containers.health_log import require_folder
 

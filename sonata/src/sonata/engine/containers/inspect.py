@@ -10,6 +10,7 @@ from sonata.engine.containers.inspect_host import (
     propagation,
     volumes_and_binds,
 )
+from sonata.engine.containers.inspect_network import network_settings
 from sonata.engine.graph import graph_driver
 from sonata.engine.paths import ContainerPaths
 from sonata.host import process
@@ -72,7 +73,7 @@ def describe(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[s
         "GraphDriver": graph_driver(engine, record.layer if record else None, state.mountpoint),
         "Mounts": [mount_shown(engine, use) for use in volumes_and_binds(config)],
         "Dependencies": rows.needed_by(engine.database, config.id),
-        "NetworkSettings": _network_settings(holder),
+        "NetworkSettings": network_settings(engine, holder),
         "Namespace": "",
         "IsInfra": config.infra,
         "IsService": False,
@@ -185,77 +186,6 @@ def mount_shown(engine: Engine, use: MountUse) -> dict[str, Any]:
     if use.subpath:
         shown["SubPath"] = use.subpath
     return shown
-
-
-_NAMED_MODES = (NetworkMode.NONE, NetworkMode.HOST)
-"""Modes that stand for a network in what is shown, as Podman shows them."""
-
-
-def _network_settings(row: ContainerRow) -> dict[str, Any]:
-    config, state = row.config, row.state
-    helped = config.network.mode in (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
-    interfaces: list[dict[str, Any]] = [] if helped else list(state.attached.get("interfaces", ()))
-    networks = {use.network: _endpoint(use.aliases, config.id) for use in config.network.networks}
-    for interface in interfaces:
-        networks.setdefault(interface["network"], _endpoint((), config.id)).update(_addresses(interface))
-    for attachment in state.request.get("attachments", ()):
-        definition = attachment["network"]
-        if definition["name"] in networks:
-            networks[definition["name"]]["NetworkID"] = definition["id"]
-    if not networks and config.network.mode in _NAMED_MODES:
-        networks[str(config.network.mode)] = {**_endpoint((), config.id), "NetworkID": str(config.network.mode)}
-        del networks[str(config.network.mode)]["Aliases"]
-    first = _addresses(interfaces[0]) if len(interfaces) == 1 else _NO_ADDRESS
-    return {
-        "EndpointID": "",
-        **first,
-        "Bridge": "",
-        "SandboxID": "",
-        "HairpinMode": False,
-        "LinkLocalIPv6Address": "",
-        "LinkLocalIPv6PrefixLen": 0,
-        "Ports": port_bindings(config, exposed=True),
-        "SandboxKey": state.netns,
-        **({"Networks": networks} if networks else {}),
-    }
-
-
-_NO_ADDRESS: dict[str, Any] = {
-    "Gateway": "",
-    "IPAddress": "",
-    "IPPrefixLen": 0,
-    "IPv6Gateway": "",
-    "GlobalIPv6Address": "",
-    "GlobalIPv6PrefixLen": 0,
-    "MacAddress": "",
-}
-
-
-def _addresses(interface: dict[str, Any]) -> dict[str, Any]:
-    shown = {**_NO_ADDRESS, "MacAddress": interface.get("mac", "")}
-    for entry in interface.get("addresses", ()):
-        address, _, length = entry["address"].partition("/")
-        six = ":" in address
-        keys = (
-            ("GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPv6Gateway")
-            if six
-            else ("IPAddress", "IPPrefixLen", "Gateway")
-        )
-        if not shown[keys[0]]:
-            shown[keys[0]], shown[keys[1]], shown[keys[2]] = address, int(length or 0), entry.get("gateway", "")
-    return shown
-
-
-def _endpoint(aliases: tuple[str, ...], ident: str) -> dict[str, Any]:
-    return {
-        "EndpointID": "",
-        **_NO_ADDRESS,
-        "NetworkID": "",
-        "DriverOpts": None,
-        "IPAMConfig": None,
-        "Links": None,
-        "Aliases": [*(alias for alias in aliases if alias != ident[:12]), ident[:12]],
-    }
 
 
 def _config(engine: Engine, row: ContainerRow) -> dict[str, Any]:

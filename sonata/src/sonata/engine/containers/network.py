@@ -102,17 +102,19 @@ def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDef
         names = interfaces(config.network.networks)
         for use, name, definition in zip(config.network.networks, names, definitions, strict=True):
             addresses = lease_addresses(engine, config.id, definition, use.static_ips, others[definition.name])
-            found.append(attachment(use, name, definition, addresses))
+            found.append(attachment(config, use.replace(interface=name), definition, addresses))
     return found
 
 
-def attachment(use: NetworkUse, name: str, definition: NetworkDefinition, addresses: tuple[str, ...]) -> Attachment:
-    """The container's interface of that name, as its backend is told of it."""
+def attachment(
+    config: ContainerConfig, use: NetworkUse, definition: NetworkDefinition, addresses: tuple[str, ...]
+) -> Attachment:
+    """The container's interface, as its backend is told of it. A host name that was given is one of its names there."""
     return Attachment(
         network=definition,
-        interface=name,
+        interface=use.interface,
         addresses=addresses,
-        aliases=use.aliases,
+        aliases=tuple(dict.fromkeys((*use.aliases, *([config.hostname] if config.hostname else ())))),
         mac=use.mac,
         options=use.options,
     )

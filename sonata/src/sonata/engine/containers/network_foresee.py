@@ -43,10 +43,10 @@ def foresee(engine: Engine, config: ContainerConfig) -> dict[str, Any]:
     definitions = []
     if asked.mode is NetworkMode.BRIDGE:
         definitions = [look_up(engine, use.network) for use in asked.networks]
-    attachments = [
-        network.attachment(use, name, definition, _addresses(engine, definition, use.static_ips, numbers))
-        for use, name, definition in zip(asked.networks, interfaces(asked.networks), definitions, strict=False)
-    ]
+    attachments = []
+    for use, name, definition in zip(asked.networks, interfaces(asked.networks), definitions, strict=False):
+        addresses = _addresses(engine, definition, use.static_ips, numbers)
+        attachments.append(network.attachment(config, use.replace(interface=name), definition, addresses))
     return {
         "Mode": str(asked.mode),
         "Options": list(asked.options),

@@ -177,8 +177,10 @@ def _shm(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> str:
         return ""
     if kind in (NamespaceKind.CONTAINER, NamespaceKind.POD):
         from sonata.engine.paths import ContainerPaths as Paths
+        from sonata.state import containers as rows
 
-        return Paths(engine, config.backends.storage, config.namespaces.ipc.value).shm
+        donor = rows.get(engine.database, config.namespaces.ipc.value).config
+        return _shm(engine, donor, Paths(engine, donor.backends.storage, donor.id))
     return paths.shm
 
 

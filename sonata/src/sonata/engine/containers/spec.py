@@ -103,6 +103,7 @@ def inputs(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mount
         sources=mounted.sources,
         source_flags=mounted.flags,
         host_devices=_host_devices() if config.host_devices else (),
+        host_queues=os.path.isdir("/dev/mqueue"),
         seccomp=_seccomp(engine, config),
     )
 

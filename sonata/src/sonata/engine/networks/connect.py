@@ -16,7 +16,7 @@ from sonata_core.codec import freeze, thaw
 from sonata_core.errors import Conflict, NotFound, SonataError, UsageError
 from sonata_core.hookspecs.net import NetLive
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.net import Attachment, AttachRequest, AttachResult, NetnsRef
+from sonata_core.models.net import AttachRequest, AttachResult, NetnsRef
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -102,14 +102,7 @@ def _connect_now(
     others = kept.taken(engine, definition, config.id)
     with engine.database.transaction():
         addresses = network.lease_addresses(engine, config.id, definition, use.static_ips, others)
-    attachment = Attachment(
-        network=definition,
-        interface=use.interface,
-        addresses=addresses,
-        aliases=use.aliases,
-        mac=use.mac,
-        options=use.options,
-    )
+    attachment = network.attachment(config, use, definition, addresses)
     try:
         added = hook.net_connect(netns=NetnsRef(path=row.state.netns), request=request, attachment=attachment)
     except SonataError:

@@ -8,7 +8,7 @@ from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata.state import objects
 from sonata_core.codec import thaw
-from sonata_core.errors import NotFound
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.net import AttachResult
 
@@ -22,7 +22,9 @@ _CONNECTED = (Phase.RUNNING, Phase.PAUSED, Phase.INITIALISED)
 def inspect(engine: Engine, name: str) -> dict[str, Any]:
     """A network with the containers that run on it. Raises NotFound naming it, UsageError."""
     try:
-        definition = lookup.definition_of(engine, name)
+        definition = lookup.definition_of(engine, name) if name else lookup.pick(lookup.definitions(engine), name)
+    except UsageError as error:
+        raise UsageError(f"inspecting network {name}: {error.message}", error.hint) from error
     except NotFound as error:
         raise NotFound(f"network {name}: {error.message}", error.hint, name=name) from error
     containers = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine.containers.filters import grouped, matches, moment
 from sonata.engine.networks import lookup
 from sonata.state import objects
-from sonata_core.errors import UsageError
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,9 +27,12 @@ def listed(engine: Engine, filters: tuple[str, ...] = ()) -> list[NetworkDefinit
 
 
 def exists(engine: Engine, name: str) -> bool:
-    """Whether a network has that name or id, or an id that begins so."""
-    known = lookup.definitions(engine)
-    return bool(name) and any(name == one.name or one.id.startswith(name) for one in known)
+    """Whether a network has that name or id, or an id that begins so. Raises UsageError for ids of several."""
+    try:
+        lookup.pick(lookup.definitions(engine), name)
+    except NotFound:
+        return False
+    return True
 
 
 def document(definition: NetworkDefinition) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import NetworkDefinition, Subnet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sonata.engine.engine import Engine
 
 DEFAULT_ID = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
@@ -26,8 +28,11 @@ def definition_of(engine: Engine, name: str) -> NetworkDefinition:
 
 def look_up(engine: Engine, name: str) -> NetworkDefinition:
     """As `definition_of`, but a default network that was never used is decided and not written down."""
-    wanted = name or engine.config.network.default_network
-    known = definitions(engine)
+    return pick(definitions(engine), name or engine.config.network.default_network)
+
+
+def pick(known: Iterable[NetworkDefinition], wanted: str) -> NetworkDefinition:
+    """The one of that name, id or unique prefix of its id. Raises NotFound, UsageError."""
     for definition in known:
         if wanted in (definition.name, definition.id):
             return definition

@@ -70,7 +70,7 @@ def _kernel(config: ContainerConfig, inputs: SpecInputs, facts: HostFacts) -> li
         _mount("/dev", "tmpfs", "tmpfs", dev),
         _sys(config, facts),
         _mount("/dev/pts", "devpts", "devpts", _pts(config, facts)),
-        queue,
+        *((queue,) if queue["type"] != "bind" or inputs.host_queues else ()),
         *_cgroup(config, facts),
     ]
 

@@ -80,6 +80,8 @@ def show(value: Any, plus: bool = False, top: bool = True) -> str:
         return "<no value>" if top else "<nil>"
     if isinstance(value, float):
         return show_float(value)
+    if top and hasattr(value, "pointer_text"):  # a String method of the pointer: of what is printed itself alone
+        return str(value.pointer_text)
     if isinstance(value, Struct):
         return _show_struct(value, plus)
     if isinstance(value, Mapping):

@@ -70,6 +70,13 @@ class GoMap(dict[Any, Any]):
         return made
 
 
+class NilMap(dict[str, Any]):
+    """A map that was never made: empty, and `null` in JSON."""
+
+    def as_json(self) -> None:
+        """Nothing."""
+
+
 class Duration(int):
     """A time.Duration in nanoseconds; prints as Go prints it: 1h2m3.5s."""
 
