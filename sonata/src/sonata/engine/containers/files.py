@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow
-    from sonata_core.models.net import AttachRequest, AttachResult
+    from sonata_core.models.net import AttachRequest, AttachResult, InterfaceResult
 
 
 def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, shm: str) -> RuntimeFiles:
@@ -145,8 +145,13 @@ def _resolv_input(engine: Engine, config: ContainerConfig, attached: AttachResul
         search=(*containers.dns_searches, *config.network.dns_search),
         options=(*containers.dns_options, *config.network.dns_options),
         own_namespace=own,
-        ipv6=any(":" in one.address for part in attached.interfaces for one in part.addresses),
+        ipv6=_slirp_ipv6(config) or any(":" in one.address for part in attached.interfaces for one in part.addresses),
     )
+
+
+def _slirp_ipv6(config: ContainerConfig) -> bool:
+    """slirp4netns speaks IPv6, though no address of it may be settled yet."""
+    return config.network.mode is NetworkMode.SLIRP4NETNS and "enable_ipv6=false" not in config.network.options
 
 
 def _shared_servers(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
@@ -203,7 +208,19 @@ def _host_internal(
             return gateways[-1]
     from sonata_core.sdk.interfaces import host_address
 
-    return host_address(attached.interfaces)
+    own = attached.interfaces
+    if request is not None and request.outer is not None:
+        own = (*own, _of_uplink(engine))
+    return host_address(own)
+
+
+def _of_uplink(engine: Engine) -> InterfaceResult:
+    """Addresses of the host that are those of the shared namespace too: they lead no further than there."""
+    from sonata.engine.networks import shared
+    from sonata_core.models.net import AddressResult, InterfaceResult
+
+    found = tuple(AddressResult(address=one) for one in shared.known(engine).addresses)
+    return InterfaceResult(network="", interface="", addresses=found)
 
 
 def host_resolv() -> str:

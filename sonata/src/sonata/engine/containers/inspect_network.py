@@ -29,7 +29,7 @@ def network_settings(engine: Engine, row: ContainerRow) -> dict[str, Any]:
         found = [one for one in interfaces if one["network"] == use.network]
         ident = ids.get(use.network) or _id(engine, use.network)
         networks[use.network] = _endpoint(ident, _basic(found), _aliases(config, use))
-    if not networks and config.network.mode in _NAMED_MODES:
+    if not networks and (config.network.mode in _NAMED_MODES or (config.network.mode in _HELPED and not state.netns)):
         mode = str(config.network.mode)
         networks[mode] = _endpoint(mode, _basic(()))
     alone = list(networks) == [engine.config.network.default_network] or not config.network.networks
