@@ -97,7 +97,8 @@ def test_the_second_address_of_a_pod(world: PodWorld) -> None:
     world.ok("network", "create", "--subnet=10.213.77.0/24", "--ipv6", "--subnet=fd00:77::/64", "podtest")
     world.pod("--ip6=fd00:77::9", "six", network="podtest")
     member = world.member("six")
-    assert world.inspect(member)["NetworkSettings"]["GlobalIPv6Address"] == "fd00:77::9"
+    shown = world.inspect(member)["NetworkSettings"]["Networks"]["podtest"]
+    assert shown["GlobalIPv6Address"] == "fd00:77::9"
 
 
 def test_files_of_hosts_and_names(world: PodWorld, tmp_path: Path) -> None:
