@@ -8,11 +8,12 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sonata.host import cgroups, commands, facts, ports, process, rlimits
+from sonata.host import cgroups, commands, facts, ports, process, rlimits, rootless
 from sonata_core.errors import CommandFailed, Conflict, TimedOut, Unsupported
 from sonata_core.models.net import PortMapping
 from sonata_core.models.process import Command
@@ -282,3 +283,16 @@ def test_rlimits() -> None:
     assert rlimits.clamp("nofile", 5, -1, may_raise=False) == (5, ceiling)
     with pytest.raises(KeyError):
         rlimits.current("nosuch")
+
+
+@pytest.mark.needs_userns
+def test_a_killed_keeper_of_namespaces_is_none_though_nobody_took_leave_of_it(tmp_path: Path) -> None:
+    named = tmp_path / "pause.pid"
+    with subprocess.Popen(["unshare", "-U", "sleep", "1000"]) as kept:
+        named.write_text(str(kept.pid))
+        while Path(f"/proc/{kept.pid}/comm").read_text() != "sleep\n":
+            time.sleep(0.005)
+        assert rootless.keeper(str(named)) == kept.pid
+        os.kill(kept.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, kept.pid, os.WEXITED | os.WNOWAIT)
+        assert rootless.keeper(str(named)) == 0

@@ -116,7 +116,10 @@ class Ordinary(Root):
 
     def mountinfo(self) -> list[list[str]]:
         pause = self.pause()
-        text = Path(f"/proc/{pause}/mountinfo").read_text() if pause else ""
+        try:
+            text = Path(f"/proc/{pause}/mountinfo").read_text() if pause else ""
+        except OSError:  # it was killed
+            text = ""
         return [line.split() for line in text.splitlines()]
 
     def given(self, **more: object) -> dict[str, object]:

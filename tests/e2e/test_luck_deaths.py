@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -204,7 +205,8 @@ def test_a_reboot(world: World, run_wiped: bool) -> None:
         assert world.status("a") == "running"
         assert world.ok("exec", "a", "echo", "again") == "again"
         held = [row for row in world.rows("lease") if row[3] == _boot_id()]
-        assert len({row[1] for row in held}) == len(held) == 2
+        bridged = 0 if world.who.ordinary else 2  # an ordinary user's are on pasta
+        assert len({row[1] for row in held}) == len(held) == bridged
         world.do("rm", "-f", "-t", "0", "b")
         world.ok("rm", "-f", "-t", "0", "a", "c", "d")
         assert world.ok("ps", "-aq") == ""
@@ -225,7 +227,8 @@ def interrupted(world: World, *words: str, after: float = 0.6, number: int = sig
     time.sleep(after)
     running.send_signal(number)
     out, err = running.communicate(timeout=20)
-    assert "Traceback" not in err
+    # Before the first line of ours Python says it its own way.
+    assert "Traceback" not in err or re.search(r'launch\.py", line \d+, in <module>\n +import ', err), err
     return running.returncode, out, err
 
 
