@@ -241,6 +241,7 @@ def test_a_full_disk_in_a_pull(bare: World, registry: FakeRegistry, driver: str)
     with Unchanged(bare, but=("folders",)):
         done = bare.fails(125, "o space left on device", "--storage-driver", driver, "pull", "-q",
                           f"{registry.host}/box:1")  # fmt: skip
+    assert not list(bare.root.glob("sonata/partial/*"))
     subprocess.run(["mount", "-o", "remount,size=100M", str(bare.root)], check=True)
     assert bare.ok("--storage-driver", driver, "images", "-q") == "", done
     bare.ok("--storage-driver", driver, "pull", "-q", f"{registry.host}/box:1")

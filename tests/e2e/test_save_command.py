@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -85,6 +86,25 @@ def test_an_id_brings_no_name_and_a_pipe_takes_an_archive(store: PlainStore, tmp
         store.out("save", "-q", "-o", str(pipe), ident)
         assert reader.wait(timeout=60) == 0
     assert (tmp_path / "read").read_bytes() == raw
+
+
+def test_sigterm_leaves_no_copy_of_what_came_through_a_pipe(
+    store: PlainStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, conf = tmp_path / "spool", tmp_path / "containers.conf"
+    spool.mkdir()
+    conf.write_text(f'[engine]\nimage_copy_tmp_dir = "{spool}"\n')
+    monkeypatch.setenv("CONTAINERS_CONF", str(conf))
+    with subprocess.Popen([*store.program, "load", "-q"], stdin=subprocess.PIPE) as loading:
+        assert loading.stdin is not None
+        loading.stdin.write(b"0" * 1000)
+        loading.stdin.flush()
+        while not any(one.stat().st_size for one in spool.iterdir()):
+            assert loading.poll() is None
+            time.sleep(0.01)
+        loading.terminate()
+        assert loading.wait(timeout=60) == 143
+    assert not list(spool.iterdir())
 
 
 def test_all_names_and_the_last_manifest_are_what_was_pulled(store: PlainStore, tmp_path: Path) -> None:

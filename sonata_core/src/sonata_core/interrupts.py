@@ -88,6 +88,32 @@ class Window:
             self._holder.open = max(0, self._holder.open - 1)
 
 
+class Unwinding:
+    """SIGTERM and SIGHUP unwind what is done, as Ctrl-C does, while the block lasts, so that no file is left lying.
+
+    Where a shield is, and where a signal is ignored or has a handler, it stays as it is.
+    """
+
+    def __enter__(self) -> None:
+        self._set: list[int] = []
+        if not in_first_thread():
+            return
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _unwind)
+                self._set.append(number)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in self._set:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _unwind(number: int, _frame: object) -> None:
+    raise Terminated(number)
+
+
 def point() -> None:
     """A place where work may be given up: a signal that came since the last one has its effect here."""
     with Window():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sonata.image.landing import LandingStage, PulledLayer
 from sonata.image.layers.apply import Applied, apply_layer
-from sonata.image.partial import BlobStream, PartialBlob
+from sonata.image.partial import BlobStream, PartialBlob, disk_is_full
 from sonata.image.verify import VerifyingReader
 from sonata_core.errors import Damaged, Interrupted, NotFound, RegistryFailure
 from sonata_core.lite import TYPE_CHECKING
@@ -125,10 +125,12 @@ class Layers:
             return
         with ThreadPoolExecutor(max(1, self._options.parallel), thread_name_prefix="sonata-layer") as pool:
             jobs = self._begin(pool, missing, blobs, chain, config)
+            full = False
             try:
                 for job, result in jobs:
                     job.place(result)
-            except BaseException:
+            except BaseException as error:
+                full = disk_is_full(error)
                 self._stop.append(True)
                 for _, result in jobs:
                     result.cancel()
@@ -136,7 +138,7 @@ class Layers:
             finally:
                 pool.shutdown(wait=True)
                 for job, _ in jobs:
-                    job.close()
+                    job.close(drop=full)
 
     def _begin(
         self,
@@ -325,8 +327,10 @@ class _Layer:
             self._stage.close()
             self._stage = None
 
-    def close(self) -> None:
-        """Let go of everything; idempotent."""
-        if self._blob is not None:
+    def close(self, *, drop: bool = False) -> None:
+        """Let go of everything; idempotent. What came of a blob stays for the next pull unless `drop`."""
+        if self._blob is not None and drop:
+            self._blob.drop()
+        elif self._blob is not None:
             self._blob.close()
         self._end_stage()

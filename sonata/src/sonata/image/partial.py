@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from errno import EXDEV
+from errno import EDQUOT, ENOSPC, EXDEV
 
 from sonata.image.verify import parse_digest
 from sonata_core.errors import Damaged, RegistryFailure, Unavailable
@@ -74,7 +74,7 @@ class PartialBlob:
         return os.pread(self._fd, size, offset)
 
     def write(self, data: bytes, offset: int) -> None:
-        """Keep bytes that came. Raises Unavailable for a full disk."""
+        """Keep bytes that came. Raises Unavailable, for a full disk after it has forgotten what is there."""
         if self._fd < 0:
             return
         try:
@@ -84,6 +84,8 @@ class PartialBlob:
             if offset + done - self._noted >= _NOTE_EVERY:
                 self.note(offset + done)
         except OSError as error:
+            if disk_is_full(error):
+                self.remove()
             raise Unavailable(
                 f"keeping a partial blob: {error.strerror} ({self.path})", hint="free some space, or prune"
             ) from error
@@ -98,6 +100,9 @@ class PartialBlob:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.write(fd, text.encode())
+        except OSError:
+            os.unlink(temporary)
+            raise
         finally:
             os.close(fd)
         os.rename(temporary, f"{self.path}.json")
@@ -125,17 +130,33 @@ class PartialBlob:
         return True
 
     def close(self) -> None:
-        """Let go of the file; where something is in it, it stays for the next pull. Idempotent."""
+        """Let go of the file; what is in it stays for the next pull, if the disk has room. Idempotent."""
         if self._fd < 0:
             return
-        size = os.fstat(self._fd).st_size
-        if size:
-            self.note(size)
-        else:
+        if not self._noted_whole():
             _unlink(self.path)
             _unlink(f"{self.path}.json")
         os.close(self._fd)
         self._fd = -1
+
+    def _noted_whole(self) -> bool:
+        """Whether something is there, and it is written down how much."""
+        size = os.fstat(self._fd).st_size
+        try:
+            if size:
+                self.note(size)
+        except OSError:
+            return False
+        return size > 0
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that a file system or a quota has no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _unlink(path: str) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from sonata.cli.request import fill
+from sonata_core import interrupts
 from sonata_core.errors import Unavailable, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def command(parsed: Parsed, call: Call) -> int:
         raise UsageError("cannot read from terminal, use command-line redirection")
     progress = Progress(sys.stderr, quiet=parsed["quiet"])
     try:
-        with opened(path) as tar:
+        with interrupts.Unwinding(), opened(path) as tar:
             ident = import_tar(call.engine, tar, request, progress)
     finally:
         progress.close()

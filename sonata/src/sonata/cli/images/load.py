@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from sonata_core import interrupts
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -28,16 +29,17 @@ def command(parsed: Parsed, call: Call) -> int:
     if not path and os.isatty(0):
         raise UsageError("cannot read from terminal, use command-line redirection or the --input flag")
     progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
-    copied = _fetched(path, engine.config.paths.tmp_dir)
-    path = "" if copied else path
-    try:
-        if path and not os.path.exists(path):
-            raise UsageError(f"faccessat {path}: no such file or directory")
-        names = load(engine, path or copied, PullOptions(signature_policy=parsed["signature-policy"]), progress)
-    finally:
-        progress.close()
-        if copied:
-            os.unlink(copied)
+    with interrupts.Unwinding():
+        copied = _fetched(path, engine.config.paths.tmp_dir)
+        path = "" if copied else path
+        try:
+            if path and not os.path.exists(path):
+                raise UsageError(f"faccessat {path}: no such file or directory")
+            names = load(engine, path or copied, PullOptions(signature_policy=parsed["signature-policy"]), progress)
+        finally:
+            progress.close()
+            if copied:
+                os.unlink(copied)
     for name in names:
         print(f"Loaded image: {name}")
     return 0

@@ -7,6 +7,7 @@ import sys
 from sonata.cli.output import outcome
 from sonata.cli.request import fill
 from sonata.model.image_request import PullRequest
+from sonata_core import interrupts
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -33,13 +34,14 @@ def command(parsed: Parsed, call: Call) -> int:
     failed: list[SonataError] = []
     progress = progress_of(parsed, sys.stderr, quiet=request.quiet)
     try:
-        for text in request.images:
-            try:
-                for image in _pull(call, request, policy, text, progress):
-                    print(image, flush=True)
-            except SonataError as error:
-                error.details.setdefault("object", text)
-                failed.append(error)
+        with interrupts.Unwinding():
+            for text in request.images:
+                try:
+                    for image in _pull(call, request, policy, text, progress):
+                        print(image, flush=True)
+                except SonataError as error:
+                    error.details.setdefault("object", text)
+                    failed.append(error)
     finally:
         progress.close()
     return outcome((), failed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from sonata_core import interrupts
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def command(parsed: Parsed, call: Call) -> int:
     progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"] or not path)
     try:
         packing = Packing(compress=parsed["compress"], plain=parsed["uncompressed"])
-        save(call.engine, parsed.args, path, form, multiple=multiple, packing=packing, progress=progress)
+        with interrupts.Unwinding():
+            save(call.engine, parsed.args, path, form, multiple=multiple, packing=packing, progress=progress)
         progress.message("Writing manifest to image destination")
     finally:
         progress.close()
