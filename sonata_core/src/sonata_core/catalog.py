@@ -45,6 +45,8 @@ class Listed(Record):
     file: str
     status: str
     reason: str = ""
+    hint: str = ""
+    """What would make an unavailable one available, where it knows."""
 
 
 class Catalog:
@@ -126,7 +128,7 @@ class Catalog:
         """Every installed plugin of a group with its state; `probe` names the hook that says whether it can run."""
         rows = []
         for found in self.installed(group):
-            status, reason, contract, file = "ok", "", "", ""
+            status, reason, hint, contract, file = "ok", "", "", "", ""
             try:
                 file = _import(found)[1]
                 slot = self.load(group, found.name, make_context)
@@ -136,7 +138,7 @@ class Catalog:
             except PluginFault as error:
                 status, reason = "broken", error.message
             except SonataError as error:
-                status, reason = "unavailable", error.message
+                status, reason, hint = "unavailable", error.message, error.hint or ""
             rows.append(
                 Listed(
                     group=group.name,
@@ -147,6 +149,7 @@ class Catalog:
                     file=file,
                     status=status,
                     reason=reason,
+                    hint=hint,
                 )
             )
         return tuple(rows)

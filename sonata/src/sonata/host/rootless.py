@@ -249,7 +249,7 @@ def _run_helper(name: str, pid: int, parts: tuple[IdMap, ...]) -> None:
         )
     raise ExternalFailure(
         f'cannot set up namespace using "{program}": {said or f"exit status {result.code}"}',
-        hint=_why_overlapping(parts) or _why_plain(program),
+        hint=_why_overlapping(parts) or _why_plain(program) or (None if said else "install the package uidmap anew"),
     )
 
 

@@ -144,7 +144,11 @@ def _closings(fds: Mapping[int, int]) -> list[tuple[int, int]]:
         number = int(name)
         try:
             if number > 2 and number not in fds and os.get_inheritable(number):
-                found.append((os.POSIX_SPAWN_CLOSE, number))
+                # Opened before the limit was lowered, as by `ulimit -n`: there glibc refuses to close it.
+                if number >= os.sysconf("SC_OPEN_MAX"):
+                    os.set_inheritable(number, False)
+                else:
+                    found.append((os.POSIX_SPAWN_CLOSE, number))
         except OSError:  # the descriptor of that very listing
             continue
     return found

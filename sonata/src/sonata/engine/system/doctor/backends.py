@@ -61,7 +61,7 @@ def check_group(group: Group, rows: Iterable[Listed]) -> Iterator[Finding]:
                 f"plugin-{group.name}-{row.name}",
                 f"the {group.name} backend {row.name} cannot be used here",
                 row.reason,
-                f"apt-get install {row.name}",
+                row.hint or f"apt-get install {row.name}",
             )
 
 

@@ -39,7 +39,7 @@ def examine(environ: MutableMapping[str, str], configure: Callable[[], EngineCon
     try:
         rootless.enter(environ, quiet=True)
     except SonataError as failure:
-        mend = failure.hint or "mend what is found above"
+        mend = failure.hint or ("mend what is found above" if found else "see what else is found")
         return [*found, error("user-namespace", "the user's namespaces cannot be made", failure.message, mend)], False
     return found, True
 
