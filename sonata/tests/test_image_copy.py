@@ -14,10 +14,12 @@ import pytest
 import zstandard
 
 from sonata.image.copy import ALL, INDEX_ONLY, CopyOptions, copy_image, copy_into
+from sonata.image.signatures.carrying import Carrier
 from sonata_core.context import PluginContext
 from sonata_core.errors import Damaged, NotFound, RegistryFailure, Unsupported
-from sonata_core.models.image import Endpoint, Platform, TransportOptions
+from sonata_core.models.image import Endpoint, ManifestBytes, Platform, TransportOptions
 from sonata_core.models.media import (
+    DOCKER_LAYER,
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_INDEX,
@@ -258,6 +260,55 @@ def test_layers_are_packed_as_asked(place: Make, copy: Any, word: str) -> None:
     assert [undo(blobs[blob.digest]) for blob in layers] == image.layers
     notes = json.loads(manifest.content)["layers"][0].get("annotations", {})
     assert bool(notes) == (word == "zstd:chunked")
+
+
+@pytest.mark.parametrize("kind", ["oci", "docker"])
+def test_plain_layers_are_packed_where_nothing_forbids_it(place: Make, copy: Any, kind: str) -> None:
+    """What Skopeo does for registries and OCI layouts; signatures and asked-for digests are not broken for it."""
+    image = SampleImage("plain", compressed=False)
+    start = place("dir", "plain")
+    start.write(image)
+    copy(start, place(kind, "packed"), may_pack=True)
+    manifest, blobs = place(kind, "packed").read()
+    layers = descriptors_of(manifest)[1:]
+    assert {blob.media_type.rpartition("+")[2] for blob in layers} == {"gzip"}
+    assert [gzip.decompress(blobs[blob.digest]) for blob in layers] == image.layers
+    signed = Carrier(lambda _manifest: (b"signature",))
+    assert copy(start, place(kind, "signed"), may_pack=True, carrier=signed).digest == image.manifest.digest
+    assert signed.written == {image.manifest.digest: (b"signature",)}
+    with pytest.raises(Unsupported, match="Would invalidate signatures"):
+        copy(start, place(kind, "asked"), pack=True, carrier=Carrier(lambda _manifest: (b"signature",)))
+
+
+def test_digests_that_cannot_be_kept(place: Make, copy: Any) -> None:
+    """An archive of Docker's keeps no manifest: only Docker's own, over plain layers, is made again from it."""
+    start = place("dir", "plain")
+    start.write(SampleImage("plain", compressed=False))
+    with pytest.raises(Unsupported, match="cannot be kept"):
+        copy(start, place("docker-archive", "kept"), preserve_digests=True)
+    own = place("dir", "own")
+    own.write(SampleImage("own", docker=True, compressed=False))
+    copy(own, place("docker-archive", "own"), preserve_digests=True)
+
+
+def test_zstd_layers_of_docker_stay_where_nothing_changes(place: Make, copy: Any) -> None:
+    image = SampleImage("odd", docker=True, compressed=False)
+    data = json.loads(image.manifest.content)
+    blobs = {}
+    for layer, content in zip(data["layers"], image.layers, strict=True):
+        packed = zstandard.ZstdCompressor().compress(content)
+        blobs[digest_of(packed)] = packed
+        layer.update(mediaType=f"{DOCKER_LAYER}.zstd", digest=digest_of(packed), size=len(packed))
+    content = json.dumps(data).encode()
+    manifest = ManifestBytes(media_type=DOCKER_MANIFEST, digest=digest_of(content), content=content)
+    start, goal = place("dir", "odd"), place("docker", "odd")
+    with start.sink() as sink:
+        for one in descriptors_of(manifest):
+            sink.put_blob(one, io.BytesIO(blobs.get(one.digest) or image.config))
+        sink.commit(manifest)
+    assert copy(start, goal, preserve_digests=True).digest == manifest.digest
+    again = json.loads(copy(start, place("docker", "again"), compression="gzip", force=True).content)
+    assert {layer["mediaType"] for layer in again["layers"]} == {f"{DOCKER_LAYER}.gzip"}
 
 
 def test_what_is_there_is_kept_unless_forced(place: Make, copy: Any) -> None:

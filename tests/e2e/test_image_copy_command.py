@@ -41,7 +41,7 @@ def test_each_end_has_its_credentials(store: PlainStore, tmp_path: Path) -> None
         FakeRegistry(auth="basic", password="one") as first,
         FakeRegistry(auth="bearer", password="two") as second,
     ):
-        made = first.add_image("box", "1", [b"layer"])
+        made = first.add_image("box", "1", [b"layer"], gzipped=True)
         words = ("image", "copy", *PLAIN, f"docker://{first.host}/box:1", f"docker://{second.host}/copy:1")
         assert "authentication required" in store.refused(*words)
         own = ("--src-creds=user:one", "--dest-username=user", "--dest-password=two")

@@ -44,8 +44,8 @@ class Mirror:
 def mirror(tmp_path: Path, who: Root) -> Iterator[Mirror]:
     with FakeRegistry() as source, FakeRegistry() as goal:
         for tag in ("1.0", "1.1", "1.1-rc1", "2.0", "latest"):
-            source.add_image("team/app", tag, [b"base", tag.encode()])
-        source.add_image("team/tool", "v3", [b"base", b"tool"])
+            source.add_image("team/app", tag, [b"base", tag.encode()], gzipped=True)
+        source.add_image("team/tool", "v3", [b"base", b"tool"], gzipped=True)
         yield Mirror(tmp_path, source, goal, who)
 
 
@@ -62,7 +62,7 @@ def test_a_repository_and_again(mirror: Mirror) -> None:
     assert told.count("Already there: image ref") == 5
     assert "Synced 0 images from 1 sources" in told
     assert not [one for one in mirror.goal.requests if one.method not in ("GET", "HEAD")]
-    mirror.source.add_image("team/app", "latest", [b"new"])
+    mirror.source.add_image("team/app", "latest", [b"new"], gzipped=True)
     assert "Synced 1 images" in mirror.out(*words)
 
 

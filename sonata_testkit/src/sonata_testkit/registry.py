@@ -10,6 +10,7 @@ with FakeRegistry() as registry:
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import socket
@@ -172,8 +173,15 @@ class FakeRegistry:
             kept[tag] = (media_type, content)
         return digest_of(content)
 
-    def add_image(self, repository: str, tag: str, layers: list[bytes], architecture: str = "amd64") -> dict[str, Any]:
-        """Make an OCI image of uncompressed layers. Returns its manifest, with its digest under `digest`."""
+    def add_image(
+        self, repository: str, tag: str, layers: list[bytes], architecture: str = "amd64", *, gzipped: bool = False
+    ) -> dict[str, Any]:
+        """Make an OCI image of these layers. Returns its manifest, with its digest under `digest`."""
+        kind, stored = (
+            (f"{OCI_LAYER}+gzip", [gzip.compress(layer, mtime=0) for layer in layers])
+            if gzipped
+            else (OCI_LAYER, layers)
+        )
         config = json.dumps(
             {
                 "architecture": architecture,
@@ -185,7 +193,7 @@ class FakeRegistry:
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": {"mediaType": OCI_CONFIG, **self.add_blob(repository, config)},
-            "layers": [{"mediaType": OCI_LAYER, **self.add_blob(repository, layer)} for layer in layers],
+            "layers": [{"mediaType": kind, **self.add_blob(repository, layer)} for layer in stored],
         }
         digest = self.add_manifest(repository, tag, OCI_MANIFEST, json.dumps(manifest).encode())
         return {**manifest, "digest": digest}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sonata.model.image import ImageConfig
-    from sonata_core.models.image import Platform
+    from sonata_core.models.image import Platform, TransportFacts
 
 _OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 _FAMILIES = {
@@ -60,13 +60,26 @@ def wanted_type(manifest: Manifest, accepted: Sequence[str], forced: str, *, zst
     Raises Unsupported.
     """
     if zstd and forced == DOCKER_MANIFEST:
-        raise _no_zstd()
+        raise Unsupported(
+            f"compression using zstd required together with format {forced}, which does not support it",
+            hint="use the OCI format, or gzip",
+        )
     for only in (forced, OCI_MANIFEST if zstd else ""):
         if only and accepted and only not in accepted:
             raise Unsupported(f"a manifest of the type {only} is not taken there; {', '.join(accepted)} are")
         if only:
             accepted = (only,)
     return pick_type(manifest, accepted)
+
+
+def require_packing(facts: TransportFacts, compression: str) -> None:
+    """Raise Unsupported where a place whose manifests are Docker's is to have layers in zstd."""
+    if compression.startswith("zstd") and facts.layer_compression == "none":
+        raise Unsupported(
+            f"compression using zstd required but the destination only supports MIME types [{DOCKER_MANIFEST}], "
+            "none of which support it",
+            hint="leave the compression out: layers lie uncompressed there",
+        )
 
 
 def _no_zstd() -> Unsupported:

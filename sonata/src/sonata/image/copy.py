@@ -29,7 +29,8 @@ class CopyOptions(Record):
 
     `multi` says what of an index is copied: `system` (the image for `platform`), `all`, or `index-only`; with
     `platforms` an index of just these. `compression` empty keeps layers as they are; `pack` compresses those that are
-    not compressed, `unpack` none. With `force` layers that the place has in another compression are packed again.
+    not compressed, `may_pack` too unless signatures go along, `unpack` none. With `force` layers that the place has in
+    another compression are packed again.
     `near` names the repository of the source where the place is one of the same registry: (`host`, `path`).
     """
 
@@ -43,6 +44,7 @@ class CopyOptions(Record):
     compression: str = ""
     level: int | None = None
     pack: bool = False
+    may_pack: bool = False
     unpack: bool = False
     force: bool = False
     preserve_digests: bool = False

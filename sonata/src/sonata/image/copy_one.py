@@ -66,7 +66,7 @@ class One:
         else:
             config = b""
         wanted = self._wanted(document, kinds)
-        if self._options.preserve_digests and wanted != document.media_type:
+        if self._options.preserve_digests and not self._keeps(document, wanted):
             raise self._cannot_keep(image)
         work = _Instance(self, document, config, wanted)
         made = work.run(image)
@@ -78,6 +78,17 @@ class One:
     def _legacy_stays(self, media_type: str, kinds: tuple[str, ...]) -> bool:
         options = self._options
         return not options.manifest_type and options.target is None and (not kinds or media_type in kinds)
+
+    def _keeps(self, document: Manifest, wanted: str) -> bool:
+        """Whether an image can stay as it is. What keeps no manifest makes one of Docker's out of any other."""
+        if self._options.facts.layer_compression == "none" and document.media_type != DOCKER_MANIFEST:
+            return False
+        return wanted == document.media_type
+
+    @property
+    def packs(self) -> bool:
+        """Whether layers that are not compressed become so."""
+        return self._options.pack or (self._options.may_pack and not self.carrier.bound)
 
     def _cannot_keep(self, image: ManifestBytes) -> Unsupported:
         return Unsupported(
@@ -250,9 +261,13 @@ class _Instance:
         options = self._options
         if options.target is not None or options.pack:
             return True
-        if self._wanted == DOCKER_MANIFEST and any("zstd" in layer.media_type for layer in self._document.layers):
+        layers = [layer.media_type for layer in self._document.layers]
+        if self._one.packs and any(_claimed(layer) is Compression.NONE for layer in layers):
             return True
-        return not options.source.keeps_digests and self._wanted != self._document.media_type
+        converts = self._wanted != self._document.media_type
+        if converts and self._wanted == DOCKER_MANIFEST and any("zstd" in layer for layer in layers):
+            return True
+        return converts and not options.source.keeps_digests
 
     def _stays_away(self, layer: Descriptor) -> bool:
         """A layer that is not distributed stays at the addresses that its descriptor names."""
@@ -264,12 +279,16 @@ class _Instance:
         if self._stays_away(layer):
             return layer
         if layer.media_type.endswith("+encrypted"):
+            if options.target is None and not options.pack and self._wanted == self._document.media_type:
+                self._one.send(layer)
+                return layer
             raise Unsupported(
                 f"layer {layer.digest} is encrypted: it cannot be packed in another way",
                 hint="copy it as it is, or decrypt it first, as skopeo copy --decryption-key does",
             )
         target = options.target
-        if target not in (None, Compression.NONE) and not options.force and self._one.is_there(layer):
+        may_stay = target not in (None, Compression.NONE) or (not options.pack and self._one.packs)
+        if may_stay and not options.force and self._one.is_there(layer):
             return self._typed(layer, _claimed(layer.media_type))
         found = self._found(layer)
         target = self._settled(target, found)
@@ -285,9 +304,12 @@ class _Instance:
 
     def _settled(self, target: Compression | None, found: Compression) -> Compression:
         if target is None:
-            target = Compression.GZIP if self._options.pack and found is Compression.NONE else found
+            target = Compression.GZIP if self._one.packs and found is Compression.NONE else found
         if self._wanted == DOCKER_MANIFEST and target is Compression.ZSTD:
-            return Compression.GZIP
+            # Docker's own manifests of such layers there are, though no engine should make one.
+            return (
+                Compression.ZSTD if found is target and self._wanted == self._document.media_type else Compression.GZIP
+            )
         return target
 
     def _found(self, layer: Descriptor) -> Compression:
@@ -300,6 +322,8 @@ class _Instance:
 
     def _typed(self, layer: Descriptor, kind: Compression) -> Descriptor:
         word = "" if kind is Compression.NONE else str(kind)
+        if self._wanted == self._document.media_type and kind is _claimed(layer.media_type):
+            return layer
         return layer.replace(media_type=layer_type(layer.media_type, self._wanted, word))
 
     def _pack(self, stream: VerifyingReader, target: Compression) -> Packed:

@@ -7,6 +7,7 @@ from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options, wanted_platform
 from sonata.engine.images.signing import carrier_for, put_written
 from sonata.engine.images.trust import trust_for, with_signature_places
+from sonata.image.convert import require_packing
 from sonata.image.copy import SYSTEM, CopyOptions, copy_image, copy_into
 from sonata.image.platform import parse_platform
 from sonata.image.reference import split_transport
@@ -214,7 +215,10 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
     platforms = tuple(parse_platform(text, host) for text in choices.platforms)
     source, facts = start.facts, goal.facts
     keeps = goal.reference.transport == "dir"
+    fixed = choices.preserve_digests or bool(digest_in(goal.reference))
     pack = choices.compress or (not source.keeps_digests and not keeps and not choices.accept_uncompressed)
+    may_pack = facts.layer_compression != "none" and not (keeps or fixed or choices.accept_uncompressed)
+    require_packing(facts, choices.compression)
     return CopyOptions(
         source=source,
         facts=facts,
@@ -226,9 +230,10 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
         compression=choices.compression,
         level=choices.level,
         pack=pack,
+        may_pack=may_pack,
         unpack=choices.decompress,
         force=choices.force,
-        preserve_digests=choices.preserve_digests or bool(digest_in(goal.reference)),
+        preserve_digests=fixed,
         digest=digest_in(goal.reference),
         parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
         retries=goal.options.retries,

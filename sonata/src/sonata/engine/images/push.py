@@ -9,6 +9,7 @@ from sonata.engine.images.blob_places import mounting
 from sonata.engine.images.pull import credentials_for, transport_options
 from sonata.engine.images.stored import stored_image
 from sonata.engine.images.trust import with_signature_places
+from sonata.image.convert import require_packing
 from sonata.image.forms import check_destination
 from sonata.image.layers.compress import Compression
 from sonata.image.push import PushOptions, push_signed, put_image
@@ -194,6 +195,7 @@ def stored(engine: Engine, image: str, digest: str = "") -> StoredImage:
 def settings_for(engine: Engine, slot: Slot[Any], choices: PushChoices) -> PushOptions:
     """How images go to a transport."""
     conf = engine.config.engine
+    require_packing(slot.hook.transport_facts(), choices.compression)
     word = choices.compression or conf.compression_format or "gzip"
     return PushOptions(
         facts=slot.hook.transport_facts(),

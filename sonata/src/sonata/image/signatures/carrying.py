@@ -50,6 +50,11 @@ class Carrier:
         """As `admit`, for an index that comes with its images: those are judged, as peers do, and not the index."""
         self._have(manifest, self._read(manifest))
 
+    @property
+    def bound(self) -> bool:
+        """Whether signatures go along, so that nothing may change that need not."""
+        return bool(self._found)
+
     def _have(self, manifest: ManifestBytes, found: tuple[bytes, ...]) -> None:
         if not found or self._remove:
             return
