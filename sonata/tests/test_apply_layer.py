@@ -20,6 +20,7 @@ from layer_corpus import cases, header, member, pax, tar_bytes
 
 from sonata.image import limits
 from sonata.image.layers import tarsplit
+from sonata.image.layers.agree import layer_differences
 from sonata.image.layers.apply import apply_layer
 from sonata.image.limits import Limits
 from sonata_core.errors import Damaged, SonataError
@@ -387,6 +388,7 @@ def test_any_bytes_are_unpacked_or_refused(tmp_path, seed, cuts):
 
 ONE_ID = """
 import io, sys
+from sonata.image.layers.agree import layer_differences
 from sonata.image.layers.apply import apply_layer
 from sonata_core.models.storage import LayerFormat, UnpackTarget
 target = UnpackTarget(path=sys.argv[1], format=LayerFormat(sys.argv[2]))
@@ -411,3 +413,85 @@ def test_owners_that_there_are_not_are_borne_where_asked(tmp_path, kind):
             assert b"potentially insufficient UIDs or GIDs available in user namespace" in ended.stderr
     assert {path.lstat().st_uid for path in (where / "d", where / "d/f", where / "d/l")} == {os.getuid()}
     assert (where / "d/f").read_bytes() == b"x"
+
+
+def told_of(data, where, **more):
+    options = {"rootless": False, "any_owner": False, **more}
+    digest, size, told = layer_differences(io.BytesIO(data), str(where), LayerFormat.OVERLAY_TRUSTED, **options)
+    assert (digest, size) == ("sha256:" + hashlib.sha256(data).hexdigest(), len(data))
+    return told
+
+
+@needs_root
+def test_what_was_unpacked_agrees_with_its_tar(tmp_path):
+    """Whatever a layer may hold, `system check` finds nothing wrong in it right after it was unpacked."""
+    members = [
+        member("lib", tarfile.SYMTYPE, link="usr/lib"),
+        member("usr/lib", tarfile.DIRTYPE, mode=0o2711, uid=3),
+        member("lib/through-a-link", data=b"x", mode=0o4755),
+        member("not/named/file", data=b"y"),
+        member("a", data=b"first"),
+        member("b", tarfile.LNKTYPE, link="a", mode=0o600, uid=7),
+        member("d", tarfile.DIRTYPE),
+        member("d/inner", data=b"z"),
+        member("opaque", tarfile.DIRTYPE),
+        member("opaque/.wh..wh..opq"),
+        member(".wh.gone"),
+        member(".wh..wh.plnk", tarfile.DIRTYPE),
+        member("null", tarfile.CHRTYPE, devmajor=1, devminor=3),
+        member("cap", data=b"c", pax={"SCHILY.xattr.user.one": "1"}),
+    ]
+    data = tar_bytes(*members)
+    unpack(data, tmp_path / "root")
+    assert told_of(data, tmp_path / "root") == []
+    for name, more, _ in cases(str(tmp_path / "out")):
+        where = tmp_path / f"case-{name}".replace("/", "_")
+        try:
+            unpack(more, where)
+            assert told_of(more, where) == [], name
+        except SonataError:
+            continue
+        finally:
+            subprocess.run(["rm", "-rf", where], check=True)  # folders too deep for Python
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("chmod 700 file", "/file has the mode 0700 instead of 0644"),
+        ("chmod 700 dir", "/dir has the mode 0700 instead of 0755"),
+        ("chown 5:6 file", "/file belongs to 5:6 instead of 0:0"),
+        ("chown -h 5 link", "/link belongs to 5:0 instead of 0:0"),
+        ("touch dir/more", "/dir/more comes from no layer"),
+        ("rm empty", "/empty is missing"),
+        ("rm -r dir", "/dir is missing"),
+        ("rm link; ln -s else link", "/link leads elsewhere than to file"),
+        ("rm link; echo x > link", "/link is a file instead of a symbolic link"),
+        ("cp file x; rm hard; mv x hard", "/hard is no hard link to /file"),
+        ("rm null; mknod null c 1 5", "/null is device 1:5 instead of 1:3"),
+        ("rm gone; touch gone", "/gone is not deleted"),
+        ("rm gone", "/gone is missing"),
+        ("setfattr -n user.one -v 2 file", "/file has another attribute user.one"),
+        ("setfattr -x user.one file", "/file has another attribute user.one"),
+        ("mkfifo fifo", "/fifo comes from no layer"),
+    ],
+)
+def test_what_differs_from_its_tar_is_told(tmp_path, command, told):
+    data = tar_bytes(
+        member("dir", tarfile.DIRTYPE),
+        member("file", data=b"x", pax={"SCHILY.xattr.user.one": "1"}),
+        member("hard", tarfile.LNKTYPE, link="file"),
+        member("link", tarfile.SYMTYPE, link="file"),
+        member("empty"),
+        member("null", tarfile.CHRTYPE, devmajor=1, devminor=3),
+        member(".wh.gone"),
+    )
+    unpack(data, tmp_path / "root")
+    if "setfattr" in command:
+        key, value = "user.one", b"2"
+        path = tmp_path / "root/file"
+        os.removexattr(path, key) if "-x" in command else os.setxattr(path, key, value)
+    else:
+        subprocess.run(["sh", "-ec", command], cwd=tmp_path / "root", check=True)
+    assert told_of(data, tmp_path / "root")[0] == told

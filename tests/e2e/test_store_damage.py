@@ -92,6 +92,18 @@ def lost_file(store: Store) -> None:
     store.file.unlink()
 
 
+def changed_mode(store: Store) -> None:
+    store.file.chmod(0o700)
+
+
+def changed_owner(store: Store) -> None:
+    os.chown(store.file, 5, 6)
+
+
+def extra_file(store: Store) -> None:
+    (store.file.parent / "extra").write_text("x")
+
+
 def wrong_size(store: Store) -> None:
     store.edit("layers", store.layer, **{"diff-size": 7})
 
@@ -174,6 +186,9 @@ DAMAGES: dict[str, tuple[Callable[[Store], None], bool, str]] = {
     "changed file": (changed_file, False, "layer whose files are not what was unpacked"),
     "truncated file": (short_file, False, "layer whose files are not what was unpacked"),
     "lost file": (lost_file, False, "layer whose files are not what was unpacked"),
+    "changed mode": (changed_mode, False, "layer whose files are not what was unpacked"),
+    "changed owner": (changed_owner, False, "layer whose files are not what was unpacked"),
+    "extra file": (extra_file, False, "layer whose files are not what was unpacked"),
     "wrong size": (wrong_size, True, "wrong size of a layer"),
     "wrong diff digest": (wrong_diff_digest, False, "layer whose files are not what was unpacked"),
     "broken link": (broken_link, True, "broken link"),
