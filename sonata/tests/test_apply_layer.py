@@ -416,7 +416,7 @@ def test_owners_that_there_are_not_are_borne_where_asked(tmp_path, kind):
 
 
 def told_of(data, where, **more):
-    options = {"rootless": False, "any_owner": False, **more}
+    options = {"nodes": True, "any_owner": False, **more}
     digest, size, told = layer_differences(io.BytesIO(data), str(where), LayerFormat.OVERLAY_TRUSTED, **options)
     assert (digest, size) == ("sha256:" + hashlib.sha256(data).hexdigest(), len(data))
     return told

@@ -42,7 +42,7 @@ def _read(engine: Engine, layer: LayerRecord) -> Truth | None:
         target = engine.storage.hook.storage_contents(layer=layer.ref)[0]
         stream = open_layer(engine.store, lambda ref: engine.storage.hook.storage_contents(layer=ref), layer)
         digest, size, told = layer_differences(
-            stream, target.path, target.format, rootless=engine.facts.rootless, any_owner=not own
+            stream, target.path, target.format, nodes=not engine.facts.rootless, any_owner=not own
         )
     except NotFound:
         return None

@@ -71,12 +71,12 @@ class Headers:
 
 
 class Agreement:
-    """Compares headers with a folder. Use as a context manager. `rootless`: devices and attributes are not told of."""
+    """Compares headers with a folder. Use as a context manager. With `nodes` devices and attributes are told of."""
 
-    def __init__(self, root: str, headers: Headers, *, rootless: bool, any_owner: bool) -> None:
+    def __init__(self, root: str, headers: Headers, *, nodes: bool, any_owner: bool) -> None:
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._headers = headers
-        self._rootless = rootless
+        self._nodes = nodes
         self._any_owner = any_owner
         self._linked: dict[bytes, list[Entry]] = {}
         for entry in headers.members.values():
@@ -147,13 +147,13 @@ class Agreement:
         parent, _, base = path.rpartition(b"/")
         gone = base.startswith(whiteout.PREFIX)
         base = whiteout.deleted_name(base) if gone else base
-        if self._rootless and entry.kind in (_CHAR, _BLOCK):
+        if not self._nodes and entry.kind in (_CHAR, _BLOCK):
             return
         fd = open_in_root(self._root, parent, _PLACE)
         try:
             seen = os.stat(base, dir_fd=fd, follow_symlinks=False)
             if gone:
-                if not self._rootless and (not stat.S_ISCHR(seen.st_mode) or seen.st_rdev):
+                if self._nodes and (not stat.S_ISCHR(seen.st_mode) or seen.st_rdev):
                     yield f"{_shown(os.path.join(parent, base))} is not deleted"
             elif entry.kind == _LINK:
                 yield from self._same_file(path, entry, seen)
@@ -196,7 +196,7 @@ class Agreement:
         if kind in (stat.S_IFCHR, stat.S_IFBLK) and seen.st_rdev != os.makedev(entry.major, entry.minor):
             major, minor = os.major(seen.st_rdev), os.minor(seen.st_rdev)
             yield f"{_shown(path)} is device {major}:{minor} instead of {entry.major}:{entry.minor}"
-        if not self._rootless and all(not one.xattrs or one is entry for one in words):
+        if self._nodes and all(not one.xattrs or one is entry for one in words):
             yield from _attributes(path, entry, name)
 
     def _unknown(self, known: dict[Spot, tuple[bytes, Entry]]) -> Iterator[str]:
@@ -245,7 +245,7 @@ def _shown(path: bytes) -> str:
 
 
 def layer_differences(
-    stream: BinaryIO, root: str, kind: LayerFormat, *, rootless: bool, any_owner: bool
+    stream: BinaryIO, root: str, kind: LayerFormat, *, nodes: bool, any_owner: bool
 ) -> tuple[str, int, list[str]]:
     """Digest and size of a layer's tar, and the first ways in which its folder is otherwise than it says.
 
@@ -254,7 +254,7 @@ def layer_differences(
     headers = Headers(stream)
     told: list[str] = []
     if kind in (LayerFormat.OVERLAY_TRUSTED, LayerFormat.OVERLAY_USER):
-        with Agreement(root, headers, rootless=rootless, any_owner=any_owner) as agreement:
+        with Agreement(root, headers, nodes=nodes, any_owner=any_owner) as agreement:
             for one in agreement.differences():
                 told.append(one)
                 if len(told) == _TOLD:
