@@ -405,6 +405,9 @@ def test_search_domains():
         ({"host": "nameserver 9.9.9.9\n", "network": ("10.89.0.1",), "network_search": ("dns.podman",)},
          "search dns.podman\nnameserver 10.89.0.1\n"),
         ({"host": "search a\nnameserver 9.9.9.9\n", "given": ("1.1.1.1",), "search": (".",)}, "nameserver 1.1.1.1\n"),
+        ({"host": "search .\n", "network": ("10.89.0.1",), "network_search": ("dns.podman",)},
+         "search dns.podman\nnameserver 10.89.0.1\n"),
+        ({"host": "search a\nnameserver 9.9.9.9\n", "search": ("b", ".")}, "nameserver 9.9.9.9\n"),
         ({"host": "anything\n", "own_namespace": False}, "anything\n"),
     ],
 )  # fmt: skip

@@ -68,7 +68,7 @@ def resolv_conf(given: ResolvInput) -> str:
     if not servers:
         servers = (*given.helper, *_usable(host["nameserver"], given))
         servers = servers or (_FALLBACK + (_FALLBACK6 if given.ipv6 else ()))
-    search = given.search or (*given.network_search, *host["search"])
+    search = given.search or (*given.network_search, *(name for name in host["search"] if name != "."))
     search = () if "." in search else tuple(dict.fromkeys(search))
     options = given.options or host["options"]
     text = f"search {' '.join(search)}\n" if search else ""
