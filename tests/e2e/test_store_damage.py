@@ -241,6 +241,7 @@ def store(template: PlainStore) -> Iterator[Store]:
 def test_damage_is_found_and_mended(store: Store, name: str) -> None:
     damage, kept, told = DAMAGES[name]
     damage(store)
+    store.plain.who.adopt(store.root)
     found = store.plain("system", "check", "--max", "0")
     assert found.returncode == 125, found.stdout.decode()
     assert found.stderr.decode().startswith("Error: damage detected in local storage")
@@ -271,6 +272,17 @@ def read_by_podman(store: Store) -> set[str]:
     assert all((who.seen(path) / "bin/busybox").exists() for path in found.values())
     subprocess.run([*argv, "image", "unmount", "--all"], check=True, capture_output=True, cwd="/")
     return set(found)
+
+
+def test_what_another_user_left_in_a_store_is_named(store: Store) -> None:
+    orphan_folder(store)
+    done = store.plain("system", "check", "--max", "0", "--repair")
+    if store.plain.who.ordinary:
+        assert (done.returncode, "raised" in done.stderr.decode()) == (125, False)
+        assert f"/{NOBODY}" in done.stderr.decode()
+        assert "another user's" in done.stderr.decode()
+    else:
+        assert done.returncode == 0
 
 
 def test_quick_reads_no_file(store: Store) -> None:

@@ -335,8 +335,14 @@ class OverlayStorage(StorageHooks, StorageChanges, StorageCheck, StorageWithdraw
 
         found: list[StorageFinding] = []
         for root in self._context.stores:
-            if not root.read_only:
+            if root.read_only:
+                continue
+            try:
                 found += check_home(self._homes, _home(root.path), repair=repair)
+            except PermissionError as error:
+                raise Denied(
+                    f"{error.filename}: permission denied", hint="it is another user's: have that one remove it"
+                ) from error
         return tuple(found)
 
     def _below(self, parent: LayerRef | None) -> tuple[str, str, str | None]:
