@@ -186,6 +186,8 @@ USERS = [
 
 @pytest.mark.parametrize(("text", "fails", "ids"), USERS, ids=[repr(row[0]) for row in USERS])
 def test_users(world: World, text: str, fails: int, ids: str) -> None:
+    if world.who.ordinary and text == "2147483647":
+        fails, ids = 1, ""  # he has not so many users
     world.ok("run", "-d", *NONE, "--name", "x", IMAGE, "sleep", "60")
     for words in (("run", "--rm", *NONE, f"--user={text}", IMAGE), ("exec", f"--user={text}", "x")):
         done = world.do(*words, "sh", "-c", "echo $(id -u) $(id -g)")
