@@ -160,6 +160,8 @@ def test_a_passphrase_from_a_file(world: World) -> None:
         "push", PLAIN, "--sign-by=bob@example.com", f"--sign-passphrase-file={world.base}/pass", IMAGE, at
     )
     assert "gpg cannot sign as bob@example.com" in told
+    told = world.store.refused("push", PLAIN, "--sign-by=bob@example.com", "--sign-passphrase-file=/none", IMAGE, at)
+    assert "open /none: no such file or directory" in told
     world.push("--sign-by=bob@example.com", f"--sign-passphrase-file={world.base}/bobs", IMAGE, at)
     world.policy(world.simple("bob"))
     world.pull(at)

@@ -40,7 +40,7 @@ def read_passphrase(path: str) -> bytes | None:
         with open(path, "rb") as file:
             return file.read(_LARGEST_KEY).partition(b"\n")[0].rstrip(b"\r")
     except OSError as error:
-        raise UsageError(f"open {path}: {error.strerror}") from error
+        raise UsageError(f"open {path}: {(error.strerror or '').lower()}") from error
 
 
 def require_signable(
