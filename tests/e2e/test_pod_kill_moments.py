@@ -13,6 +13,8 @@ from private_host import PrivateHost, difference
 from test_kill_moments import moments
 from test_network_kill_moments import world
 
+from sonata_testkit.containers import eventually
+
 pytestmark = [
     *user_needs(),
     pytest.mark.slow,
@@ -91,7 +93,9 @@ def told_truly(host: PrivateHost, moment: float) -> None:
         assert state in STATES, (moment, state)
     for line in host.ok("ps", "-a", "--format", "{{.Names}} {{.State}}").splitlines():
         name, _, state = line.partition(" ")
-        assert host.ok("inspect", "--format", "{{.State.Status}}", name) == state, moment
+        again = host.ok("inspect", "--format", "{{.State.Status}}", name)
+        # What has ended comes to rest beside us, by its monitor's hand.
+        assert again == state or (state, again) == ("stopped", "exited"), moment
         if name == "member" and state == "running":
             assert host.ok("exec", "member", "echo", "runs") == "runs", moment
 
@@ -132,3 +136,23 @@ def test_a_pod_command_that_is_killed(host: PrivateHost, name: str) -> None:
         host("system", "check", "--repair")
         assert host("system", "check").code == 0 or isinstance(host, OrdinaryHost), moment
         assert difference(before, world(host)) == {}, moment
+
+
+@pytest.mark.parametrize("verb", ["restart", "start"])
+def test_an_infra_container_that_is_killed(host: PrivateHost, verb: str) -> None:
+    """Members run on and are told truly; the pod can be brought up whole, or taken away."""
+    before = world(host)
+    for words in RUNS:
+        host.ok(*words_of(host, words))
+    infra = host.ok("pod", "inspect", "--format", "{{.InfraContainerID}}", "pod")
+    number = host.ok("inspect", "--format", "{{.State.Pid}}", infra)
+    host.program(host.inside("nsenter", "-t", "1", "-p", "kill", "-9", number))
+    assert eventually(lambda: host.ok("inspect", "--format", "{{.State.Status}}", infra) == "exited")
+    told_truly(host, 0)
+    assert host.ok("pod", "ps", "--format", "{{.Status}}") == "Degraded"
+    host.ok("pod", verb, "pod")
+    assert host.ok("pod", "ps", "--format", "{{.Status}}") == "Running"
+    assert host.ok("exec", "member", "echo", "runs") == "runs"
+    assert host("network", "reconcile", "--check").code == 0
+    away(host)
+    assert difference(before, world(host)) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -60,10 +61,17 @@ def shape(host: PrivateHost) -> list[list[str]]:
     path = host.ok("inspect", "--format", "{{.NetworkSettings.SandboxKey}}", "web")
     inside = host.inside("nsenter", f"--net={path}", "sh", "-c", "ip -4 -o address; ip route")
     rules = [line for line in host.lines("iptables-save") if line.startswith(("-A", "*"))]
-    links = [line.split(" qdisc")[0].partition(": ")[2] for line in host.lines("ip", "-o", "link")]
+    # Indices left out: an interface that is made again has another.
+    links = [re.sub(r"@[^:]*|^\d+: ", "", line.split(" qdisc")[0]) for line in host.lines("ip", "-o", "link")]
     names = host.lines("sh", "-c", f"cat {AARDVARK}/net | sort")
     routes = [line.replace(" linkdown", "") for line in host.lines("ip", "route")]
-    return [sorted(rules), sorted(links), routes, names, sorted(host.program(inside).out.splitlines())]
+    return [
+        sorted(rules),
+        sorted(links),
+        routes,
+        names,
+        sorted(re.sub(r"^\d+: ", "", line) for line in host.program(inside).out.splitlines()),
+    ]
 
 
 class Talk:
@@ -108,6 +116,47 @@ HARMS = {
     ),
 }
 
+OUTER = "ip -o link show master podman1 | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/'"
+ON_HOST = {
+    "no filter": "iptables -F",
+    "no nat": "iptables -t nat -F",
+    "no masquerading": "iptables -t nat -F POSTROUTING",
+    "no published ports": "iptables -t nat -F PREROUTING; iptables -t nat -F OUTPUT",
+    "no marks": "iptables -t nat -F NETAVARK-HOSTPORT-SETMARK; iptables -t nat -F NETAVARK-HOSTPORT-MASQ",
+    "no forwarding of packets": "iptables -F NETAVARK_FORWARD",
+    "no chain of the port": "iptables -t nat -F NETAVARK-HOSTPORT-DNAT; for one in $(iptables-save -t nat | sed -n "
+    "'s/^:\\(NETAVARK-DN-[^ ]*\\).*/\\1/p'); do iptables -t nat -F $one; iptables -t nat -X $one; done",
+    "one rule of many": "iptables -t nat -D NETAVARK-HOSTPORT-DNAT 1",
+    "a firewall that was loaded anew": "nft flush ruleset; printf '*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n"
+    ":OUTPUT ACCEPT\nCOMMIT\n*nat\n:PREROUTING ACCEPT\n:POSTROUTING ACCEPT\nCOMMIT\n' | iptables-restore",
+    "a bridge that is down": "ip link set podman1 down",
+    "a bridge without address": "ip address flush dev podman1",
+    "a bridge without ports": f"for one in $({OUTER}); do ip link set $one nomaster; done",
+    "outer ends that are down": f"for one in $({OUTER}); do ip link set $one down; done",
+    "outer ends that are gone": f"for one in $({OUTER}); do ip link delete $one; done",
+    "no forwarding": "echo 0 > /proc/sys/net/ipv4/ip_forward",
+    "no way for the loopback": "echo 0 > /proc/sys/net/ipv4/conf/podman1/route_localnet",
+    "an empty file of names": f": > {AARDVARK}/net; kill -HUP $(cat {AARDVARK}/aardvark.pid)",
+    "wrong addresses of names": f"sed -i 's/ 10[.]89[.]0[.]/ 10.99.0./' {AARDVARK}/net; "
+    f"kill -HUP $(cat {AARDVARK}/aardvark.pid)",
+    "no folder of names": f"kill -9 $(cat {AARDVARK}/aardvark.pid); rm -r {AARDVARK}",
+    "no number of the name server": f"kill -9 $(cat {AARDVARK}/aardvark.pid); rm {AARDVARK}/aardvark.pid",
+}
+WITHIN = {
+    "an interface that is down": "ip link set eth0 down",
+    "an interface without address": "ip address flush dev eth0",
+    "an interface that is gone": "ip link delete eth0",
+    "no routes": "ip route flush table main",
+}
+MORE = [pytest.param(one, marks=pytest.mark.slow) for one in (*ON_HOST, *WITHIN)]
+
+
+def harmed(host: PrivateHost, harm: str) -> None:
+    if harm in HARMS:
+        HARMS[harm](host)
+    else:
+        (on_host if harm in ON_HOST else within)(host, (ON_HOST | WITHIN)[harm])
+
 
 """The contract's clauses N-18 and N-19 go through the others."""
 
@@ -120,12 +169,12 @@ def test_nothing_wrong_is_told_by_silence(two: PrivateHost) -> None:
     assert shape(two) == before
 
 
-@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("harm", [*HARMS, *MORE])
 def test_harm_is_told_and_mended(two: PrivateHost, harm: str) -> None:
     before, talk = shape(two), Talk(two)
     pid = two.ok("inspect", "--format", "{{.State.Pid}}", "web")
     try:
-        HARMS[harm](two)
+        harmed(two, harm)
         looked = two("network", "reconcile", "--check", "--format", "json")
         assert looked.code == 1, looked
         assert {one["State"] for one in json.loads(looked.out)} == {"to be mended"}

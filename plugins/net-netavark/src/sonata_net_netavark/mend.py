@@ -16,7 +16,7 @@ from sonata_net_netavark import links, listing, names, picture
 if TYPE_CHECKING:
     from sonata_core.context import PluginContext
     from sonata_core.models.net import NetFact, NetMember, NetworkDefinition
-    from sonata_net_netavark import laboratory
+    from sonata_net_netavark import laboratory, look
     from sonata_net_netavark.program import Netavark
 
 
@@ -53,6 +53,7 @@ class Mending:
             lost = {fact.text for fact in missing if fact.kind == picture.ROUTE and fact.container == ident}
             should = [fact.text for fact in wanted if fact.kind == picture.ROUTE and fact.container == ident]
             if ident in self._by_id and ident in self._state.inside:
+                self._neighbourhood(self._by_id[ident].netns.path, self._state.inside[ident], lost)
                 self._routes(self._by_id[ident].netns.path, list(self._state.inside[ident].routes), lost, should)
         self._forget_neighbours({fact.network for fact in host if fact.text.endswith(" is a bridge")})
         for fact in host:
@@ -164,6 +165,17 @@ class Mending:
             self._ip("", "link", "set", end.name, "master", what[3:])
         elif what == "connected" and end is not None:
             self._ip("", "link", "set", end.name, "up")
+
+    def _neighbourhood(self, where: str, place: look.Place, lost: set[str]) -> None:
+        """The kernel's own routes to what an address makes neighbours: gateways are found by them. May be there."""
+        import ipaddress
+
+        for name in {route.partition(" dev ")[2].split()[0] for route in lost}:
+            for address in place.addresses.get(name, ()):
+                one = ipaddress.ip_interface(address)
+                way = ("metric", "256") if one.version == 6 else ("scope", "link", "src", str(one.ip))
+                words = (str(one.network), "dev", name, "proto", "kernel", *way)
+                self._ip(where, f"-{one.version}", "route", "replace", *words)
 
     def _routes(self, where: str, there: list[str], lost: set[str], should: list[str]) -> None:
         """Make lost routes. Of those to one place at one price the first is taken: what comes later is put behind anew.
