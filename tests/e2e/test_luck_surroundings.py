@@ -23,6 +23,7 @@ WALK = [("run", "--rm", IMAGE, "echo", "hi"), ("run", "-d", "--name", "x", "-p",
 """A container's life in commands."""
 
 
+@pytest.mark.rootful("the tests begin an ordinary user's commands in his home")
 def test_a_working_directory_that_is_gone(world: World) -> None:
     place = world.base / "gone"
     with Unchanged(world):
@@ -88,7 +89,9 @@ def test_an_odd_tmpdir(world: World, place: str) -> None:
 def test_an_odd_home(world: World, home: str) -> None:
     with Unchanged(world):
         for words in WALK[:1]:
-            world.ok(*words, env={"HOME": home, "XDG_RUNTIME_DIR": home})
+            # An ordinary user's runtime folder must be one; test_rootless_doctor has those that are not.
+            runtime = {} if world.who.ordinary else {"XDG_RUNTIME_DIR": home}
+            world.ok(*words, env={"HOME": home, **runtime})
 
 
 @pytest.mark.parametrize("words", [("ps", "-a"), ("images",), ("inspect", IMAGE), ("--help",), ("version",), ("info",)])
@@ -251,6 +254,7 @@ def test_a_damaged_database(world: World, damage: str) -> None:
         path.unlink()
     else:
         path.write_bytes({"empty": b"", "noise": os.urandom(8192), "cut": good[: len(good) // 2]}[damage])
+        world.who.give(str(path))
     for words in (("ps", "-a"), ("run", "--rm", "--network=none", IMAGE, "true"), ("inspect", "x")):
         done = world.do(*words)
         assert done.code in (0, 125), done
@@ -258,6 +262,7 @@ def test_a_damaged_database(world: World, damage: str) -> None:
     for side in path.parent.glob("state.db*"):
         side.unlink()
     path.write_bytes(good)
+    world.who.give(str(path))
     world.ok("rm", "x")
 
 
