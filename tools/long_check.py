@@ -103,7 +103,7 @@ def _one(name: str, workers: list[str], extra: list[str]) -> dict[str, Any]:
         code = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, stdout=out, stderr=out).returncode
     found: dict[str, Any] = {"name": name, "code": code, "commit": commit(), "date": time.strftime("%Y-%m-%d")}
     found["seconds"] = round(time.monotonic() - begun)
-    found["load"] = " to ".join(f"{one:.0f}" for one in sorted((load, os.getloadavg()[0])))
+    found["load"] = " to ".join(dict.fromkeys(f"{one:.0f}" for one in sorted((load, os.getloadavg()[0]))))
     found["said"] = [_last_line(log), *(failed.read_text().split("\n") if failed.exists() and code else [])]
     (PLACE / f"{name}.json").write_text(json.dumps(found))
     print("\n    ".join([f"{time.strftime('%H:%M:%S')} {name}: exit code {code}:", *found["said"]]), flush=True)
