@@ -101,6 +101,7 @@ print(listener.recv(65536).decode())
 """
 
 
+@pytest.mark.rootful("a listener in the place of the host's /dev/log is root's to make")
 def test_what_is_logged_goes_to_the_systems_log_too(world: LiveWorld) -> None:
     argv = ["unshare", "--mount", "--propagation=private", sys.executable, "-c", LISTENER]
     done = subprocess.run(
@@ -297,7 +298,9 @@ def test_mount_options_of_the_store_are_the_ones_that_are_named(world: LiveWorld
     world.ok("import", "-q", f"{world.base}/image.tar", "localhost/box:1")
 
     def options() -> list[str]:
-        lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+        # As its monitor sees them: an ordinary user's are in a namespace of his own.
+        seen = Path(f"/proc/{world.inspect('a')['State']['ConmonPid']}/mounts")
+        lines = [line.split() for line in seen.read_text().splitlines()]
         (found,) = (line[3] for line in lines if line[1].startswith(f"{world.base}/graph/overlay/"))
         return found.split(",")
 
