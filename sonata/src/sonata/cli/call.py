@@ -93,10 +93,6 @@ class Call:
             looks_only=self.looks_only,
         )
         _require_backend(given.get("events-backend", ""), self.path)
-        if given.get("cgroup-manager", "") not in ("", "cgroupfs", "systemd"):
-            raise UsageError(
-                "configuring runtime: cgroup manager must be one of cgroupfs and systemd: invalid argument"
-            )
         engine = open_engine(settings, overrides, notify=warn, environ=environment(given))
         engine.progress = self._progress
         engine.ask = ask
