@@ -11,6 +11,7 @@ import pytest
 from ordinary import OrdinaryHost, user_needs
 from private_host import PrivateHost, difference
 from test_kill_moments import moments
+from test_luck_pods import MEMBER
 from test_network_kill_moments import world
 
 from sonata_testkit.containers import eventually
@@ -21,20 +22,6 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("catatonit"), reason="needs catatonit"),
 ]
 POD = ["pod", "create", "--name", "pod", "--network", "net", "-p", "18080:80"]
-MEMBER = [
-    "run",
-    "-d",
-    "--pod",
-    "pod",
-    "--name",
-    "member",
-    "-v",
-    "/data",
-    "--stop-signal=KILL",
-    "IMAGE",
-    "sleep",
-    "1000",
-]
 INIT = ["create", "--pod", "pod", "--name", "first", "--init-ctr", "always", "IMAGE", "true"]
 START = ["pod", "start", "pod"]
 RUNS = [POD, MEMBER]
