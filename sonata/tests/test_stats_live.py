@@ -90,7 +90,9 @@ def world(tmp_path: Path) -> Iterator[LiveWorld]:
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("conmon"), reason="needs root and conmon")
 def test_numbers_of_real_containers(world: LiveWorld) -> None:
     world.start("busy", "--memory=64m", command=("sh", "-c", "while :; do :; done & exec sleep 1000"))
-    world.start("idle", "--cgroups=disabled")
+    world.ok(
+        "run", "-d", "--cgroups=disabled", "--network=none", "--name=idle", "--rootfs", world.rootfs, "sleep", "1000"
+    )
     world.ok("create", "--name", "made", "--network=none", "--rootfs", world.rootfs, "true")
     time.sleep(0.5)
     (one,) = json.loads(world.ok("stats", "--no-stream", "--format=json"))

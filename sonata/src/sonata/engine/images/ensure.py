@@ -46,12 +46,12 @@ def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageR
         platform = wanted_platform(engine, options)
     try:
         found = lookup.find(engine, text.removeprefix("docker://"), platform=platform)
-    except UsageError as error:
+    except UsageError:
         from sonata.image.reference import transport_or_name
 
         if transport_or_name(text, engine.catalog.names(TRANSPORT))[0]:
             return None
-        raise lookup.bad_reference(text, error) from error
+        raise
     return found if found is not None and fits(engine, found[0], options) else None
 
 
