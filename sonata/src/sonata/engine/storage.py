@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sonata.host import mounts
 from sonata.store.place import Place
 from sonata.store.store import Store
@@ -113,8 +115,21 @@ def unmount(engine: Engine, path: str) -> None:
     """Take a mount away, however deep it is stacked; with the last of the driver's, that of its folder."""
     while mounts.is_mounted(path) and mounts.unmount(engine.kernel, path):
         pass
+    if path.startswith(f"{_home(engine)}/"):
+        leave_home(engine)
+
+
+def leave_home(engine: Engine) -> None:
+    """Take the mount of the driver's folder away, if nothing uses it. A file system of its own there is the host's.
+
+    Whoever deletes files there keeps others from it, and so asks again at the end.
+    """
     home = _home(engine)
-    if path.startswith(f"{home}/"):
+    try:
+        ours = os.stat(home).st_dev == os.stat(f"{home}/..").st_dev
+    except OSError:
+        return
+    if ours:
         mounts.unmount_unused(engine.kernel, home)
 
 
@@ -150,6 +165,7 @@ def delete_container_layer(engine: Engine, container: str) -> None:
 def delete_container(engine: Engine, container: str) -> None:
     """Remove a container's writable layer, folders and record from the store. Absent is success."""
     engine.store.delete_container(ContainerId(container), unmount=lambda path: unmount(engine, path))
+    leave_home(engine)
 
 
 def _mount(engine: Engine, layer: LayerRecord, options: MountOptions) -> str:

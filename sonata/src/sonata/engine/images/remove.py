@@ -143,6 +143,7 @@ class _Work:
         kinship = Kinship(engine)
         needed, parent = kinship.has_children(now), kinship.parent(now)
         engine.store.delete_image(now, unmount=lambda path: storage.unmount(engine, path))
+        storage.leave_home(engine)
         self._untagged.setdefault(now.id, []).extend(now.names)
         if not needed:
             self._deleted.add(now.id)
