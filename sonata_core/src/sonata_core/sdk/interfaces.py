@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -28,7 +29,8 @@ def interfaces(network: str, netns: str = "") -> tuple[InterfaceResult, ...]:
             enter_netns(netns)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
             names = [name for _, name in socket.if_nameindex() if name != "lo"]
-            return tuple(_one(asked, name).replace(network=network) for name in names)
+            found = (_one(asked, name, network) for name in names)
+            return tuple(one for one in found if one is not None)
 
     return syscalls.in_thread(work) if netns else work()
 
@@ -44,10 +46,16 @@ def host_address(inside: Iterable[InterfaceResult]) -> str:
     return ""
 
 
-def _one(asked: socket.socket, name: str) -> InterfaceResult:
+def _one(asked: socket.socket, name: str, network: str) -> InterfaceResult | None:
+    """An interface; None where it went since it was listed, as those of other containers do."""
     found = [*_ipv4(asked, name), *_ipv6(name)]
-    mac = _ask(asked, _SIOCGIFHWADDR, name)[18:24]
-    return InterfaceResult(network="", interface=name, mac=mac.hex(":"), addresses=tuple(found))
+    try:
+        mac = _ask(asked, _SIOCGIFHWADDR, name)[18:24]
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return None
+    return InterfaceResult(network=network, interface=name, mac=mac.hex(":"), addresses=tuple(found))
 
 
 def _ask(asked: socket.socket, request: int, name: str) -> bytes:
