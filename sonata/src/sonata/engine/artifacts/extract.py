@@ -52,7 +52,7 @@ def _to_file(store: ArtifactStore, blob: Descriptor, target: str) -> None:
         raise _trouble(target, "is a directory")
     try:
         seen = os.stat(target)
-        if os.path.samestat(seen, os.fstat(1)):
+        if _is_output(seen):
             # Also a file that `/dev/stdout` is redirected to: it is the caller's, and more may go there.
             _copy(store, blob, 1)
             return
@@ -70,6 +70,13 @@ def _to_file(store: ArtifactStore, blob: Descriptor, target: str) -> None:
         _write(store, blob, folder, name, target)
     finally:
         os.close(folder)
+
+
+def _is_output(seen: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(seen, os.fstat(1))
+    except OSError:  # it was closed
+        return False
 
 
 def _into(store: ArtifactStore, blob: Descriptor, target: str) -> None:
