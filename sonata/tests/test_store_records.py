@@ -375,6 +375,15 @@ def test_mounts_are_counted(store: Store) -> None:
     assert json.loads(path.read_text()) == []
 
 
+def test_a_mount_that_cannot_be_counted_is_taken_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = put_layer(store, BASE, None)
+    taken: list[str] = []
+    monkeypatch.setattr("sonata.store.mountpoints.write_file", lambda path, *_words, **_more: raise_full(path))
+    with pytest.raises(Unavailable, match="No space left"):
+        store.mount_layer(layer, lambda _record: "/m", lambda _path: False, taken.append)
+    assert taken == ["/m"]
+
+
 def test_additional_store(tmp_path: Path) -> None:
     foreign = open_store(tmp_path / "foreign")
     image = put_image(foreign, "localhost/far:1", [BASE, TOP])

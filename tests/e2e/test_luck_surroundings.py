@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,69 @@ def test_folders_that_cannot_be_written(world: World, tmp_path: Path) -> None:
             done = world.do(f"--{option}={place}", "run", "--rm", "--network=none", "--pull=never", IMAGE, "true")
             assert done.code in (125, 126), done
             assert done.err.startswith("Error: "), done
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[World]:
+    """A store on a file system of 24 MB, with the image in it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", disk], check=True)
+    made = World(disk)
+    try:
+        made.load()
+        yield made
+    finally:
+        made.clear()
+        subprocess.run(["umount", disk], check=True)
+
+
+KEPT = [("create", "--name=x", "--network=none", "-v", "/data", IMAGE, "sleep", "60")]
+ON_A_FULL_DISK = [
+    ([], KEPT[0]),
+    ([], ("run", "--rm", "--name=x", "--network=none", "-v", "/data", IMAGE, "true")),
+    (KEPT, ("start", "x")),
+    (KEPT, ("export", "-o", "/dev/null", "x")),
+    ([*KEPT, ("start", "x")], ("exec", "x", "true")),
+    (KEPT, ("commit", "-q", "x", "localhost/made")),
+    (KEPT, ("rename", "x", "y")),
+    ([("volume", "create", "v")], ("volume", "rm", "v")),
+]
+LEFT = (0, 16384, 49152, 81920, 131072)
+
+
+@pytest.mark.rootful("the store lies on a file system of its own, which root mounts")
+@pytest.mark.parametrize(
+    ("prepare", "words", "left"), sample([(*case, left) for case in ON_A_FULL_DISK for left in LEFT], 2)
+)
+def test_a_full_disk(small_disk: World, prepare: list[tuple[str, ...]], words: tuple[str, ...], left: int) -> None:
+    """Done, or refused in a sentence; when there is room again nothing is left of it, and the same command does it."""
+    fill = small_disk.base / "fill"
+    with Unchanged(small_disk):
+        for line in prepare:
+            small_disk.ok(*line)
+        with fill.open("wb") as file:
+            free = os.statvfs(fill).f_bavail * os.statvfs(fill).f_frsize
+            os.posix_fallocate(file.fileno(), 0, max(free - left, 1))
+        done = small_disk.do(*words)
+        fill.unlink()
+        assert done.code == 0 or "space" in done.err or (done.code == 255 and words[0] == "exec"), done
+        if done.code:
+            small_disk.ok(*words)
+        small_disk.ok("rm", "-f", "-v", "-i", "-t", "0", "x", "y")
+        small_disk.ok("volume", "rm", "-f", "v")
+        small_disk.do("rmi", "localhost/made")
+        assert small_disk.ok("volume", "ls", "-q") == ""
+
+
+@pytest.mark.rootful("a mount that only root can make keeps the store from being written")
+def test_a_store_that_cannot_be_written_leaves_no_volume(world: World) -> None:
+    layers = world.root / "overlay-layers"
+    with Unchanged(world):
+        subprocess.run(["mount", "--bind", "-o", "ro", layers, layers], check=True)
+        try:
+            world.fails(125, "ead-only file system", "create", "-v", "/data", IMAGE, "true")
+        finally:
+            subprocess.run(["umount", layers], check=True)
+        assert world.ok("volume", "ls", "-q") == ""
+        assert world.ok("ps", "-aq") == ""

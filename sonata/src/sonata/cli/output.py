@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from sonata.cli.pflag import Parsed
     from sonata_core.errors import SonataError
@@ -47,7 +47,7 @@ def write_whole(handle: int, data: bytes) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
-def pour(pieces: Iterable[bytes], path: str, trouble: str = "") -> None:
+def pour(pieces: Generator[bytes, None, None], path: str, trouble: str = "") -> None:
     """Write pieces to a file, or to standard output where `path` is empty.
 
     Raises UsageError for a file that cannot be made, after the words `trouble`.
@@ -68,6 +68,8 @@ def pour(pieces: Iterable[bytes], path: str, trouble: str = "") -> None:
     finally:
         if path:
             os.close(handle)
+        # What it has mounted is let go of now: trouble with that is told here, not by the garbage collector.
+        pieces.close()
 
 
 JOINED = "joined"

@@ -53,7 +53,9 @@ def mount_container(engine: Engine, container: str, options: MountOptions) -> st
 
 def mount_layer(engine: Engine, layer: LayerId, options: MountOptions) -> str:
     """Mount a layer, or count one more user of it; where it is."""
-    return engine.store.mount_layer(layer, lambda found: _mount(engine, found, options), mounts.is_mounted)
+    return engine.store.mount_layer(
+        layer, lambda found: _mount(engine, found, options), mounts.is_mounted, lambda path: unmount(engine, path)
+    )
 
 
 def unmount_container(engine: Engine, container: str, *, force: bool = False) -> None:

@@ -315,9 +315,16 @@ class Store:
     # mounts
 
     def mount_layer(
-        self, layer: LayerId, mount: Callable[[LayerRecord], str], mounted: Callable[[str], bool] = os.path.ismount
+        self,
+        layer: LayerId,
+        mount: Callable[[LayerRecord], str],
+        mounted: Callable[[str], bool] = os.path.ismount,
+        unmount: Callable[[str], None] = lambda path: None,
     ) -> str:
-        """Count one more user of a layer's mount. `mount` is called, and returns where, unless it is mounted."""
+        """Count one more user of a layer's mount. `mount` is called, and returns where, unless it is mounted.
+
+        `unmount` takes away a mount that cannot be written down.
+        """
         with Locks(self.place, "layers") as locks:
             record = Layers(self.place, locks, self._driver).get(layer)
             with MountPoints(self.place) as points:
@@ -326,7 +333,11 @@ class Store:
                     points.set(layer, path, count + 1)
                     return path
                 path = mount(record)
-                points.set(layer, path, 1)
+                try:
+                    points.set(layer, path, 1)
+                except BaseException:
+                    unmount(path)
+                    raise
                 return path
 
     def unmount_layer(

@@ -96,6 +96,7 @@ def make(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> 
         with trace.span("record"):
             row = _insert(engine, config)
         undo.push("intent", lambda: intents.forget(engine.database, config.id))
+        undo.push("volumes", lambda: _remove_anonymous(engine, config))
         undo.push("row", lambda: rows.remove(engine.database, config.id, None))
         undo.push("files", lambda: remove_files(engine, config.backends.storage, config.id))
         with trace.span("layer"):
@@ -263,6 +264,12 @@ def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
         rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
         intents.put(engine.database, begun)
     return ContainerRow(config=config, state=state)
+
+
+def _remove_anonymous(engine: Engine, config: ContainerConfig) -> None:
+    from sonata.engine.containers.remove import remove_volumes
+
+    remove_volumes(engine, [use.source for use in config.mounts if use.anonymous])
 
 
 class _Volumes:

@@ -9,7 +9,7 @@ from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from sonata.engine.engine import Engine
     from sonata.state.rows import ContainerRow
@@ -35,7 +35,7 @@ class Root:
             self._mounted.__exit__(None, None, None)
 
 
-def export(engine: Engine, container: str) -> Iterator[bytes]:
+def export(engine: Engine, container: str) -> Generator[bytes, None, None]:
     """The tar in pieces, owners as the container sees them; nothing is done before the first piece is asked for.
 
     Raises NotFound, Unavailable.
@@ -44,7 +44,7 @@ def export(engine: Engine, container: str) -> Iterator[bytes]:
     return _pieces(engine, row)
 
 
-def _pieces(engine: Engine, row: ContainerRow) -> Iterator[bytes]:
+def _pieces(engine: Engine, row: ContainerRow) -> Generator[bytes, None, None]:
     with Root(engine, row) as path:
         yield from tree_tar(path, mapping=row.config.id_mapping, root=False)
     events.container(engine, row.config, "export")

@@ -8,13 +8,13 @@ from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from typing import BinaryIO
 
     from sonata.engine.engine import Engine
 
 
-def export(engine: Engine, name: str) -> Iterator[bytes]:
+def export(engine: Engine, name: str) -> Generator[bytes, None, None]:
     """The tar in pieces; nothing is mounted before the first is asked for. No link in the volume is followed.
 
     Raises NotFound, Unavailable and what mounting the volume raises.
@@ -22,7 +22,7 @@ def export(engine: Engine, name: str) -> Iterator[bytes]:
     return _pieces(engine, objects.find_volume(engine.database, name))
 
 
-def _pieces(engine: Engine, volume: objects.Volume) -> Iterator[bytes]:
+def _pieces(engine: Engine, volume: objects.Volume) -> Generator[bytes, None, None]:
     from sonata.image.layers.diff import tree_tar
 
     with Mounted(engine, volume) as path:
