@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sonata_core.models.image import Descriptor
 
 BLOCK = 1 << 20
+LARGE = 16 << 20
+"""Blobs of this size and more are hashed beside being written; a thread for less is not worth its start."""
 
 
 def file_error(what: str, error: OSError) -> SonataError:
@@ -130,22 +132,47 @@ def copy_verified(stream: BinaryIO, write: Callable[[memoryview], object], blob:
 
     algorithm, wanted = digest_parts(blob.digest)
     state = hashlib.new(algorithm)
-    buffer = memoryview(bytearray(BLOCK))
-    readinto: Any = getattr(stream, "readinto", None)
-    size = 0
-    while True:
-        chunk = memoryview(stream.read(BLOCK)) if readinto is None else buffer[: readinto(buffer) or 0]
-        if not len(chunk):
-            break
-        size += len(chunk)
-        if 0 <= blob.size < size:
-            raise Damaged(f"blob {blob.digest} has more than the {blob.size} bytes announced")
-        state.update(chunk)
-        write(chunk)
+    size = _copy_hashed(stream, write, blob, state) if blob.size < LARGE else _copy_beside(stream, write, blob, state)
     if blob.size not in (-1, size):
         raise Damaged(f"blob {blob.digest} has {size} bytes, {blob.size} were announced")
     if state.hexdigest() != wanted:
         raise Damaged(f"blob {blob.digest} does not verify: its bytes have {algorithm}:{state.hexdigest()}")
+    return size
+
+
+def _copy_hashed(stream: BinaryIO, write: Callable[[memoryview], object], blob: Descriptor, state: Any) -> int:
+    buffer = memoryview(bytearray(BLOCK))
+    size = 0
+    while len(chunk := _next(stream, buffer)):
+        size = _within(blob, size + len(chunk))
+        state.update(chunk)
+        write(chunk)
+    return size
+
+
+def _copy_beside(stream: BinaryIO, write: Callable[[memoryview], object], blob: Descriptor, state: Any) -> int:
+    """The same with the hash taken by a thread, which takes most of the time."""
+    from sonata_core.sdk.hash_ring import HashRing
+
+    size = 0
+    with HashRing(state, BLOCK) as ring:
+        while len(chunk := _next(stream, buffer := ring.buffer())):
+            size = _within(blob, size + len(chunk))
+            ring.update(buffer, chunk)
+            write(chunk)
+    return size
+
+
+def _next(stream: BinaryIO, buffer: memoryview) -> memoryview:
+    """The next bytes of a stream, in the buffer where it can put them there; empty at the end."""
+    readinto: Any = getattr(stream, "readinto", None)
+    return memoryview(stream.read(len(buffer))) if readinto is None else buffer[: readinto(buffer) or 0]
+
+
+def _within(blob: Descriptor, size: int) -> int:
+    """The size, if the blob may have as much. Raises Damaged."""
+    if 0 <= blob.size < size:
+        raise Damaged(f"blob {blob.digest} has more than the {blob.size} bytes announced")
     return size
 
 
