@@ -16,6 +16,7 @@ from sonata.state import containers as rows
 from sonata_core.errors import Conflict, NotFound, ProcessRefused, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
+from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.spawn import SpawnOptions, spawn
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def _act(engine: Engine, row: ContainerRow, action: str, *, counted: bool) -> No
 def _write_counts(marker: str, counts: dict[str, int]) -> None:
     handle = os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(handle, json.dumps(counts).encode())
+        write_whole(handle, json.dumps(counts).encode(), marker)
     finally:
         os.close(handle)
 
