@@ -145,14 +145,17 @@ def v1(**values: object) -> dict[str, str]:
     return {"v1Compatibility": json.dumps(values)}
 
 
+T2 = "2020-01-02T03:04:05.50Z"
+
+
 def test_schema_1_is_turned_round() -> None:
     document = {
         "schemaVersion": 1,
         "architecture": "amd64",
         "fsLayers": [{"blobSum": E}, {"blobSum": D}],
         "history": [
-            v1(id="2", parent="1", created="t2", throwaway=True, config={"Env": ["A=<b>"]}, docker_version="20"),
-            v1(id="1", created="t1", container_config={"Cmd": ["/bin/sh", "-c", "x"]}),
+            v1(id="2" * 64, parent="1" * 64, created=T2, throwaway=True, config={"Env": ["A=<b>"], "Cmd": []}, x=1.50),
+            v1(id="1" * 64, container_config={"Cmd": ["/bin/sh", "-c", "x"]}),
         ],
     }
     manifest = parse_bytes(encode(document))
@@ -160,12 +163,21 @@ def test_schema_1_is_turned_round() -> None:
     assert [layer.digest for layer in manifest.layers] == [D, E]
     assert [layer.digest for layer in manifest.real_layers] == [D]
     made = image_config.from_legacy(manifest, (D,))
-    assert b"\\u003cb\\u003e" in made
+    assert b'"config":{"Env":["A=\\u003cb\\u003e"],"Cmd":[]},"created":"2020-01-02T03:04:05.50Z","history":' in made
     config = image_config.parse(made)
     assert config.diff_ids == (D,)
     assert config.history[0].created_by == "/bin/sh -c x"
+    assert config.history[0].created == "0001-01-01T00:00:00Z"
     assert config.history[1].empty_layer
+    assert config.history[1].created == "2020-01-02T03:04:05.5Z"
     assert config.env == ("A=<b>",)
+
+
+@pytest.mark.parametrize(("entry", "told"), [({"id": "1" * 63}, "image ID"), ({"id": "1" * 64, "parent": "x"}, "base")])
+def test_schema_1_with_ids_that_are_none_is_refused(entry: dict[str, object], told: str) -> None:
+    document = {"schemaVersion": 1, "fsLayers": [{"blobSum": E}], "history": [v1(**entry)]}
+    with pytest.raises(Damaged, match=told):
+        parse_bytes(encode(document))
 
 
 def test_schema_1_with_a_broken_chain_is_refused() -> None:

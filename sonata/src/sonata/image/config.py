@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonata.image.document import Fields
 from sonata.model.image import HealthCheck, HistoryItem, ImageConfig
+from sonata.model.times import ZERO, go_time
 from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import check_digest
@@ -26,7 +27,7 @@ def parse(content: bytes) -> ImageConfig:
         variant=fields.text("variant"),
         os_version=fields.text("os.version"),
         os_features=fields.texts("os.features"),
-        created=fields.text("created"),
+        created=go_time(fields.text("created")),
         author=fields.text("author"),
         comment=fields.text("comment"),
         parent=fields.text("parent"),
@@ -72,7 +73,7 @@ def _health(fields: Fields) -> HealthCheck:
 
 def _history(fields: Fields) -> HistoryItem:
     return HistoryItem(
-        created=fields.text("created"),
+        created=go_time(fields.text("created")),
         created_by=fields.text("created_by"),
         author=fields.text("author"),
         comment=fields.text("comment"),
@@ -113,23 +114,20 @@ def from_legacy(manifest: LegacyManifest, diff_ids: tuple[str, ...]) -> bytes:
 
     `diff_ids` are those of `manifest.real_layers`, in order.
     """
-    from sonata_core import json_text as json
+    from sonata_core.sdk.raw_json import go_text, raw_members, raw_object
 
-    top = dict(manifest.history[-1])
+    top = raw_members(manifest.newest, "v1Compatibility")
     for key in ("id", "parent", "parent_id", "layer_id", "throwaway", "Size"):
         top.pop(key, None)
-    top["rootfs"] = {"type": "layers", "diff_ids": list(diff_ids)}
-    top["history"] = [_legacy_history(Fields(dict(entry), "v1Compatibility")) for entry in manifest.history]
-    text = json.dumps(top, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    for plain, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        text = text.replace(plain, escaped)
-    return text.encode()
+    top["rootfs"] = go_text({"type": "layers", "diff_ids": list(diff_ids)})
+    top["history"] = go_text([_legacy_history(Fields(dict(entry), "v1Compatibility")) for entry in manifest.history])
+    return raw_object(top)
 
 
 def _legacy_history(fields: Fields) -> Mapping[str, object]:
     command = fields.part("container_config")
     words = () if command is None else command.optional_texts("Cmd") or ()
-    item: dict[str, object] = {"created": fields.text("created")}
+    item: dict[str, object] = {"created": go_time(fields.text("created") or ZERO)}
     for key, value in (
         ("author", fields.text("author")),
         ("created_by", " ".join(words)),
