@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from sonata.image.document import Fields
 from sonata.model.image import HealthCheck, HistoryItem, ImageConfig
-from sonata.model.times import ZERO, go_time
+from sonata.model.times import go_time
 from sonata_core.errors import Damaged
-from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import check_digest
 from sonata_core.sdk.manifests import load_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sonata.image.manifest import LegacyManifest
 
 
 def parse(content: bytes) -> ImageConfig:
@@ -107,34 +101,3 @@ def check_times(config: ImageConfig) -> None:
                 nanoseconds(text)
         except ValueError as error:
             raise Damaged(f"parsing image configuration: parsing time {text[:64]!r}: {error}") from error
-
-
-def from_legacy(manifest: LegacyManifest, diff_ids: tuple[str, ...]) -> bytes:
-    """The config that a schema 1 manifest stands for, as peers compute it: its sha256 is the image's ID.
-
-    `diff_ids` are those of `manifest.real_layers`, in order.
-    """
-    from sonata_core.sdk.raw_json import go_text, raw_members, raw_object
-
-    top = raw_members(manifest.newest, "v1Compatibility")
-    for key in ("id", "parent", "parent_id", "layer_id", "throwaway", "Size"):
-        top.pop(key, None)
-    top["rootfs"] = go_text({"type": "layers", "diff_ids": list(diff_ids)})
-    top["history"] = go_text([_legacy_history(Fields(dict(entry), "v1Compatibility")) for entry in manifest.history])
-    return raw_object(top)
-
-
-def _legacy_history(fields: Fields) -> Mapping[str, object]:
-    command = fields.part("container_config")
-    words = () if command is None else command.optional_texts("Cmd") or ()
-    item: dict[str, object] = {"created": go_time(fields.text("created") or ZERO)}
-    for key, value in (
-        ("author", fields.text("author")),
-        ("created_by", " ".join(words)),
-        ("comment", fields.text("comment")),
-    ):
-        if value:
-            item[key] = value
-    if fields.flag("throwaway"):
-        item["empty_layer"] = True
-    return item

@@ -112,8 +112,8 @@ class One:
 
     def _modern(self, document: LegacyManifest) -> tuple[ManifestBytes, bytes, Manifest]:
         """What a schema 1 manifest converts to. Its layers are read once for their sizes and plain digests."""
-        from sonata.image.config import from_legacy
         from sonata.image.convert import write_manifest
+        from sonata.image.legacy_config import from_legacy
 
         layers, diff_ids = [], []
         for layer in document.real_layers:

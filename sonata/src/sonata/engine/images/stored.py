@@ -29,7 +29,7 @@ def stored_image(store: Store, contents: Contents, record: ImageRecord, digest: 
     default it is the one that came last. Raises NotFound for a missing layer, Damaged for an
     image that has no manifest or whose layers do not fit it.
     """
-    from sonata.image.config import from_legacy
+    from sonata.image.legacy_config import from_legacy
     from sonata.image.manifest import Index, LegacyManifest, Manifest, parse_bytes
     from sonata.image.push import StoredImage, StoredLayer
     from sonata_core.models.image import ManifestBytes
