@@ -85,7 +85,7 @@ def listed_image(
     listed = ListedImage(
         id=image.id,
         names=image.names,
-        names_history=image.names_history or image.names,
+        names_history=image.names_history,
         digest=str(image.digest),
         digests=tuple(str(digest) for digest in image.digests),
         created=image.created or _YEAR_ONE * str(image.data.get("created")).startswith("0001-"),
@@ -101,10 +101,18 @@ def listed_image(
         return listed.replace(is_list=True)
     config = read_config(engine, image)
     return listed.replace(
-        labels=dict(config.labels),
+        labels=dict(config.labels) if config.labels or _says_labels(engine, image) else None,
         architecture=config.architecture,
         os=config.os,
     )
+
+
+def _says_labels(engine: Engine, image: ImageRecord) -> bool:
+    """Whether a config without labels says that it has none, which JSON tells apart."""
+    from sonata.image.view import absent
+
+    content = engine.store.image_data(image, f"sha256:{image.id}")
+    return b'"Labels"' in content and "labels" not in absent(content)
 
 
 def size_of(image: ImageRecord, layers: dict[LayerId, LayerRecord]) -> int:
