@@ -57,6 +57,34 @@ def test_tree_of_what_is_built_upon_it(store: PlainStore) -> None:
     assert len(own) == 5
 
 
+def test_a_short_name_lists_all_that_are_called_so(store: PlainStore) -> None:
+    store.out("tag", IMAGE, "quay.example/a/b/upon:3", "other.example/upper:1")
+
+    def found(*words: str) -> set[str]:
+        return set(store.out("images", "--format", "{{.Repository}}:{{.Tag}}", *words).split())
+
+    both, box = {UPON, "localhost/upon:two"}, {IMAGE, "quay.example/a/b/upon:3", "other.example/upper:1"}
+    # What Podman 5.8 lists: the image that is named, and each that has a name like it, whole or its last word.
+    for text in ("upon", "up[^p]n", "u?on", "\\upon", "*:1"):
+        assert found(text) == both | box, text
+    assert found("localhost/upon") == found("l*/upon") == found("upon:two") == both
+    assert found("a/b/upon") == found("q*/*/*/upon") == found("upper") == box
+    for text in ("local*", "a/*/b", "b/up*", "", "[", "UPON", "up\\"):
+        assert found(text) == set(), text
+    assert found("-f", "reference=upon", "-f", "reference!=upper") == both
+    assert found("-f", "reference!=upon") == set()
+
+
+def test_a_short_name_with_a_digest_is_looked_for(store: PlainStore) -> None:
+    digest = store.out("image", "inspect", "--format", "{{.Digest}}", UPON)
+    ident = store.out("image", "inspect", "--format", "{{.Id}}", UPON)
+    for text in (f"upon@{digest}", f"upon:1@{digest}", f"upon:nosuch@{digest}", f"localhost/upon@{digest}"):
+        assert store.out("inspect", "--format", "{{.Id}}", text) == ident, text
+        assert store.out("images", "-q", "--no-trunc", text) == f"sha256:{ident}"
+    assert "image not known" in store.refused("image", "inspect", f"box@{digest}")
+    assert "image not known" in store.refused("image", "inspect", f"upon@sha256:{'0' * 64}")
+
+
 def is_mount(store: PlainStore, path: str) -> bool:
     return path in (words[4] for words in store.who.mountinfo())
 

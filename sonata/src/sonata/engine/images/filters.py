@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine.containers.filters import has_label, moment
 from sonata.engine.globs import fits
 from sonata.engine.images import lookup
-from sonata_core.errors import NotFound, UsageError
+from sonata_core.errors import Conflict, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _reference(engine: Engine, value: str) -> Condition:
     """What the value names, and what it fits as a pattern: a pattern need not be a name."""
     try:
         found = lookup.find(engine, value, lists=True)
-    except UsageError:
+    except (UsageError, Conflict):
         found = None
     ident = "" if found is None else found[0].id
     return lambda image: image.id == ident or any(fits(value, form) for name in image.names for form in _forms(name))

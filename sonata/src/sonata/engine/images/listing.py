@@ -22,7 +22,9 @@ def listing(
     details: bool = False,
     intermediate: bool = True,
 ) -> list[ListedImage]:
-    """The images that the names and filters (`KEY=VALUE`, `KEY!=VALUE`) leave, in the order of the store.
+    """The images that the names and filters (`KEY=VALUE`, `KEY!=VALUE`) leave, in the order of the stores.
+
+    One that lies in several stores is told of once for each.
 
     `details` reads each image's config. `intermediate`: also images without a name that others are built upon, which
     a filter of that name asks for too. Raises UsageError for a filter that makes no sense.
@@ -34,7 +36,7 @@ def listing(
     uses = _uses(engine)
     labels = details or any(text.startswith("label") for text in wanted)
     found = []
-    for image in engine.store.images():
+    for image in engine.store.image_records():
         if any(_hidden(flag) for flag in image.flags):
             continue
         one = listed_image(engine, image, layers, uses.get(image.id, 0), details=labels)

@@ -29,7 +29,7 @@ def find(
     end of a name. A list of images stands for the one of `platform` (default: this host's), if that
     is here, unless `lists` asks for lists themselves. Raises Conflict for an ambiguous prefix.
     """
-    images = engine.store.images()
+    images = engine.store.image_records()
     found = _named(engine, images, text)
     if found is None or lists or not found[0].is_list:
         return found
@@ -40,11 +40,14 @@ def find(
 
 
 def _named(engine: Engine, images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] | None:
-    known = {name: image for image in images for name in image.names}
-    for name in (text, *_local_names(engine, text)):
+    # Of several stores that have a name, the nearest is meant.
+    known = {name: image for image in reversed(images) for name in image.names}
+    full = _local_names(engine, text)
+    for name in (text, *full):
         if name in known:
             return known[name], name
-    found = engine.store.find_image(text.removeprefix("sha256:"))
+    tries = [text.removeprefix("sha256:"), *(full if "@" in text else ())]
+    found = next((image for one in tries if (image := engine.store.find_image(one)) is not None), None)
     if found is not None:
         name = found.names[0] if found.names else ""
         return found, name
