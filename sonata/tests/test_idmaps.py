@@ -5,7 +5,7 @@ import pytest
 from sonata.model.defaults import Defaults
 from sonata.model.materials import ImageFacts, Materials
 from sonata.model.request import RunRequest
-from sonata.plan import idmaps, userns
+from sonata.plan import idmaps, userns, userns_options
 from sonata.plan.container import plan_container
 from sonata_core.errors import UsageError
 from sonata_core.models.host import HostFacts
@@ -236,7 +236,7 @@ POOL = IdMapping(uids=maps((0, 1000000, 200000)), gids=maps((0, 1000000, 200000)
     ],
 )
 def test_ranges_are_drawn(size, options, uids, gids):
-    drawn = userns.automatic(size, POOL, (), userns.auto_options(options, None))
+    drawn = userns.automatic(size, POOL, (), userns_options.auto_options(options, None))
     assert (ids(drawn.uids), ids(drawn.gids)) == (uids, gids)
 
 
@@ -255,7 +255,7 @@ def test_ranges_never_meet():
 
 
 def test_how_many_ids():
-    auto = userns.auto_options
+    auto = userns_options.auto_options
     assert userns.size_for(auto("size=300", None), 5000, 1024, 65536) == 300
     assert userns.size_for(auto("size=0", None), 5000, 1024, 65536) == 5001
     assert userns.size_for(auto(None, None), 7, 1024, 65536) == 1024

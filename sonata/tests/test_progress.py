@@ -12,7 +12,8 @@ from fcntl import ioctl
 import pytest
 
 from sonata.cli.render.bars import amount, bar
-from sonata.cli.render.progress import Item, Progress
+from sonata.cli.render.progress import Progress
+from sonata.cli.render.progress_item import Item
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 

@@ -18,7 +18,7 @@ from sonata.engine.containers.listing import listing
 from sonata.engine.engine import Engine
 from sonata.engine.paths import store_tag
 from sonata.engine.system.recover import command_lines, recover_pending
-from sonata.engine.volumes.use import make
+from sonata.engine.volumes.make import make
 from sonata.host import cgroups
 from sonata.model.container_request import ListRequest
 from sonata.state import containers as rows

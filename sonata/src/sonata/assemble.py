@@ -15,6 +15,8 @@ from sonata_core.log import Logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sonata.model.defaults import Defaults
+    from sonata.store.store import Store
     from sonata_core.context import Log
 
 
@@ -38,8 +40,37 @@ def open_engine(
     config = load_config(environ, user_of(environ), settings, modules=chosen.modules)
     facts = probe().replace(helper_dirs=config.engine.helper_binaries_dir)
     return Engine(
-        config, facts, log or Logger(chosen.log_level, syslog=chosen.syslog), LinuxKernel(), chosen, notify or _quiet
+        config,
+        facts,
+        log or Logger(chosen.log_level, syslog=chosen.syslog),
+        LinuxKernel(),
+        chosen,
+        notify or _quiet,
+        _Rooms(),
     )
+
+
+class _Rooms:
+    """The rooms of an engine, loaded when they are opened."""
+
+    def defaults(self, engine: Engine) -> Defaults:
+        from sonata.config.defaults import defaults_for, lacks_session
+
+        if lacks_session(engine.config):
+            from sonata.engine.rootless import tell_of_session
+
+            tell_of_session(engine)
+        return defaults_for(engine.config, systemd=engine.facts.systemd)
+
+    def driver(self, engine: Engine) -> str:
+        from sonata.engine.choose import storage_name
+
+        return storage_name(engine)
+
+    def store(self, engine: Engine) -> Store:
+        from sonata.engine.storage import open_store
+
+        return open_store(engine)
 
 
 def own_program() -> tuple[str, ...]:

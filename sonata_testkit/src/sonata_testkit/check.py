@@ -119,7 +119,7 @@ def _given(group: Group, name: str, cls: Any, context: PluginContext) -> dict[st
 
         given["layers"] = Layers(slot.hook, context.stores[0].path)
     elif group.name == "net":
-        from sonata_testkit.net import Lab
+        from sonata_testkit.net_stage import Lab
 
         given["lab"] = Lab(slot, given["facts"], given["tmp_path"])
     elif group.name == "hooks":

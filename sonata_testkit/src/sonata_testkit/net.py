@@ -14,7 +14,6 @@ from sonata_core.errors import AlreadyExists, Conflict, HostLacks, SonataError, 
 from sonata_core.groups import NET
 from sonata_core.hookspecs.net import NetExplain, NetLive, NetManaged, NetReload
 from sonata_core.models.net import (
-    Attachment,
     AttachRequest,
     AttachResult,
     NetFacts,
@@ -31,7 +30,8 @@ from sonata_testkit.net_keeper import NetKeeperClauses
 from sonata_testkit.net_names import NetNamesClauses
 from sonata_testkit.net_outer import NetOuterClauses
 from sonata_testkit.net_reconcile import ReconcileClauses
-from sonata_testkit.netlab import HOST, Namespace, ask, attachment, default_definition, own_host, tool
+from sonata_testkit.net_stage import POOL, PORT, Lab
+from sonata_testkit.netlab import HOST, Namespace, ask, attachment, own_host, tool
 from sonata_testkit.plugin import PluginConformance
 from sonata_testkit.world import World
 
@@ -44,59 +44,6 @@ if TYPE_CHECKING:
     from sonata_testkit.fixtures import Runner
 
 needs_root = pytest.mark.needs_root
-_POOL = (("10.210.0.0/16", 24),)
-_PORT = 18080
-_ONE_PORT = PortMapping(host_ip="", host_port=_PORT, container_port=80)
-
-
-class Lab:
-    """A host, a backend seated on it, and containers' namespaces."""
-
-    def __init__(self, slot: Slot[Any], facts: NetFacts, folder: Path) -> None:
-        self.slot, self.hook, self.facts = slot, slot.hook, facts
-        self.folder = folder
-        self.namespaces: list[Namespace] = []
-        self.definitions: list[NetworkDefinition] = []
-        self.attached: dict[str, tuple[AttachRequest, AttachResult]] = {}
-
-    def namespace(self, letter: str) -> Namespace:
-        made = Namespace(self.folder / "ns", letter)
-        self.namespaces.append(made)
-        return made
-
-    def network(self) -> NetworkDefinition | None:
-        """A new network: planned by the backend where it can; None where it knows no networks."""
-        number = len(self.definitions) + 1
-        if self.slot.offers(NetManaged):
-            wish = NetworkWish(name=f"kit{number}", id=f"{number:064x}", created="2026-01-01T00:00:00Z")
-            made = self.hook.net_plan(wish=wish.replace(subnet_pools=_POOL), existing=tuple(self.definitions))
-        elif "bridge" in self.facts.modes:
-            made = default_definition(number)
-        else:
-            return None
-        self.definitions.append(made)
-        return made  # type: ignore[no-any-return]
-
-    def attachments(self, host: int = 5, **fields: Any) -> tuple[Attachment, ...]:
-        """The attachments of a container's first interface; none where the backend knows no networks."""
-        made = self.network() if not self.definitions else self.definitions[0]
-        return () if made is None else (attachment(made, host, **fields),)
-
-    def attach(self, where: Namespace, request: AttachRequest) -> AttachResult:
-        found: AttachResult = self.hook.net_attach(netns=where.ref, request=request)
-        self.attached[where.path] = (request.replace(lifetime_fd=-1), found)
-        return found
-
-    def detach(self, where: Namespace, request: AttachRequest, attached: AttachResult | None = None) -> None:
-        self.hook.net_detach(netns=where.ref, request=request, attached=attached)
-
-    def cycle(self, letter: str = "f", **more: Any) -> None:
-        """Attach and detach once, so that what is made once and kept (chains, folders, caches) is there."""
-        where = self.namespace(letter)
-        more = {"ports": (_ONE_PORT,), **more}
-        request = where.request(*self.attachments(9), **more)
-        self.detach(where, request, self.attach(where, request))
-        where.vanish()
 
 
 class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, ReconcileClauses, PluginConformance):
@@ -138,7 +85,7 @@ class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, Reconci
         return lambda: World(str(lab.folder), (plugin_context.run,), network=True)
 
     def port(self, protocol: str = "tcp", **fields: Any) -> PortMapping:
-        return PortMapping(host_ip="", host_port=_PORT, container_port=80, protocol=protocol).replace(**fields)
+        return PortMapping(host_ip="", host_port=PORT, container_port=80, protocol=protocol).replace(**fields)
 
     @needs_root
     @clause("N-01")
@@ -310,19 +257,19 @@ class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, Reconci
         where.serve(80, "hello", protocol)
         where.serve(81, "second", protocol)
         request = where.request(*lab.attachments(), ports=(self.port(protocol, range=2),))
-        assert ask(HOST, _PORT, protocol, 0.2) == ""
+        assert ask(HOST, PORT, protocol, 0.2) == ""
         attached = lab.attach(where, request)
-        assert eventually(lambda: ask(HOST, _PORT, protocol) == "hello")
-        assert ask(HOST, _PORT + 1, protocol) == "second"
-        assert ask(HOST, _PORT + 2, protocol, 0.2) == ""
-        assert protocol != "tcp" or ask("127.0.0.1", _PORT) == "hello"
+        assert eventually(lambda: ask(HOST, PORT, protocol) == "hello")
+        assert ask(HOST, PORT + 1, protocol) == "second"
+        assert ask(HOST, PORT + 2, protocol, 0.2) == ""
+        assert protocol != "tcp" or ask("127.0.0.1", PORT) == "hello"
         lab.detach(where, request, attached)
-        assert ask(HOST, _PORT, protocol, 0.2) == ""
+        assert ask(HOST, PORT, protocol, 0.2) == ""
         with_other = lab.namespace("b")
         with_other.serve(80, "other", protocol)
         again = with_other.request(*lab.attachments(6), ports=(self.port(protocol),))
         attached = lab.attach(with_other, again)
-        assert eventually(lambda: ask(HOST, _PORT, protocol) == "other"), "the port is not free again"
+        assert eventually(lambda: ask(HOST, PORT, protocol) == "other"), "the port is not free again"
         lab.detach(with_other, again, attached)
 
     @needs_root
@@ -406,7 +353,7 @@ class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, Reconci
             not_offered("NetManaged")
         taken = ("10.210.1.0/24", "10.210.3.0/25")
         wish = NetworkWish(name="", id="0" * 64, created="2026-01-01T00:00:00Z").replace(
-            subnet_pools=_POOL, taken_subnets=taken, taken_interfaces=("podman1", "eth0")
+            subnet_pools=POOL, taken_subnets=taken, taken_interfaces=("podman1", "eth0")
         )
         made: list[NetworkDefinition] = []
         for number in range(8):
@@ -528,7 +475,7 @@ class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, Reconci
             lab.hook.net_disconnect(netns=where.ref, request=both, attachment=second)
             assert eventually(lambda: where.addresses() == before)
         where.serve(80, "still")
-        assert ask(HOST, _PORT) == "still", "the first interface lost its port"
+        assert ask(HOST, PORT) == "still", "the first interface lost its port"
         lab.detach(where, request, attached)
         where.vanish()
         if lab.slot.offers(NetManaged):
@@ -545,15 +492,15 @@ class NetConformance(NetKeeperClauses, NetNamesClauses, NetOuterClauses, Reconci
         request = where.request(*lab.attachments(), ports=(self.port(),))
         attached = lab.attach(where, request)
         addresses, macs = where.addresses(), where.macs()
-        assert eventually(lambda: ask(HOST, _PORT) == "hello")
+        assert eventually(lambda: ask(HOST, PORT) == "hello")
         for table in ("filter", "nat"):
             tool("iptables", "-w", "-t", table, "-F")
             tool("iptables", "-w", "-t", table, "-X")
-        assert ask(HOST, _PORT, seconds=0.3) == ""
+        assert ask(HOST, PORT, seconds=0.3) == ""
         again = lab.hook.net_reload(netns=where.ref, request=request, attached=attached)
         assert (where.addresses(), where.macs()) == (addresses, macs)
         assert [each.addresses for each in again.interfaces] == [each.addresses for each in attached.interfaces]
-        assert eventually(lambda: ask(HOST, _PORT) == "hello")
+        assert eventually(lambda: ask(HOST, PORT) == "hello")
         lab.detach(where, request, again)
 
     @needs_root

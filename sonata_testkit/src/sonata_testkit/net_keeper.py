@@ -13,7 +13,7 @@ from sonata_testkit.clauses import clause, not_offered
 from sonata_testkit.netlab import attachment
 
 if TYPE_CHECKING:
-    from sonata_testkit.net import Lab
+    from sonata_testkit.net_stage import Lab
 
 needs_root = pytest.mark.needs_root
 _POOL = (("10.210.0.0/16", 24),)

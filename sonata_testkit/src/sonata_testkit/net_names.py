@@ -17,7 +17,7 @@ from sonata_testkit.netlab import HOST, attachment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sonata_testkit.net import Lab
+    from sonata_testkit.net_stage import Lab
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from sonata_testkit.containers import eventually
 from sonata_testkit.netlab import tool
 
 if TYPE_CHECKING:
-    from sonata_testkit.net import Lab
+    from sonata_testkit.net_stage import Lab
 
 
 class NetOuterClauses:

@@ -16,7 +16,7 @@ from sonata_testkit.netlab import HOST, Namespace, ask, tool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sonata_testkit.net import Lab
+    from sonata_testkit.net_stage import Lab
     from sonata_testkit.world import World
 
 Row = tuple[Namespace, AttachRequest, AttachResult]

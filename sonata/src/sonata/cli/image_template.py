@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sonata.cli.inspecting import member
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sonata.cli.render.gotemplate.values import Struct
 
 _CONFIG: dict[str, Any] = {
@@ -32,8 +33,8 @@ _HISTORY = (
 _HEALTH = ("Test", "StartPeriod", "StartInterval", "Interval", "Timeout", "Retries")
 
 
-def templated_image(value: dict[str, Any]) -> Struct:
-    """The object that `inspect` prints for an image, as a struct."""
+def templated_image(value: dict[str, Any], member: Callable[[str, Any], Any]) -> Struct:
+    """The object that `inspect` prints for an image, as a struct; `member` makes what is below it by name and value."""
     from sonata.cli.render.gotemplate.values import Struct
 
     members = {key: member(key, item) for key, item in value.items()}
@@ -41,7 +42,7 @@ def templated_image(value: dict[str, Any]) -> Struct:
     config = value.get("Config") or {}
     inner = {key: member(key, config.get(key, empty)) for key, empty in _CONFIG.items()}
     members["Config"] = Struct("*v1.ImageConfig", {**inner, "Healthcheck": health}, tuple(_CONFIG), json=config)
-    members["History"] = [_step(step) for step in value.get("History") or ()]
+    members["History"] = [_step(step, member) for step in value.get("History") or ()]
     members["HealthCheck"] = health
     members["ID"] = members["Id"]
     return Struct("interface {}", members, tuple(value), json=value)
@@ -52,12 +53,12 @@ def _health(value: dict[str, Any] | None) -> Struct | None:
         return None
     from sonata.cli.render.gotemplate.values import Duration, Struct
 
-    told: dict[str, Any] = {"Test": [], "Retries": 0, **value}
-    members = {key: told[key] if key in ("Test", "Retries") else Duration(told.get(key, 0)) for key in _HEALTH}
+    members: dict[str, Any] = {key: Duration(value.get(key, 0)) for key in _HEALTH}
+    members |= {"Test": value.get("Test", []), "Retries": value.get("Retries", 0)}
     return Struct("*manifest.Schema2HealthConfig", members, _HEALTH, json=value)
 
 
-def _step(value: dict[str, Any]) -> Struct:
+def _step(value: dict[str, Any], member: Callable[[str, Any], Any]) -> Struct:
     from sonata.cli.render.gotemplate.values import Struct
 
     found = {name: member(name, value.get(key, "")) for name, key in _HISTORY}

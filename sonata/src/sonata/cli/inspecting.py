@@ -182,7 +182,7 @@ def templated(value: dict[str, Any], type_name: str = "interface {}") -> Any:
     if "RepoTags" in value and "RootFS" in value:
         from sonata.cli.image_template import templated_image
 
-        return templated_image(value)
+        return templated_image(value, member)
     kind = next((kind for key, kind in _KINDS if key in value), type_name)
     members = dict(_LEFT_OUT.get(kind, ()))
     if kind == "*define.InspectContainerConfig":

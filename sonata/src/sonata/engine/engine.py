@@ -13,7 +13,7 @@ from sonata_core.catalog import Catalog
 from sonata_core.context import Log, PluginContext
 from sonata_core.fanout import Fanout
 from sonata_core.groups import HOOKS, NET, RUNTIME, STORAGE, TRANSPORT, Group
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING, Any, Protocol
 from sonata_core.memo import Memo
 from sonata_core.models.host import HostFacts
 from sonata_core.models.storage import StoreRoot
@@ -53,6 +53,19 @@ class Overrides(Record):
     """The command only looks: the state is opened so that it cannot be written."""
 
 
+class Rooms(Protocol):
+    """What an engine opens when it is first asked for."""
+
+    def defaults(self, engine: Engine) -> Defaults:
+        """What a new container gets unless it asks otherwise."""
+
+    def driver(self, engine: Engine) -> str:
+        """The storage driver's name."""
+
+    def store(self, engine: Engine) -> Store:
+        """The image store."""
+
+
 class Engine:
     """Configuration, facts and lazily opened rooms. Make one with `sonata.assemble.open_engine`."""
 
@@ -64,6 +77,7 @@ class Engine:
         kernel: Kernel,
         overrides: Overrides,
         notify: Callable[[str], None],
+        rooms: Rooms,
     ) -> None:
         self.config = config
         self.facts = facts
@@ -71,6 +85,7 @@ class Engine:
         self.kernel = kernel
         self.overrides = overrides
         self.notify = notify
+        self.rooms = rooms
         self.progress: Progress | None = None
         """Told of pulls that a command makes on its way, if a door sets it."""
         self.ask: Callable[[str, Sequence[str]], str] | None = None
@@ -94,31 +109,21 @@ class Engine:
     def defaults(self) -> Defaults:
         """What a new container gets unless it asks otherwise."""
         if self._defaults is None:
-            from sonata.config.defaults import defaults_for, lacks_session
-
-            if lacks_session(self.config):
-                from sonata.engine.rootless import tell_of_session
-
-                tell_of_session(self)
-            self._defaults = defaults_for(self.config, systemd=self.facts.systemd)
+            self._defaults = self.rooms.defaults(self)
         return self._defaults
 
     @property
     def driver(self) -> str:
         """The storage driver's name."""
         if not self._storage_name:
-            from sonata.engine.choose import storage_name
-
-            self._storage_name = storage_name(self)
+            self._storage_name = self.rooms.driver(self)
         return self._storage_name
 
     @property
     def store(self) -> Store:
         """The image store."""
         if self._store is None:
-            from sonata.engine.storage import open_store
-
-            self._store = open_store(self)
+            self._store = self.rooms.store(self)
         return self._store
 
     @property

@@ -28,15 +28,12 @@ def container(
 ) -> None:
     """Something happened to a container. Trouble with the log is logged, and stops nothing."""
     details: dict[str, Any] = {"ContainerExitCode": code}
-    if status == "create" and engine.config.engine.events_container_create_inspect_data:
-        details["ContainerInspectData"] = _inspected(engine, config)
     _of_container(engine, config, status, details, {**config.labels, **(extra or {})})
 
 
-def _inspected(engine: Engine, config: ContainerConfig) -> str:
-    from sonata.engine.containers.inspect import inspect
-
-    return json.dumps(inspect(engine, config.id), separators=(",", ":"), ensure_ascii=False)
+def created(engine: Engine, config: ContainerConfig, inspected: str = "") -> None:
+    """A container was made; `inspected` is what `inspect` says of it, where such events are to tell it."""
+    _of_container(engine, config, "create", {"ContainerInspectData": inspected}, dict(config.labels))
 
 
 def health(engine: Engine, config: ContainerConfig, status: str, streak: int, output: str = "") -> None:

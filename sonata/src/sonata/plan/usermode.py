@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sonata.model.container import NamespaceChoice, NamespaceKind
 from sonata.model.idranges import split
-from sonata.plan import idmaps, userns
+from sonata.plan import idmaps, userns, userns_options
 from sonata.plan.values import go_quote
 from sonata_core.errors import UsageError
 from sonata_core.models.process import IdMap, IdMapping
@@ -30,9 +30,9 @@ def spelled_out(given: RunRequest) -> bool:
 def check(given: RunRequest, choice: NamespaceChoice, facts: HostFacts) -> None:
     """Raises UsageError for options that are none of the mode's, or contradict each other."""
     if choice.kind is _K.AUTO:
-        userns.auto_options(options(choice), facts.id_mapping)
+        userns_options.auto_options(options(choice), facts.id_mapping)
     elif choice.kind is _K.KEEP_ID:
-        userns.keep_id_user(options(choice))
+        userns_options.keep_id_user(options(choice))
     elif choice.kind is _K.NO_MAP:
         if not facts.rootless:
             raise UsageError("nomap is only supported in rootless mode")
@@ -84,8 +84,8 @@ def subordinate(facts: HostFacts) -> IdMapping | None:
 
 def _kept(choice: NamespaceChoice, facts: HostFacts) -> IdMapping:
     own, (uids, gids) = _own(facts)
-    at = userns.keep_id_user(options(choice), own)
-    size = userns.keep_id_size(options(choice))
+    at = userns_options.keep_id_user(options(choice), own)
+    size = userns_options.keep_id_size(options(choice))
     if size:
         uids, gids = min(uids, size - 1), min(gids, size - 1)
     return IdMapping(uids=userns.keep_id(at[0], uids), gids=userns.keep_id(at[1], gids))
@@ -93,7 +93,7 @@ def _kept(choice: NamespaceChoice, facts: HostFacts) -> IdMapping:
 
 def _host_user(choice: NamespaceChoice, facts: HostFacts) -> tuple[str, ...]:
     """The account of the host that is also the container's: the ordinary user's own."""
-    if not facts.rootless or userns.keep_id_user(options(choice), (-1, -1))[0] >= 0:
+    if not facts.rootless or userns_options.keep_id_user(options(choice), (-1, -1))[0] >= 0:
         return ()
     return (str(_own(facts)[0][0]),)
 
@@ -131,5 +131,5 @@ def process(given: RunRequest, choice: NamespaceChoice, found: ProcessConfig, fa
     if choice.kind is not _K.KEEP_ID:
         return found
     own = _own(facts)[0] if facts.rootless else (0, 0)
-    user = found.user if given.user else "{}:{}".format(*userns.keep_id_user(options(choice), own))
+    user = found.user if given.user else "{}:{}".format(*userns_options.keep_id_user(options(choice), own))
     return found.replace(user=user, host_users=(*found.host_users, *_host_user(choice, facts)))

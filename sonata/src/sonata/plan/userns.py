@@ -5,7 +5,7 @@ The grammar of `--uidmap` is in `plan.idmaps`. Source: podman-run(1), and what P
 
 from __future__ import annotations
 
-from sonata.plan.values import go_quote, is_digits
+from sonata.plan.values import is_digits
 from sonata_core.errors import UsageError
 from sonata_core.models.process import IdMap, IdMapping
 from sonata_core.record import Record
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 MAX_IDS = 2**32 - 1
 NOBODY = 65534
-KEPT = ("uid", "gid", "size")
-"""What `keep-id:` takes."""
 
 
 class AutoOptions(Record):
@@ -70,51 +68,6 @@ def sub_ids(text: str, owners: Iterable[str], *, in_order: bool = True) -> tuple
         found.append(IdMap(container_id=inside, host_id=first, size=size))
         inside += size
     return tuple(found)
-
-
-def options_of(value: str, known: Iterable[str], *, empty: bool = False) -> dict[str, list[str]]:
-    """`a=b,c=d` of a mode, each key with its values; `empty`: nothing is also one. Raises UsageError."""
-    found: dict[str, list[str]] = {}
-    for part in value.split(","):
-        if not part and empty:
-            continue
-        key, equals, text = part.partition("=")
-        if not equals:
-            raise UsageError(f"invalid option specified: {go_quote(part)}")
-        if key not in known:
-            raise UsageError(f"unknown option specified: {go_quote(key)}")
-        found.setdefault(key, []).append(text)
-    return found
-
-
-def auto_options(value: str | None, outer: IdMapping | None) -> AutoOptions:
-    """What follows `auto:`; None: nothing does. `outer`: the engine's own maps. Raises UsageError."""
-    if value is None:
-        return AutoOptions()
-    from sonata.plan.idmaps import parse_one, unsigned
-
-    found = options_of(value, ("size", "uidmapping", "gidmapping"))
-    uids = [part for text in found.get("uidmapping", ()) for part in parse_one(text, "UID", outer)]
-    gids = [part for text in found.get("gidmapping", ()) for part in parse_one(text, "GID", outer)]
-    size = unsigned(found["size"][-1]) if "size" in found else 0
-    return AutoOptions(size=size, uids=tuple(uids), gids=tuple(gids))
-
-
-def keep_id_user(value: str | None, own: tuple[int, int] = (0, 0)) -> tuple[int, int]:
-    """The user and group of `keep-id:uid=…,gid=…`; `own` (root's) where they are not given. Raises UsageError."""
-    if value is None:
-        return own
-    from sonata.plan.idmaps import unsigned
-
-    found = {key: unsigned(texts[-1]) for key, texts in options_of(value, KEPT, empty=True).items()}
-    return found.get("uid", own[0]), found.get("gid", own[1])
-
-
-def keep_id_size(value: str | None) -> int:
-    """How many ids `keep-id:size=…` asks for; 0 for all. Raises UsageError."""
-    from sonata.plan.idmaps import unsigned
-
-    return unsigned(options_of(value, KEPT, empty=True).get("size", ["0"])[-1]) if value else 0
 
 
 def size_for(options: AutoOptions, highest: int, least: int, most: int) -> int:

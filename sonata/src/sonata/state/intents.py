@@ -9,6 +9,9 @@ from sonata_core.record import Record
 if TYPE_CHECKING:
     from sonata.state.db import Database
 
+CREATE, INIT, REMOVE, VOLUME, POD = "create", "init", "remove", "volume", "pod"
+"""What may be under way: a container's making, start or removal; a volume's or a pod's making or removal."""
+
 
 class Intent(Record):
     """`kind` of `id`, with what it takes to undo it."""

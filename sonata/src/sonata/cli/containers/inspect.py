@@ -41,6 +41,6 @@ def shower(engine: Engine, parsed: Parsed) -> Callable[[ContainerRow], dict[str,
         from sonata.engine.containers.effective import effective
 
         return lambda row: effective(engine, row)
-    from sonata.engine.containers.inspect import describe
+    from sonata.engine.containers.describe import describe
 
     return lambda row: describe(engine, row, size=parsed["size"])

@@ -11,12 +11,12 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sonata.engine.containers.run import Sides
+    from sonata.engine.containers.streams import Sides
 
 
 def sides(*, interactive: bool, attach: Sequence[str] | None, sig_proxy: bool | None, detach_keys: str | None) -> Sides:
     """Ours, as `-i`, `-a`, `--sig-proxy` and `--detach-keys` say. Raises UsageError for an unknown stream."""
-    from sonata.engine.containers.run import Sides
+    from sonata.engine.containers.streams import Sides
 
     wanted = ("stdout", "stderr") if attach is None else tuple(name.lower() for name in attach)
     for name in wanted:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Remove images or their names: every `Untagged: NAME`, then every `Deleted: ID` of an image that is gone."""
+    from sonata.engine.containers.freeing import evict
     from sonata.engine.images.remove import Removal, remove_records, remove_several
 
-    how = Removal(force=parsed["force"], ignore=parsed["ignore"], prune=not parsed["no-prune"])
+    how = Removal(evict=evict if parsed["force"] else None, ignore=parsed["ignore"], prune=not parsed["no-prune"])
     if parsed["all"]:
         own = [image for image in call.engine.store.images() if not image.read_only]
         done = remove_records(call.engine, own, how)

@@ -14,7 +14,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from sonata.cli.render.progress import Item
+    from sonata.cli.render.progress_item import Item
 
 _PAUSE = 0.1
 _WIDEST = 38

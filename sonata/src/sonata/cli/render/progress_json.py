@@ -10,7 +10,7 @@ from sonata_core.lite import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from sonata.cli.render.progress import Item
+    from sonata.cli.render.progress_item import Item
 
 _PAUSE = 0.2
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import materials, present
-from sonata.engine.containers.create import make
+from sonata.engine.containers import lookup, materials
+from sonata.engine.containers.make import make
 from sonata.engine.containers.update import given_limits, merged_limits
+from sonata.engine.system import pending
 from sonata.model.request import RunRequest
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
@@ -29,8 +30,8 @@ def clone(engine: Engine, container: str, request: CloneRequest, limits: RunRequ
     """
     if request.force and not request.destroy:
         raise UsageError("cannot set --force without --destroy: invalid argument")
-    present.recover(engine)
-    row = present.load(engine, container)
+    pending.recover(engine)
+    row = lookup.load(engine, container)
     if request.destroy and not request.force:
         lifecycle.require(Phase(row.state.phase), Verb.REMOVE, row.config.id)
     config = copied(engine, row.config, request.name or free_name(engine, row.config.name))

@@ -6,7 +6,7 @@ import json
 import time
 
 from sonata.engine import changes, events
-from sonata.engine.containers import present, small
+from sonata.engine.containers import lookup, small
 from sonata.engine.containers.export import Root
 from sonata.engine.images import making
 from sonata.image import compose
@@ -57,7 +57,7 @@ def commit(engine: Engine, container: str, request: CommitRequest) -> str:
 
     Raises UsageError for formats, changes and names; NotFound.
     """
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     if request.format not in FORMATS:
         raise UsageError(f'unrecognized image format "{request.format}"')
     if request.message and request.format != "docker":

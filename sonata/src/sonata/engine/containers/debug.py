@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import present
-from sonata.engine.containers.run import Ended, Sides, run_attached
+from sonata.engine.containers import lookup
+from sonata.engine.containers.run import Ended, run_attached
+from sonata.engine.containers.streams import Sides
 from sonata.host import process
 from sonata.model.container import NamespaceKind
 from sonata.model.request import RunRequest
@@ -29,7 +30,7 @@ def debug(engine: Engine, request: DebugRequest, sides: Sides) -> Ended:
 
     Without an image they are the host's. Raises Conflict unless the container runs or is paused, and what `run` raises.
     """
-    row = present.load(engine, request.name)
+    row = lookup.load(engine, request.name)
     if row.state.phase not in _LIVE or not row.state.pid:
         raise Conflict(
             f"can only debug running or paused containers: container {request.name} is "

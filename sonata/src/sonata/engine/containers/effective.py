@@ -5,7 +5,7 @@ Read from the host alone: /proc of the container's first process, and the files 
 
 from __future__ import annotations
 
-from sonata.engine.containers import present
+from sonata.engine.containers import lookup, present
 from sonata.engine.paths import ContainerPaths
 from sonata.host import enforced
 from sonata.model.container import NamespaceKind
@@ -78,7 +78,7 @@ def effective(engine: Engine, row: ContainerRow) -> dict[str, Any]:
 
 def find(engine: Engine, name: str) -> dict[str, Any]:
     """As `effective`, by name or id. Raises NotFound."""
-    return effective(engine, present.load(engine, name))
+    return effective(engine, lookup.load(engine, name))
 
 
 def _note(report: _Report) -> str:

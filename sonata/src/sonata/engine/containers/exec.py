@@ -7,10 +7,10 @@ import time
 
 from sonata.engine import events
 from sonata.engine.background import Background
-from sonata.engine.containers import inside, present
+from sonata.engine.containers import inside, lookup
 from sonata.engine.containers.aside import put_aside
-from sonata.engine.containers.init import monitor_env, refusal
-from sonata.engine.containers.run import Sides, preserved_of, streams_for
+from sonata.engine.containers.monitored import monitor_env
+from sonata.engine.containers.streams import Sides, preserved_of, streams_for
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, process
 from sonata.monitor.attach import AttachEnd
@@ -152,7 +152,7 @@ def _target(engine: Engine, request: ExecRequest) -> ContainerRow:
     while True:
         late = time.monotonic() >= deadline
         try:
-            row = present.load(engine, request.name)
+            row = lookup.load(engine, request.name)
             if late or row.state.phase == Phase.RUNNING:
                 lifecycle.require(Phase(row.state.phase), Verb.EXEC, row.config.id)
                 return row
@@ -172,7 +172,7 @@ def alive(engine: Engine, session: ExecState) -> bool:
 def forget_session(engine: Engine, container: str, session: str) -> None:
     """What conmon's exit command does for a session whose command has left it. Absent is success."""
     try:
-        row = present.load(engine, container)
+        row = lookup.load(engine, container)
     except NotFound:
         return
     known = sessions.get(engine.database, session)
@@ -214,6 +214,8 @@ def started(engine: Engine, row: ContainerRow, running: ExecSession) -> int:
     answer = running.start()
     if isinstance(answer, LaunchRefused):
         hook = engine.runtime(row.config.backends.runtime).hook
+        from sonata.engine.containers.refused import refusal
+
         raise refusal(hook.runtime_explain(verb=LaunchVerb.EXEC, log_lines=answer.log_lines, message=answer.message))
     return answer
 

@@ -10,7 +10,7 @@ import os
 
 from sonata.engine.containers import inside, network, network_foresee, provenance, rootfs
 from sonata.engine.containers import spec as specs
-from sonata.engine.containers.create import planned
+from sonata.engine.containers.decide import planned
 from sonata.engine.containers.layered import LayeredRoot
 from sonata.engine.containers.materials import gather
 from sonata.engine.images import foresee as images
@@ -24,6 +24,7 @@ from sonata_core.models.storage import LayerRef
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sonata.engine.containers.made import Mounted
     from sonata.engine.engine import Engine
     from sonata.engine.images.foresee import Foreseen
     from sonata.model.container import ContainerConfig
@@ -184,9 +185,7 @@ def _spec(
     return specs.tuned(engine, config, spec), hooks
 
 
-def _with_artifacts(
-    engine: Engine, config: ContainerConfig, mounted: rootfs.Mounted, root: LayeredRoot
-) -> ContainerConfig:
+def _with_artifacts(engine: Engine, config: ContainerConfig, mounted: Mounted, root: LayeredRoot) -> ContainerConfig:
     """With the binds that a start would make of artifacts now."""
     from sonata.engine.containers.artifact_mounts import expanded
 

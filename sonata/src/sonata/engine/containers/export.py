@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events, storage
-from sonata.engine.containers import present
+from sonata.engine.containers import lookup
 from sonata.image.layers.diff import tree_tar
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
@@ -40,7 +40,7 @@ def export(engine: Engine, container: str) -> Generator[bytes, None, None]:
 
     Raises NotFound, Unavailable.
     """
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     return _pieces(engine, row)
 
 

@@ -6,16 +6,16 @@ import os
 
 from sonata._version import VERSION
 from sonata.engine.paths import ContainerPaths
+from sonata.host.resolv import host_resolv
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import HostsInput, ResolvInput, RuntimeFiles
 from sonata.plan import files as texts
 from sonata_core.errors import HostLacks, NotFound
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.safepath import read_in_root
 
 if TYPE_CHECKING:
-    from sonata.engine.containers.spec import Prepared
+    from sonata.engine.containers.made import Prepared
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow
@@ -224,17 +224,6 @@ def _of_uplink(engine: Engine) -> InterfaceResult:
     return InterfaceResult(network="", interface="", addresses=found)
 
 
-def host_resolv() -> str:
-    """The host's resolv.conf: where that names a server of the machine's own, the one that this server reads."""
-    text = _read("/etc/resolv.conf")
-    servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver") and len(line.split()) > 1]
-    if servers == ["127.0.0.53"]:
-        return _read("/run/systemd/resolve/resolv.conf") or text
-    if servers == ["127.0.0.1"]:
-        return _read("/run/NetworkManager/no-stub-resolv.conf") or text
-    return text
-
-
 def init_program(engine: Engine, config: ContainerConfig) -> str:
     """The program for --init on the host. Raises HostLacks."""
     wanted = config.process.init_path or engine.config.paths.init_path or "catatonit"
@@ -252,7 +241,7 @@ def write(path: str, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         os.fchmod(handle, 0o644)
-        write_whole(handle, text.encode(errors="surrogateescape"), path)
+        os.write(handle, text.encode(errors="surrogateescape"))
     finally:
         os.close(handle)
 

@@ -1,4 +1,4 @@
-"""Health checks: run in the container, written down, acted upon; and the clock that has them run."""
+"""Health checks: run in the container, written down, acted upon."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import time
 
 from sonata.engine import events
-from sonata.engine.containers import health_log, present
+from sonata.engine.containers import health_clock, health_log, lookup, present
 from sonata.engine.containers.captured import capture
+from sonata.engine.containers.health_clock import check_of, forget, write_counts
 from sonata.model.times import rfc3339
 from sonata.monitor import health_watch
 from sonata.plan.lifecycle import Phase
@@ -16,12 +17,10 @@ from sonata.state import containers as rows
 from sonata_core.errors import Conflict, NotFound, ProcessRefused, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
-from sonata_core.sdk.folders import write_whole
-from sonata_core.sdk.spawn import SpawnOptions, spawn
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.model.container import ContainerConfig, Healthcheck
+    from sonata.model.container import Healthcheck
     from sonata.state.rows import ContainerRow
 
 _OUTPUT_LIMIT = 1 << 20
@@ -38,83 +37,25 @@ class Checked(Record):
     ended: int
 
 
-def begin(engine: Engine, row: ContainerRow) -> None:
-    """A container starts: nothing is known of its health. Called under its lock, before it runs."""
-    config = row.config
-    check = _check_of(config)
-    marker = f"{health_log.folder(engine, config)}/{health_watch.STARTUP}"
-    if check.startup is not None:
-        _write_counts(marker, {"successes": 0, "failures": 0})
-    else:
-        _forget(marker)
-    known = health_log.read(engine, config)
-    health_log.write(engine, config, {**known, "Status": health_log.STARTING, "FailingStreak": 0})
-
-
-def watch(engine: Engine, row: ContainerRow) -> None:
-    """Start the clock of a running container; where one runs already, it ends at once."""
-    from sonata.engine.containers.aside import put_aside
-    from sonata.engine.containers.init import monitor_env
-
-    config, check = row.config, _check_of(row.config)
-    startup = check.startup.interval if check.startup else 0
-    if not check.interval and not startup:
-        return
-    import sys
-
-    argv = (sys.executable, "-I", "-S", health_watch.__file__, health_log.folder(engine, config))
-    times = (str(row.state.pid), str(row.state.pid_start), str(check.interval // 10**6), str(startup // 10**6))
-    program = (*engine.overrides.program, *engine.overrides.arguments)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        pid = spawn(
-            (*argv, *times, *program, "healthcheck", "run", "--ignore-result", config.id),
-            monitor_env(engine),
-            SpawnOptions(fds={0: null, 1: null, 2: null}, session=True),
-        )
-    except OSError as error:
-        engine.log.warning("health_checks_not_started", container=config.id, error=error.strerror)
-        return
-    finally:
-        os.close(null)
-    put_aside(engine, config, pid, f"{config.id}-health")
-
-
-def change(engine: Engine, old: ContainerConfig, row: ContainerRow) -> None:
-    """A running container is checked otherwise from now on, or not any more. Called under its lock."""
-    health_log.end_clock(engine, row.config)
-    if not health_log.is_checked(row.config.healthcheck):
-        return
-    known = health_log.read(engine, old)
-    check = _check_of(row.config)
-    marker = f"{health_log.folder(engine, row.config)}/{health_watch.STARTUP}"
-    if check.startup is None:
-        _forget(marker)
-    elif (old.healthcheck is None or old.healthcheck.startup is None) and known["Status"] == health_log.STARTING:
-        _write_counts(marker, {"successes": 0, "failures": 0})
-    health_log.write(engine, row.config, known)
-    watch(engine, row)
-
-
 def run(engine: Engine, container: str) -> str:
     """Check once, write the result down, and act on it; empty where the check succeeded, else what to call it.
 
     Raises NotFound, and Conflict where the container does not run or has nothing to check.
     """
     try:
-        row = present.load(engine, container)
+        row = lookup.load(engine, container)
     except NotFound as error:
         told = f"unable to look up {container} to perform a health check: {error.message}"
         raise NotFound(told, name=container) from error
     config = row.config
-    check = _check_of(config)
+    check = check_of(config)
     if row.state.phase != Phase.RUNNING:
         raise Conflict(f"container {config.id} is not running")
     marker = f"{health_log.folder(engine, config)}/{health_watch.STARTUP}"
     startup = check.startup if os.path.exists(marker) else None
     test, timeout = (startup.test, startup.timeout) if startup else (check.test, check.timeout)
     if not health_log.has_clock(engine, config):
-        watch(engine, row)
+        health_clock.watch(engine, row)
     done = _execute(engine, row, command_of(test), timeout)
     try:
         row = present.corrected(engine, rows.get(engine.database, config.id))
@@ -145,17 +86,10 @@ def command_of(test: tuple[str, ...]) -> tuple[str, ...]:
     return ("/bin/sh", "-c", " ".join(test[1:])) if test[0] == "CMD-SHELL" else test
 
 
-def _check_of(config: ContainerConfig) -> Healthcheck:
-    check = config.healthcheck
-    if check is None or not health_log.is_checked(check):
-        raise Conflict(f"container {config.id} has no defined healthcheck")
-    return check
-
-
 def _execute(engine: Engine, row: ContainerRow, command: tuple[str, ...], timeout: int) -> Checked:
     """Run the check. `timeout` in nanoseconds."""
     began = time.time_ns()
-    check = _check_of(row.config)
+    check = check_of(row.config)
     limit = check.max_log_size or _OUTPUT_LIMIT
     try:
         done = capture(engine, row, command, limit=4 * limit, seconds=timeout / 10**9)
@@ -172,7 +106,7 @@ def _execute(engine: Engine, row: ContainerRow, command: tuple[str, ...], timeou
 
 def _judged(row: ContainerRow, health: dict[str, Any], done: Checked, *, startup: bool) -> dict[str, Any]:
     """The health after a check. Failures in the start period, and of the startup check, do not count."""
-    check = _check_of(row.config)
+    check = check_of(row.config)
     status, streak = health["Status"], health["FailingStreak"]
     in_period = time.time_ns() < row.state.started + check.start_period
     if row.state.phase != Phase.RUNNING:
@@ -207,9 +141,9 @@ def _count_startup(marker: str, check: Healthcheck, good: bool) -> bool:
     counts = {"successes": 0 if not good else counts["successes"], "failures": counts["failures"]}
     counts[key] += 1
     if good and counts["successes"] >= startup.successes:
-        _forget(marker)
+        forget(marker)
         return False
-    _write_counts(marker, counts)
+    write_counts(marker, counts)
     return bool(startup.retries) and counts["failures"] >= startup.retries
 
 
@@ -229,18 +163,3 @@ def _act(engine: Engine, row: ContainerRow, action: str, *, counted: bool) -> No
             small.restart(engine, ident, counted=counted)
     except (Conflict, NotFound) as error:
         engine.log.info("health_action_came_late", container=ident, action=action, error=error.message)
-
-
-def _write_counts(marker: str, counts: dict[str, int]) -> None:
-    handle = os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        write_whole(handle, json.dumps(counts).encode(), marker)
-    finally:
-        os.close(handle)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return

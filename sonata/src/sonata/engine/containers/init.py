@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-from sonata.config.values import CHOOSING
 from sonata.engine import events
 from sonata.engine.background import Background
-from sonata.engine.containers import cleanup, ending, files, network, rootfs
+from sonata.engine.containers import files, network, rest, rootfs
 from sonata.engine.containers import spec as specs
 from sonata.engine.containers.aside import put_aside
+from sonata.engine.containers.monitored import exit_command, monitor_env
 from sonata.engine.paths import ContainerPaths
 from sonata.engine.undo import Undo
 from sonata.host import netns, ports, process
@@ -22,19 +22,18 @@ from sonata.state import containers as rows
 from sonata.state import intents
 from sonata_core import trace
 from sonata_core.codec import freeze
-from sonata_core.errors import CommandNotExecutable, CommandNotFound, ProcessRefused
 from sonata_core.hookspecs.runtime import RuntimeTune
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import AttachResult
-from sonata_core.models.runtime import FailureKind, LaunchRequest, LaunchVerb
+from sonata_core.models.runtime import LaunchRequest, LaunchVerb
 from sonata_core.sdk.folders import make_private
 
 if TYPE_CHECKING:
+    from sonata.engine.containers.made import Mounted, Prepared
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow, ContainerState
     from sonata_core.models.net import AttachRequest
-    from sonata_core.models.runtime import RuntimeFailure
 
 _HELPED = (NetworkMode.SLIRP4NETNS, NetworkMode.PASTA)
 
@@ -55,7 +54,7 @@ class Start:
         self.root = ""
         self.request: AttachRequest | None = None
         self.attaching: Background[AttachResult] | None = None
-        self.prepared: specs.Prepared | None = None
+        self.prepared: Prepared | None = None
 
 
 def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> ContainerRow:
@@ -71,7 +70,7 @@ def init(engine: Engine, row: ContainerRow, preserved: tuple[int, ...] = ()) -> 
         _listen(start)
     with Undo(engine.log) as undo:
         undo.push("state", lambda: _record_failure(engine, row))
-        undo.push("dismantle", lambda: cleanup.dismantle(engine, row.replace(state=start.state)))
+        undo.push("dismantle", lambda: rest.dismantle(engine, row.replace(state=start.state)))
         # Interrupted after conmon was let go, the runtime would still create what was just dismantled.
         undo.push("monitor", lambda: _end_monitor(engine, row.replace(state=start.state)))
         with trace.span("begin"):
@@ -142,7 +141,7 @@ def _listen(start: Start) -> None:
 def _begin(start: Start) -> None:
     """Write down that this start begins, before anything of it exists."""
     engine, config = start.engine, start.config
-    cleanup.forget_exit(start.paths)
+    rest.forget_exit(start.paths)
     if config.pod:
         from sonata.engine.pods import limits
 
@@ -164,11 +163,11 @@ def _begin(start: Start) -> None:
         stopped_by_user=False,
     )
     with engine.database.transaction(durable=False):
-        intents.put(engine.database, intents.Intent(id=config.id, kind="init", boot=engine.facts.boot_id))
+        intents.put(engine.database, intents.Intent(id=config.id, kind=intents.INIT, boot=engine.facts.boot_id))
         rows.put_state(engine.database, config.id, start.state)
 
 
-def _bind_artifacts(start: Start, mounted: rootfs.Mounted) -> None:
+def _bind_artifacts(start: Start, mounted: Mounted) -> None:
     from sonata.engine.containers import artifact_mounts
 
     start.config = artifact_mounts.expanded(start.engine, start.config, artifact_mounts.kind_in(mounted.root))
@@ -255,16 +254,10 @@ def _launch(start: Start) -> LaunchedPid:
     if isinstance(result, LaunchRefused):
         failure = hook.runtime_explain(verb=LaunchVerb.CREATE, log_lines=result.log_lines, message=result.message)
         hook.runtime_delete(ref=paths.ref, force=True)
+        from sonata.engine.containers.refused import refusal
+
         raise refusal(failure, start.root)
     return result
-
-
-def refusal(failure: RuntimeFailure, rootfs: str = "") -> ProcessRefused:
-    """The error for a runtime that would not. `rootfs`: the root folder that it was given."""
-    from sonata.engine.containers.refused import reason
-
-    kinds = {FailureKind.NOT_FOUND: CommandNotFound, FailureKind.DENIED: CommandNotExecutable}
-    return kinds.get(failure.kind, ProcessRefused)(failure.text, hint=reason(failure, rootfs))
 
 
 def _launch_request(start: Start) -> LaunchRequest:
@@ -334,26 +327,6 @@ def _tag(start: Start) -> str:
     return log_tag.tag(start.engine, start.config.id)
 
 
-def exit_command(engine: Engine, config: ContainerConfig) -> tuple[str, ...]:
-    """What conmon runs when the container has ended."""
-    words = [*engine.overrides.program, *engine.overrides.arguments, "container", "cleanup", "--stopped-only"]
-    if config.auto_remove:
-        words.append("--rm")
-    if config.restart.name == "no":
-        words.append(f"--unless-gone={ending.mark(ContainerPaths(engine, config.backends.storage, config.id), config)}")
-    return (*words, config.id)
-
-
-def monitor_env(engine: Engine) -> dict[str, str]:
-    """The environment of conmon, of the runtime that it starts and of the exit command."""
-    env = {"PATH": engine.facts.path, "LANG": "C.UTF-8"}
-    for name in CHOOSING:
-        value = engine.config.environment.get(name)
-        if value:  # conmon works in another folder
-            env[name] = os.path.abspath(value) if name.startswith("CONTAINERS_") else value
-    return env
-
-
 def _learn(start: Start) -> None:
     """Let the runtime's plugin keep what it learnt from this create."""
     slot = start.engine.runtime(start.config.backends.runtime)
@@ -362,7 +335,7 @@ def _learn(start: Start) -> None:
 
 
 def _end_monitor(engine: Engine, row: ContainerRow) -> None:
-    from sonata.engine.system.recover import end_processes
+    from sonata.engine.containers.recovery import end_processes
 
     end_processes(engine, row)
 
@@ -377,4 +350,4 @@ def _record_failure(engine: Engine, row: ContainerRow) -> None:
     """Back to where the container was, once the start was undone."""
     with engine.database.transaction():
         rows.put_state(engine.database, row.config.id, row.state.replace(finished=row.state.finished or time.time_ns()))
-        intents.done(engine.database, row.config.id, "init")
+        intents.done(engine.database, row.config.id, intents.INIT)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import ending, present
-from sonata.engine.containers.stop import send, settle
+from sonata.engine.containers import ending, lookup, present
+from sonata.engine.containers.stop import settle
+from sonata.engine.containers.stopping import send
 from sonata.plan import lifecycle, signals
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -24,7 +25,7 @@ def kill(engine: Engine, container: str, name: str = "KILL") -> None:
     A container killed by the user is not restarted; one that is just waiting for that does not wait any longer.
     """
     number = signals.number(name)
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         phase = Phase(row.state.phase)

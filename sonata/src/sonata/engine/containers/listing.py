@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from sonata.engine.containers import filters, present
+from sonata.engine.containers import abandoned, filters
+from sonata.engine.system import pending
 from sonata.model.container import MountKind, NetworkMode
 from sonata.model.listing import ListedContainer
 from sonata.model.times import ZERO_SECONDS, nanoseconds
@@ -33,10 +34,10 @@ _NAMESPACES = (
 def listing(engine: Engine, request: ListRequest) -> list[ListedContainer]:
     """The containers that the request asks for, in its order. Raises UsageError for a filter that makes no sense."""
     last = 1 if request.latest else request.last
-    present.recover(engine)
+    pending.recover(engine)
     conditions = filters.conditions(engine, request.filter)
     everything = request.all or last > 0 or any(text.startswith("status") for text in request.filter)
-    settled = [present.settled(engine, row) for row in rows.listed(engine.database)]
+    settled = [abandoned.settled(engine, row) for row in rows.listed(engine.database)]
     found = [row for row in settled if row is not None]
     if not everything:
         found = [row for row in found if filters.shown_state(row) == "running"]
@@ -112,9 +113,9 @@ def _health(engine: Engine, row: ContainerRow) -> str:
     shown = health_log.status(engine, row)
     if shown and not health_log.has_clock(engine, row.config):
         # It was killed, or whoever started the container was, just before.
-        from sonata.engine.containers import health
+        from sonata.engine.containers import health_clock
 
-        health.watch(engine, row)
+        health_clock.watch(engine, row)
     return shown
 
 

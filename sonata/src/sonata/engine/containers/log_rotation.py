@@ -6,7 +6,7 @@ import os
 import sys
 
 from sonata.engine.containers.aside import put_aside
-from sonata.engine.containers.init import monitor_env
+from sonata.engine.containers.monitored import monitor_env
 from sonata.engine.paths import ContainerPaths
 from sonata.monitor import log_watch
 from sonata.plan.lifecycle import Phase

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from sonata.engine.containers.inspect import describe
+from sonata.engine.containers.describe import describe
 from sonata.state import containers as rows
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events, storage
-from sonata.engine.containers import present
+from sonata.engine.containers import lookup, present
 from sonata.host import mounts
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
@@ -28,7 +28,7 @@ def require(engine: Engine) -> None:
 def mount(engine: Engine, container: str) -> str:
     """Mount a container, or count one more user of its mount; where it is. Raises NotFound, Conflict, Unsupported."""
     require(engine)
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         lifecycle.require(Phase(row.state.phase), Verb.MOUNT, row.config.id)
@@ -46,7 +46,7 @@ def unmount(engine: Engine, container: str, *, force: bool = False) -> str:
 
     What the container itself uses while it lives stays. Raises NotFound.
     """
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.config.rootfs:

@@ -16,7 +16,7 @@ from sonata_core.models.mount import Mount
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sonata.engine.containers.rootfs import Mounted
+    from sonata.engine.containers.made import Mounted
     from sonata.engine.engine import Engine
     from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig, MountUse

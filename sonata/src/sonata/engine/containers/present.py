@@ -8,8 +8,7 @@ from sonata.engine.paths import ContainerPaths
 from sonata.host import process
 from sonata.plan.lifecycle import Phase, after_reboot
 from sonata.state import containers as rows
-from sonata.state import intents
-from sonata_core.errors import NotFound, SonataError, UsageError
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.sdk.locks import is_flocked
 
@@ -17,80 +16,16 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.state.rows import ContainerRow, ContainerState
 
-_LIVE = (Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
+LIVE = (Phase.INITIALISED, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 """Phases in which there is a process."""
-_UNFINISHED = (Phase.CREATING, Phase.INITIALISING, Phase.INITIALISED, Phase.REMOVING)
-"""Phases in which either a command is at work, or one was killed."""
 
 LOST = 255
 """Exit code of a container whose end nobody saw: the host was restarted, or its monitor killed."""
 
 
-def load(engine: Engine, text: str) -> ContainerRow:
-    """A container by name, id or id prefix, as it is now."""
-    row = rows.find(engine.database, text)
-    if row.state.phase in _UNFINISHED and intents.of(engine.database, row.config.id):
-        from sonata.engine.system.recover import recover_one
-
-        recover_one(engine, row.config.id)
-        row = rows.get(engine.database, row.config.id)
-    return corrected(engine, row)
-
-
-def recover(engine: Engine) -> None:
-    """Deal with what killed commands left, so that their names, addresses and ports are free. Mostly one query.
-
-    What living commands are at, a hundred of them perhaps, costs a look at a lock each and loads nothing.
-    """
-    if not all(engine.locks.is_taken(ident) for ident in intents.ids(engine.database)):
-        from sonata.engine.system.recover import recover_pending
-
-        recover_pending(engine)
-
-
-def settled(engine: Engine, row: ContainerRow) -> ContainerRow | None:
-    """The row as it is now, cleaned up after where the container ended and nobody is left to do that.
-
-    Its monitor or the monitor's exit command was killed then. None: it was of `run --rm`, and is gone now.
-    Writes nothing otherwise. Where the watch of its log was killed, another one is started.
-    """
-    now = corrected(engine, row)
-    if now.state.restart_at:
-        from sonata.engine.containers import restarting
-
-        restarting.resume(engine, now)
-    if now.config.log.max_files > 1 and now.state.phase == Phase.RUNNING:
-        from sonata.engine.containers import log_rotation
-
-        log_rotation.revive(engine, now)
-    ended = now.state.phase == Phase.STOPPED and row.state.phase in _LIVE
-    # Killed between the end of `run --rm` and the removal, or by a reboot.
-    kept = now.state.phase == Phase.EXITED and row.config.auto_remove and not now.state.restart_at
-    if not (ended or kept):
-        return now
-    ident = row.config.id
-    if process.alive(row.state.conmon_pid, row.state.conmon_start) or _attended(engine, row):
-        return now
-    held = engine.locks.try_hold(ident)
-    if held is None:
-        return now
-    from sonata.engine.containers.cleanup import cleanup
-
-    try:
-        with held:
-            rows.get(engine.database, ident)
-        cleanup(engine, ident, patient=False)
-        return corrected(engine, rows.get(engine.database, ident))
-    except NotFound:
-        return None
-    except SonataError as error:
-        engine.log.warning("cleaning_up_failed", container=ident, error=error.message)
-        return now
-
-
 def is_left_alone(engine: Engine, row: ContainerRow) -> bool:
     """Whether nobody is at work on a container that has ended: no monitor, no exit command, nobody who has its lock."""
-    if process.alive(row.state.conmon_pid, row.state.conmon_start) or _attended(engine, row):
+    if is_attended(engine, row):
         return False
     held = engine.locks.try_hold(row.config.id)
     if held is None:
@@ -105,18 +40,10 @@ def is_left_alone(engine: Engine, row: ContainerRow) -> bool:
         held.release()
 
 
-def settle_owner(engine: Engine, name: str) -> None:
-    """Clean up after the container of that name, if it ended and nobody else will; then its name may be free."""
-    try:
-        row = rows.find(engine.database, name)
-    except (NotFound, UsageError):
-        return
-    if row.config.name == name:
-        settled(engine, row)
-
-
-def _attended(engine: Engine, row: ContainerRow) -> bool:
-    """Whether a living command has said that it cleans up after this container (`ending.Attended`)."""
+def is_attended(engine: Engine, row: ContainerRow) -> bool:
+    """Whether somebody will clean up after this container: its monitor, or who said so (`ending.Attended`)."""
+    if process.alive(row.state.conmon_pid, row.state.conmon_start):
+        return True
     folder = ContainerPaths(engine, row.config.backends.storage, row.config.id).run_dir
     return is_flocked(folder, os.O_RDONLY | os.O_DIRECTORY)
 
@@ -124,7 +51,7 @@ def _attended(engine: Engine, row: ContainerRow) -> bool:
 def corrected(engine: Engine, row: ContainerRow) -> ContainerRow:
     """The row with what has happened since it was written. Writes nothing."""
     state = row.state
-    if state.phase not in _LIVE:
+    if state.phase not in LIVE:
         return row
     if state.boot != engine.facts.boot_id:
         phase = after_reboot(Phase(state.phase))

@@ -9,6 +9,11 @@ from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata_core.models.runtime import RuntimeFailure
+from sonata_core.errors import CommandNotExecutable, CommandNotFound, ProcessRefused
+from sonata_core.models.runtime import FailureKind
+
+if TYPE_CHECKING:
+    from sonata_core.models.runtime import RuntimeFailure
 
 
 def reason(failure: RuntimeFailure, rootfs: str) -> str | None:
@@ -19,3 +24,9 @@ def reason(failure: RuntimeFailure, rootfs: str) -> str | None:
     if "ermission denied" in failure.text and rootfs and os.statvfs(rootfs).f_flag & os.ST_NOEXEC:
         return f"{rootfs} is on a file system that is mounted noexec: remount it, or name another --root"
     return None
+
+
+def refusal(failure: RuntimeFailure, rootfs: str = "") -> ProcessRefused:
+    """The error for a runtime that would not. `rootfs`: the root folder that it was given."""
+    kinds = {FailureKind.NOT_FOUND: CommandNotFound, FailureKind.DENIED: CommandNotExecutable}
+    return kinds.get(failure.kind, ProcessRefused)(failure.text, hint=reason(failure, rootfs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from sonata.engine.containers import init, present, start
+from sonata.engine.containers import monitored, present, starting
 from sonata.state import containers as rows
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -47,7 +47,7 @@ def when_due(engine: Engine, row: ContainerRow) -> None:
         if row.config.restart.name == "no":  # it has another policy by now
             return
         try:
-            start.restart_by_policy(engine, row)
+            starting.restart_by_policy(engine, row)
         except SonataError as error:
             state = rows.get(engine.database, ident).state
             rows.put_state(engine.database, ident, state.replace(error=error.message))
@@ -59,8 +59,8 @@ def later(engine: Engine, row: ContainerRow) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     try:
         spawn(
-            init.exit_command(engine, row.config),
-            init.monitor_env(engine),
+            monitored.exit_command(engine, row.config),
+            monitored.monitor_env(engine),
             SpawnOptions(fds={0: null, 1: null, 2: null}, session=True),
         )
     except OSError as error:

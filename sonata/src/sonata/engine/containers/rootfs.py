@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from sonata.engine import storage
+from sonata.engine.containers.made import Mounted
+from sonata.engine.volumes import place
 from sonata.engine.volumes import use as volumes
 from sonata.host import mounts
 from sonata.model.container import MountKind, MountUse, NamespaceKind
@@ -20,21 +22,6 @@ if TYPE_CHECKING:
     from sonata_core.models.process import IdMapping
 
 _FLAGS = ("nodev", "nosuid", "noexec")
-
-
-class Mounted:
-    """Where a start finds the root, and for the mounts that the spec makes, the folders behind them."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.entry = root
-        """The root by which the runtime enters it."""
-        self.sources: dict[str, str] = {}
-        """By target; empty: there is nothing to mount."""
-        self.unmapped: dict[str, str] = {}
-        """For sources that are shown with other owners: the folder itself."""
-        self.flags: dict[str, tuple[str, ...]] = {}
-        self.shm = ""
 
 
 def mount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> Mounted:
@@ -77,7 +64,7 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
 
             mounted.sources[use.target] = place_of(paths, number, use)
         elif use.kind is MountKind.VOLUME:
-            mounted.sources[use.target] = volumes.folder(engine, use)
+            mounted.sources[use.target] = place.folder(engine, use)
         if use.id_map is not None and mounted.sources.get(use.target) != "":
             _show_mapped(config, paths, (number, use), mounted)
     return mounted

@@ -6,13 +6,14 @@ import os
 
 from sonata.engine import events
 from sonata.engine.background import Background
-from sonata.engine.containers import ending, present, start
+from sonata.engine.containers import ending, lookup, present, starting
 from sonata.engine.containers.create import create
-from sonata.engine.containers.stop import send, settle
+from sonata.engine.containers.stop import settle
+from sonata.engine.containers.stopping import send
+from sonata.engine.containers.streams import Sides, preserved_of, streams_for
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, process
 from sonata.monitor.attach import AttachEnd, Attachment, Streams, forward_until
-from sonata.monitor.terminal import parse_detach_keys
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata_core import interrupts, trace
@@ -21,30 +22,15 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
-    import signal
-
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
-    from sonata.model.container_request import ExecRequest
     from sonata.model.request import RunRequest
     from sonata.state.rows import ContainerRow
 else:
-    import _signal as signal
-
-_NOT_FORWARDED = ("SIGCHLD", "SIGPIPE", "SIGURG", "SIGWINCH", "SIGKILL", "SIGSTOP")
+    pass
 
 
 _BEFORE_RUNNING = (Phase.CREATING, Phase.CONFIGURED, Phase.INITIALISING, Phase.INITIALISED)
-
-
-class Sides(Record):
-    """Which of our streams take part, as `-a`, `-i`, `--sig-proxy` and `--detach-keys` say."""
-
-    stdin: bool = False
-    stdout: bool = True
-    stderr: bool = True
-    sig_proxy: bool = True
-    detach_keys: str | None = None
 
 
 class Ended(Record):
@@ -63,8 +49,8 @@ def run_detached(engine: Engine, request: RunRequest) -> str:
     with interrupts.Shield():
         row = create(engine, request)
         try:
-            start.start_needed(engine, row)
-            row = start.start_one(engine, row, preserved=preserved)
+            starting.start_needed(engine, row)
+            row = starting.start_one(engine, row, preserved=preserved)
         except BaseException as error:
             _give_up(engine, row, error)
             raise
@@ -83,7 +69,7 @@ def run_attached(engine: Engine, request: RunRequest, sides: Sides, *, needed: b
         row = create(engine, request)
         try:
             if needed:
-                start.start_needed(engine, row)
+                starting.start_needed(engine, row)
             return _follow(engine, row, sides, preserved)
         except BaseException as error:
             _give_up(engine, row, error)
@@ -92,11 +78,11 @@ def run_attached(engine: Engine, request: RunRequest, sides: Sides, *, needed: b
 
 def start_attached(engine: Engine, container: str, sides: Sides) -> Ended:
     """Start a container and follow it. Raises Conflict if it runs already."""
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     if row.state.phase == Phase.RUNNING:
         return attach(engine, container, sides)
     with interrupts.Shield():
-        start.start_needed(engine, row)
+        starting.start_needed(engine, row)
         return _follow(engine, row, sides, ())
 
 
@@ -105,7 +91,7 @@ def attach(engine: Engine, container: str, sides: Sides) -> Ended:
     from sonata.plan import lifecycle
     from sonata.plan.lifecycle import Verb
 
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.ATTACH, row.config.id)
     if row.config.log.driver.startswith("passthrough"):
         raise Conflict(
@@ -120,15 +106,6 @@ def attach(engine: Engine, container: str, sides: Sides) -> Ended:
         return _wait(engine, row, end, streams)
 
 
-def preserved_of(request: RunRequest | ExecRequest) -> tuple[int, ...]:
-    """Descriptors of ours that the process inherits, from 3 on; -1 for a gap. Raises UsageError."""
-    if not (request.preserve_fd or request.preserve_fds):
-        return ()
-    from sonata.engine.containers.descriptors import preserved
-
-    return preserved(request.preserve_fd, request.preserve_fds)
-
-
 def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
     with ending.Attended(engine, row):
         return _follow_to_end(engine, row, sides, preserved)
@@ -137,22 +114,22 @@ def _follow(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[in
 def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: tuple[int, ...]) -> Ended:
     streams = _streams(engine, row.config, sides)
     if row.config.log.driver.startswith("passthrough"):
-        return _wait(engine, start.start_one(engine, row, preserved=preserved), AttachEnd.EOF, streams)
+        return _wait(engine, starting.start_one(engine, row, preserved=preserved), AttachEnd.EOF, streams)
     with engine.locks.hold(row.config.id) as held:
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase == Phase.RUNNING:
             held.release()
             return attach(engine, row.config.id, sides)
-        row = start.ready(engine, row, preserved)
+        row = starting.ready(engine, row, preserved)
         paths = ContainerPaths(engine, row.config.backends.storage, row.config.id)
         with Attachment(paths.bundle) as attachment:
             with trace.span("start"):
-                row = start.release(engine, row)
+                row = starting.release(engine, row)
             held.release()
             events.container(engine, row.config, "attach")
             if row.config.process.sdnotify == "healthy":
                 started = row
-                Background(lambda: start.await_health(engine, started))
+                Background(lambda: starting.await_health(engine, started))
             with trace.span("attached"):
                 end = attachment.copy(streams)
     return _wait(engine, row, end, streams)
@@ -161,24 +138,6 @@ def _follow_to_end(engine: Engine, row: ContainerRow, sides: Sides, preserved: t
 def _streams(engine: Engine, config: ContainerConfig, sides: Sides) -> Streams:
     streams = streams_for(engine, sides, terminal=config.process.terminal)
     return streams.replace(forward=lambda number: send(engine, config, number))
-
-
-def streams_for(engine: Engine, sides: Sides, *, terminal: bool) -> Streams:
-    """The descriptors that take part, and the signals to pass on; who passes them on is the caller's to add."""
-    keys = engine.config.engine.detach_keys if sides.detach_keys is None else sides.detach_keys
-    return Streams(
-        stdin=0 if sides.stdin else -1,
-        stdout=1 if sides.stdout else -1,
-        stderr=2 if sides.stderr else -1,
-        terminal=terminal,
-        detach_keys=parse_detach_keys(keys),
-        signals=_forwarded() if sides.sig_proxy and not terminal else (),
-    )
-
-
-def _forwarded() -> tuple[int, ...]:
-    left_out = {getattr(signal, name) for name in _NOT_FORWARDED}
-    return tuple(number for number in range(1, 32) if number not in left_out)
 
 
 def _wait(engine: Engine, row: ContainerRow, end: AttachEnd, streams: Streams) -> Ended:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.engine.containers import filters, present
+from sonata.engine.containers import filters, lookup, present
 from sonata.state import containers as rows
 from sonata_core.errors import AlreadyInState, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING
@@ -52,7 +52,7 @@ def _id_of(engine: Engine, name: str, *, ignore: bool) -> str:
 def one(engine: Engine, name: str, *, latest: bool = False) -> ContainerRow:
     """One container by name, or the latest one, as it is now. Raises NotFound."""
     if not latest:
-        return present.load(engine, name)
+        return lookup.load(engine, name)
     found = rows.listed(engine.database)
     if not found:
         raise NotFound("no such container")

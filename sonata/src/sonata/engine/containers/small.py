@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine import events
-from sonata.engine.containers import cleanup, ending, present, start, stop
+from sonata.engine.containers import ending, lookup, present, rest, start, starting, stop
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups
 from sonata.plan import lifecycle
@@ -36,7 +36,7 @@ def exists(engine: Engine, container: str, *, external: bool = False) -> bool:
 def rename(engine: Engine, container: str, name: str) -> None:
     """Give a container another name. Raises NotFound, AlreadyExists, UsageError."""
     require_name(name, "")
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         lifecycle.require(Phase(row.state.phase), Verb.RENAME, row.config.id)
@@ -52,7 +52,7 @@ def restart(engine: Engine, container: str, timeout: int | None = None, *, count
 
     Raises NotFound, Conflict, and what `start` raises.
     """
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.RESTART, row.config.id)
     with ending.Returning(engine, row):
         return _restart(engine, row, timeout, counted=counted)
@@ -82,7 +82,7 @@ def unpause(engine: Engine, container: str) -> str:
 
 
 def _freeze(engine: Engine, container: str, verb: Verb) -> str:
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if verb is Verb.UNPAUSE and not cgroups.granted(engine.facts):
@@ -108,12 +108,12 @@ def ports(engine: Engine, container: str) -> tuple[PortMapping, ...]:
     """Published ports, or those of the container whose network it shares."""
     from sonata.engine.containers.listing import ports_of
 
-    return ports_of(engine, present.load(engine, container).config)
+    return ports_of(engine, lookup.load(engine, container).config)
 
 
 def processes(engine: Engine, container: str) -> tuple[ContainerRow, tuple[int, ...]]:
     """Pids, as the host has them, of the processes in a running container. Raises Conflict."""
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.TOP, row.config.id)
     if not cgroups.granted(engine.facts):
         return row, _with_numbers_of(row.state.pid)
@@ -141,22 +141,22 @@ def _with_numbers_of(pid: int) -> tuple[int, ...]:
 
 def init_only(engine: Engine, container: str) -> str:
     """Create a container in its runtime without starting it; its id. Raises Conflict where it is created or runs."""
-    row = present.load(engine, container)
-    start.start_needed(engine, row)
+    row = lookup.load(engine, container)
+    starting.start_needed(engine, row)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         lifecycle.require(Phase(row.state.phase), Verb.INIT, row.config.id)
-        start.ready(engine, row)
-        intents.done(engine.database, row.config.id, "init")  # it is as it was wanted: nothing to recover
+        starting.ready(engine, row)
+        intents.done(engine.database, row.config.id, intents.INIT)  # it is as it was wanted: nothing to recover
     return row.config.id
 
 
 def clean(engine: Engine, container: str) -> str:
     """`container cleanup` by hand: what an ended container left is taken away; its id."""
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     lifecycle.require(Phase(row.state.phase), Verb.CLEANUP, row.config.id)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         if row.state.phase in (Phase.STOPPED, Phase.EXITED):
-            cleanup.finish(engine, row)
+            rest.finish(engine, row)
     return row.config.id

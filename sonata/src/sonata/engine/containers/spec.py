@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine.containers import files, inside, network
+from sonata.engine.containers.made import Prepared
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import OURS, NetPaths, RootfsFacts, SpecInputs
 from sonata.plan import adjust
@@ -18,33 +19,19 @@ from sonata_core.hookspecs.hooks import OciHooks, SpecAdjust
 from sonata_core.hookspecs.runtime import RuntimeTune
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.hooks import OciHook, SpecAdjustment
-from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sonata.engine.containers.rootfs import Mounted
+    from sonata.engine.containers.made import Mounted
     from sonata.engine.engine import Engine
     from sonata.engine.paths import ContainerPaths
     from sonata.model.container import ContainerConfig, NamespaceChoice
-    from sonata.model.materials import RuntimeFiles
 
     PidOf = Callable[[Engine, NamespaceChoice], int]
 
 _ENGINE_STAGES = ("precreate", "poststop")
 _KINDS = {"cgroup": "cgroup", "ipc": "ipc", "network": "net", "pid": "pid", "user": "user", "uts": "uts"}
-
-
-class Prepared:
-    """What stands ready for the runtime."""
-
-    def __init__(self, spec: dict[str, Any], files: RuntimeFiles, root: int, hostname: str) -> None:
-        self.spec = spec
-        self.files = files
-        self.root = root
-        self.hostname = hostname
-        self.early_hooks = bool(spec.get("hooks"))
-        """Hooks may look at the network, so it must be there before the runtime creates."""
 
 
 def prepare(engine: Engine, config: ContainerConfig, paths: ContainerPaths, mounted: Mounted, netns: str) -> Prepared:
@@ -270,8 +257,11 @@ def _text(value: object) -> bytes:
 
 
 def _write(path: str, value: object) -> None:
+    text = _text(value)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        write_whole(handle, _text(value), path)
+        view = memoryview(text)
+        while view:
+            view = view[os.write(handle, view) :]
     finally:
         os.close(handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import health_log, present
+from sonata.engine.containers import health_log, lookup
 from sonata.engine.containers.clone import free_name
 from sonata.engine.containers.inspect_host import mount_options
 from sonata.model.container import MountKind, NamespaceKind, NetworkMode
@@ -20,7 +20,7 @@ _AS_BIND = (MountKind.BIND, MountKind.TMPFS, MountKind.DEVPTS, MountKind.RAMFS, 
 def spec_of(engine: Engine, container: str, request: SpecRequest) -> dict[str, Any]:
     """The specification, without what is empty. Raises NotFound."""
     try:
-        config = present.load(engine, container).config
+        config = lookup.load(engine, container).config
     except NotFound as error:
         told = f"could not find a pod or container with the id {container}: {error.message}"
         raise NotFound(told, name=container) from error

@@ -6,7 +6,7 @@ import os
 import time
 
 from sonata.engine.containers import present
-from sonata.engine.containers.cleanup import cgroup_of
+from sonata.engine.containers.rest import cgroup_of
 from sonata.engine.containers.select import select
 from sonata.host import cgroups
 from sonata.model.container import NetworkMode

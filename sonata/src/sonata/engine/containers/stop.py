@@ -1,28 +1,18 @@
-"""Stopping containers: the stop signal, patience, then SIGKILL. Nobody waits for a death while holding its lock."""
+"""Stopping containers, and what follows for their pods."""
 
 from __future__ import annotations
 
-from sonata.engine import events
-from sonata.engine.containers import cleanup, ending, present
-from sonata.engine.paths import ContainerPaths
-from sonata.host import cgroups, process
-from sonata.plan import lifecycle, signals
-from sonata.plan.lifecycle import Phase, Verb
+from sonata.engine.containers import lookup, stopping
+from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
-from sonata_core.errors import Conflict, NotFound, TimedOut
+from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import signal
-
     from sonata.engine.engine import Engine
-    from sonata.model.container import ContainerConfig
-    from sonata.state.rows import ContainerRow, ContainerState
+    from sonata.state.rows import ContainerRow
 else:
-    import _signal as signal
-
-_AFTER_KILL = 5.0
-"""Seconds that a killed process may take to go."""
+    pass
 
 
 def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
@@ -31,18 +21,12 @@ def stop(engine: Engine, container: str, timeout: int | None = None) -> None:
     `timeout` in seconds, None as the container says, negative for ever. Raises NotFound, Conflict,
     TimedOut if it outlives SIGKILL.
     """
-    row = begin(engine, present.load(engine, container).config.id)
-    if row is None:
-        return
-    with ending.Attended(engine, row):
-        end_process(engine, row, _patience(row.config, timeout))
-        ending.wait_exit_file(engine, row)
-        settle(engine, row.config.id, "stop")
+    _follow_up(engine, stopping.stop(engine, container, timeout))
 
 
 def stop_until_boot(engine: Engine, container: str, timeout: int | None = None) -> None:
     """As `stop`, for a shutdown: what the container's policy says of the next boot is as if nobody had stopped it."""
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     stop(engine, row.config.id, timeout)
     with engine.locks.hold(row.config.id):
         try:
@@ -53,117 +37,15 @@ def stop_until_boot(engine: Engine, container: str, timeout: int | None = None) 
             rows.put_state(engine.database, row.config.id, state.replace(stopped_by_user=row.state.stopped_by_user))
 
 
-def begin(engine: Engine, ident: str) -> ContainerRow | None:
-    """Write down that the container is being stopped; its row, None where nothing of it runs any more.
-
-    Raises NotFound, Conflict.
-    """
-    with engine.locks.hold(ident):
-        row = present.corrected(engine, rows.get(engine.database, ident))
-        phase = Phase(row.state.phase)
-        lifecycle.require(phase, Verb.STOP, row.config.id)
-        if phase not in (Phase.RUNNING, Phase.STOPPING, Phase.INITIALISED):
-            if phase in (Phase.STOPPED, Phase.EXITED):
-                row = row.replace(state=row.state.replace(stopped_by_user=True))
-                cleanup.finish(engine, row)
-                rows.put_state(engine.database, row.config.id, _by_user(engine, row.config.id))
-            return None
-        state = row.state.replace(phase=Phase.STOPPING, stopped_by_user=True)
-        row = row.replace(state=state)
-        rows.put_state(engine.database, row.config.id, state, durable=False)
-        return row
-
-
-def _by_user(engine: Engine, container: str) -> ContainerState:
-    return rows.get(engine.database, container).state.replace(stopped_by_user=True, restart_at=0)
-
-
-def _patience(config: ContainerConfig, timeout: int | None) -> float | None:
-    seconds = config.process.stop_timeout if timeout is None else timeout
-    return None if seconds < 0 else float(seconds)
-
-
-def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> None:
-    """Signal until the first process is gone; `patience` in seconds, None for ever, 0 for SIGKILL at once."""
-    config = row.config
-    if patience == 0:
-        kill_now(engine, row)
-    else:
-        send(engine, config, config.process.stop_signal)
-        if ending.wait_dead(row, patience):
-            return
-        warn_of_kill(engine, config, patience or 0)
-        kill_now(engine, row)
-    if not ending.wait_dead(row, _AFTER_KILL):
-        raise TimedOut(
-            f"container {config.id} is still running after SIGKILL",
-            hint="a process of it may be in a system call that cannot be interrupted",
-        )
-
-
-def warn_of_kill(engine: Engine, config: ContainerConfig, seconds: float) -> None:
-    """Say that the stop signal was not enough."""
-    engine.notify(
-        f"StopSignal {signals.name(config.process.stop_signal)} failed to stop container {config.name} "
-        f"in {seconds:.0f} seconds, resorting to SIGKILL"
-    )
-
-
-def kill_now(engine: Engine, row: ContainerRow) -> None:
-    """SIGKILL. With the first process of a PID namespace goes all that is in it: the runtime need not be started."""
-    if row.config.namespaces.pid.kind == "private" and row.state.pid:
-        try:
-            process.send(row.state.pid, row.state.pid_start, signal.SIGKILL)
-            return
-        except PermissionError:
-            # It belongs to a user namespace that the runtime enters.
-            pass
-    send(engine, row.config, signal.SIGKILL)
-
-
-def send(engine: Engine, config: ContainerConfig, number: int) -> None:
-    """Signal the container's init; where it shares its PID namespace, everybody in it. Gone already is success."""
-    ref = ContainerPaths(engine, config.backends.storage, config.id).ref
-    grouped = config.cgroups != "disabled" and cgroups.granted(engine.facts)
-    everyone = grouped and config.namespaces.pid.kind != "private"
-    try:
-        engine.runtime(config.backends.runtime).hook.runtime_kill(ref=ref, signal=number, everyone=everyone)
-    except (Conflict, NotFound):
-        # It ended meanwhile: that is what was wanted.
-        pass
-
-
 def settle(engine: Engine, container: str, event: str = "") -> ContainerRow | None:
     """After a death: clean up under the lock, unless conmon's exit command was faster. None if it is removed."""
-    row, left = _settle(engine, container, event)
-    if row is not None and row.config.pod and row.state.phase in _OVER:
-        from sonata.engine.pods.ending import member_ended
-
-        member_ended(engine, row.config)
+    row, left = stopping.settle(engine, container, event)
+    _follow_up(engine, row)
     return row if left else None
 
 
-_OVER = (Phase.STOPPED, Phase.EXITED, Phase.STOPPING)
+def _follow_up(engine: Engine, row: ContainerRow | None) -> None:
+    if row is not None and row.config.pod and row.state.phase in stopping.OVER:
+        from sonata.engine.pods.ending import member_ended
 
-
-def _settle(engine: Engine, container: str, event: str) -> tuple[ContainerRow | None, bool]:
-    """The container, and whether it is still there."""
-    with engine.locks.hold(container):
-        try:
-            row = present.corrected(engine, rows.get(engine.database, container))
-        except NotFound:
-            engine.locks.forget(container)
-            return None, False
-        if event:
-            events.container(engine, row.config, event)
-        if row.state.phase in _OVER:
-            if row.config.auto_remove:
-                from sonata.engine.containers.remove import remove_ended, remove_image
-
-                remove_ended(engine, row, volumes=True)
-                engine.locks.forget(container)
-                if row.config.auto_remove_image:
-                    remove_image(engine, row.config)
-                return row, False
-            row = cleanup.finish(engine, row)
-        return row, True
+        member_ended(engine, row.config)

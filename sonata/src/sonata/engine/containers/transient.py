@@ -5,7 +5,7 @@ Their rows are in the run folder and are gone; their layers are in the graph roo
 
 from __future__ import annotations
 
-from sonata.engine.containers.remove import remove_files
+from sonata.engine.containers.erasing import remove_files
 from sonata.host import mounts
 from sonata.state import containers as rows
 from sonata_core.lite import TYPE_CHECKING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import health_log, materials, present
+from sonata.engine.containers import health_log, lookup, materials, present
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups
 from sonata.plan import env, resources, restart, ulimits
@@ -33,7 +33,7 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
     Limits of a running container change at once; the rest counts from the next start. When the runtime
     refuses a limit, nothing is kept. Raises NotFound, UsageError, Conflict, ProcessRefused.
     """
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         config, phase = row.config, Phase(row.state.phase)
@@ -47,9 +47,9 @@ def update(engine: Engine, container: str, request: RunRequest) -> str:
             _unlimit(engine, row, limits)
         rows.put_config(engine.database, changed)
         if changed.healthcheck != config.healthcheck and phase is Phase.RUNNING:
-            from sonata.engine.containers import health
+            from sonata.engine.containers import health_clock
 
-            health.change(engine, config, row.replace(config=changed))
+            health_clock.change(engine, config, row.replace(config=changed))
     events.container(engine, changed, "update")
     return changed.id
 

@@ -9,7 +9,7 @@ from sonata.engine import storage
 from sonata.engine.paths import store_tag
 from sonata.host import mounts
 from sonata.model.container import MountKind, NamespaceKind
-from sonata.plan import usermode
+from sonata.plan import usermode, userns_options
 from sonata.plan import userns as plan
 from sonata.state import containers as rows
 from sonata_core.errors import Denied, NotFound
@@ -85,7 +85,7 @@ def drawn(
 ) -> IdMapping:
     """The maps that nobody has now. `read` gives files of the root filesystem; without it the image is mounted."""
     settings = engine.config.storage
-    options = plan.auto_options(usermode.options(config.namespaces.user), engine.facts.id_mapping)
+    options = userns_options.auto_options(usermode.options(config.namespaces.user), engine.facts.id_mapping)
     if not options.size and engine.config.containers.userns_size:
         options = options.replace(size=engine.config.containers.userns_size)
     highest = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sonata.engine.containers import ending, present
+from sonata.engine.containers import ending, lookup, present
 from sonata.plan.lifecycle import Phase, shown
 from sonata.state import containers as rows
 from sonata_core.errors import NotFound, UsageError
@@ -110,7 +110,7 @@ def _health(engine: Engine, row: ContainerRow) -> str:
 
 def _find(engine: Engine, container: str) -> ContainerRow | int:
     try:
-        return present.load(engine, container)
+        return lookup.load(engine, container)
     except NotFound:
         code = rows.exit_code(engine.database, container)
         if code is None:

@@ -11,21 +11,22 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sonata.engine.engine import Engine
     from sonata.store.records import ImageRecord
 
+    Evict = Callable[[Engine, str], None]
+
 
 class Removal(Record):
-    """How to remove. `force` removes containers, other engines' too, and all names; `external` only those others'.
+    """How to remove. `evict`, for `--force`: removes a container that uses the image; all names go too then.
 
     `ignore`: a name that is not known is no error. `prune`: what an image was built upon goes with it, if it has
     neither a name nor another child.
     """
 
-    force: bool = False
-    external: bool = False
+    evict: Evict | None = None
     ignore: bool = False
     prune: bool = True
 
@@ -59,7 +60,7 @@ def remove_several(engine: Engine, names: Iterable[str], how: Removal) -> Remove
         try:
             image, by = work.look_up(text)
         except NotFound as error:
-            if not (how.force or how.ignore):
+            if how.evict is None and not how.ignore:
                 work.errors.append(error)
             continue
         except SonataError as error:
@@ -130,8 +131,7 @@ class _Work:
     def remove(self, image: ImageRecord, by: str) -> None:
         """Remove an image, or its name `by` while it has others; then what it was built upon, if nothing needs that."""
         engine = self._engine
-        records = engine.store.image_records()
-        now = next((one for one in records if (one.id, one.store) == (image.id, image.store)), None)
+        now = next((one for one in engine.store.images() if one.id == image.id), None)
         if now is None:
             return
         if now.read_only:
@@ -162,7 +162,7 @@ class _Work:
             return False
         digest = by.startswith("sha256:")
         if digest or image.id.startswith(by):
-            if image.names and not self._how.force:
+            if image.names and self._how.evict is None:
                 raise Conflict(
                     f'unable to delete image "{image.id}" by {"digest" if digest else "ID"} with more than one tag '
                     f"([{' '.join(image.names)}]): please force removal",
@@ -181,18 +181,16 @@ def _free(engine: Engine, image: ImageRecord, how: Removal) -> None:
     """Remove the containers that use the image, or raise InUse naming one."""
     users = rows.using_image(engine.database, image.id)
     users += [one for one in rows.mounting_image(engine.database, image.id) if one not in users]
-    if how.force:
-        from sonata.engine.containers.remove import remove_user
-
+    if how.evict is not None:
         for user in users:
-            remove_user(engine, user, timeout=0)
+            how.evict(engine, user)
         users = []
     foreign = [one for one in engine.store.containers() if one.image == image.id and one.id not in users]
-    if foreign and (how.force or (how.external and not users)):
+    if foreign and how.evict is not None:
         from sonata.engine.containers.external import remove as remove_external
 
         for one in foreign:
-            remove_external(engine, one, force=how.force)
+            remove_external(engine, one, force=True)
         foreign = []
     taken = [*users, *(str(one.id) for one in foreign)]
     if taken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import files, network, present
+from sonata.engine.containers import files, lookup, network, present
 from sonata.engine.networks import kept
 from sonata.engine.networks.lookup import definition_of
 from sonata.model.container import NetworkMode
@@ -35,7 +35,7 @@ def connect(engine: Engine, container: str, use: NetworkUse) -> None:
     definition = definition_of(engine, use.network)
     if use.mac:
         use = use.replace(mac=require_mac(use.mac))
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         config = row.config
@@ -62,7 +62,7 @@ def connect(engine: Engine, container: str, use: NetworkUse) -> None:
 def disconnect(engine: Engine, container: str, name: str, *, force: bool = False) -> None:
     """Take a container off a network. Raises NotFound, Conflict; `force` goes on where the backend fails."""
     definition = definition_of(engine, name)
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         config = row.config

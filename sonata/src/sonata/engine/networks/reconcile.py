@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from sonata.engine.containers import network, present
+from sonata.engine.containers import abandoned, network, present
 from sonata.engine.networks import leasing, lookup, shared_upkeep
+from sonata.engine.system import pending
 from sonata.host import netns, process
 from sonata.model.reconcile import MISSING, STALE, Finding, Reconciled
 from sonata.plan import reconcile as plan
@@ -115,9 +116,9 @@ def _network_named(engine: Engine, name: str) -> str:
 
 def _settle(engine: Engine) -> None:
     """Clean up after what has ended and nobody was left to: what it had goes with it."""
-    present.recover(engine)
+    pending.recover(engine)
     for row in rows.listed(engine.database):
-        present.settled(engine, row)
+        abandoned.settled(engine, row)
 
 
 def _living(engine: Engine) -> tuple[list[ContainerRow], list[ContainerRow]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.containers import network, present
+from sonata.engine.containers.lookup import load
 from sonata.engine.networks import lookup, shared
 from sonata.model.container import NetworkMode
 from sonata.plan.lifecycle import Phase
@@ -25,7 +26,7 @@ def reload(engine: Engine, container: str) -> str:
 
     Raises NotFound, and Conflict for a container that does not run or has no bridge network.
     """
-    row = present.load(engine, container)
+    row = load(engine, container)
     with engine.locks.hold(row.config.id):
         row = present.corrected(engine, rows.get(engine.database, row.config.id))
         config, state = row.config, row.state

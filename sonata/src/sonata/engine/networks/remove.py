@@ -23,7 +23,7 @@ def remove(engine: Engine, name: str, *, force: bool = False, timeout: int | Non
     definition = lookup.definition_of(engine, name)
     _require_removable(engine, definition)
     if force:
-        from sonata.engine.containers.remove import remove_user
+        from sonata.engine.containers.freeing import remove_user
 
         for user in objects.containers_on(engine.database, definition.name):
             remove_user(engine, user, timeout=timeout)

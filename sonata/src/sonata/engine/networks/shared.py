@@ -246,7 +246,7 @@ def _connect(engine: Engine, shared: NetnsRef, *, fresh: bool) -> None:
 
 
 def _describe(folder: str, result: AttachResult) -> None:
-    from sonata.engine.containers.files import host_resolv
+    from sonata.host.resolv import host_resolv
     from sonata.model.materials import ResolvInput
     from sonata.plan import files as texts
 

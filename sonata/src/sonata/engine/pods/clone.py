@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sonata.engine.containers.clone import copied, free_name, image_of
-from sonata.engine.containers.create import make
+from sonata.engine.containers.make import make
 from sonata.engine.pods.create import create
+from sonata.engine.pods.members import levels, members
 from sonata.engine.pods.remove import remove
-from sonata.engine.pods.select import levels, members
 from sonata.engine.pods.start import start
 from sonata.model.container import MountUse, NamespaceChoice, SecurityConfig
 from sonata.model.pod import PodConfig, PodRequest

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from sonata.engine import events
-from sonata.engine.containers import present
-from sonata.engine.containers.create import make
+from sonata.engine.containers.make import make
 from sonata.engine.containers.materials import gather
 from sonata.engine.pods import infra, limits
+from sonata.engine.system import pending
 from sonata.engine.undo import Undo
 from sonata.model.pod import PodRequest
 from sonata.model.request import RunRequest
@@ -21,16 +21,12 @@ from sonata_core import interrupts
 from sonata_core.errors import SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import fields_of
-from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.model.container import ContainerConfig
     from sonata.model.pod import PodConfig
     from sonata.store.records import ImageRecord
-
-BEGUN = "pod"
-"""The kind of the intent while a pod is made or removed: what is left of it then goes altogether."""
 
 
 def create(engine: Engine, request: PodRequest) -> PodConfig:
@@ -40,7 +36,7 @@ def create(engine: Engine, request: PodRequest) -> PodConfig:
     raises. A failed create leaves nothing behind.
     """
     with interrupts.Shield():
-        present.recover(engine)
+        pending.recover(engine)
         if request.replace_existing and not request.name:
             raise UsageError("cannot replace pod without --name being set")
         if request.name:
@@ -118,14 +114,14 @@ def make_pod(engine: Engine, pod: PodConfig, config: ContainerConfig | None, ima
         undo.push("lock", lambda: engine.locks.forget(pod.id))
         with engine.database.transaction():
             pods.insert(engine.database, pod)
-            intents.put(engine.database, intents.Intent(id=pod.id, kind=BEGUN))
+            intents.put(engine.database, intents.Intent(id=pod.id, kind=intents.POD))
         undo.push("intent", lambda: intents.forget(engine.database, pod.id))
         undo.push("row", lambda: pods.remove(engine.database, pod.id))
         undo.push("cgroup", lambda: limits.remove(engine, pod))
         limits.ensure(engine, pod)
         if config is not None:
             make(engine, config, image)
-        intents.done(engine.database, pod.id, BEGUN)
+        intents.done(engine.database, pod.id, intents.POD)
         undo.keep()
     events.pod(engine, pod.id, pod.name, "create")
 
@@ -137,6 +133,6 @@ def write_id(path: str, ident: str) -> None:
     except OSError as error:
         raise SonataError(f"failed to write pod ID to file {path}: {(error.strerror or '').lower()}") from error
     try:
-        write_whole(handle, ident.encode(), path)
+        os.write(handle, ident.encode())
     finally:
         os.close(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.containers import present
-from sonata.engine.containers.stop import stop
+from sonata.engine.containers.stopping import stop
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata.state import pods

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.engine.containers.create import decide
+from sonata.engine.containers.decide import decide
 from sonata.engine.images.ensure import ensure, policy_named
 from sonata.engine.images.facts import image_facts
 from sonata.model.container import MountKind, MountUse, NetworkMode

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers.inspect import mount_shown
+from sonata.engine.containers.describe import mount_shown
 from sonata.engine.containers.inspect_host import devices_shown, namespace, port_bindings, volumes_and_binds
 from sonata.engine.pods.listing import cgroup_parent, shown_group
-from sonata.engine.pods.select import listed, members, status_of
+from sonata.engine.pods.members import listed, members, status_of
 from sonata.model.container import NetworkMode
 from sonata_core.lite import TYPE_CHECKING, Any
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import present
 from sonata.engine.pods.create import create as create_pod
+from sonata.engine.pods.members import listed, members, status_of
 from sonata.engine.pods.remove import remove as remove_pod
-from sonata.engine.pods.select import listed, members, read_id_file, status_of
+from sonata.engine.pods.select import read_id_file
+from sonata.engine.system import pending
 from sonata.model.pod import PodRequest
 from sonata.plan import restart
 from sonata.plan.pod import member_request, new_pod
@@ -34,7 +35,7 @@ def create_member(
 
     Raises NotFound, UsageError, and what making either raises.
     """
-    present.recover(engine)
+    pending.recover(engine)
     request = named(request)
     if not request.pod.startswith(NEW):
         pod = pods.find(engine.database, request.pod)

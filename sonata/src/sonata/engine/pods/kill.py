@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine import events
 from sonata.engine.containers import present
 from sonata.engine.containers.kill import kill as kill_container
-from sonata.engine.pods.select import levels, members
+from sonata.engine.pods.members import levels, members
 from sonata.plan import signals
 from sonata.plan.lifecycle import Phase
 from sonata_core.errors import Conflict, NotFound, SonataError

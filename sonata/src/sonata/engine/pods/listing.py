@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import present
 from sonata.engine.containers.filters import has_label, matches, moment
-from sonata.engine.pods.select import listed, members, status_of
+from sonata.engine.pods.members import listed, members, status_of
+from sonata.engine.system import pending
 from sonata.model.pod import ListedPod
 from sonata.model.times import nanoseconds
 from sonata.state import pods
@@ -30,7 +30,7 @@ def listing(
     """Pods, newest first or in the order of another key. Raises UsageError for what makes no sense."""
     if sort not in SORTS:
         raise UsageError("invalid option for --sort, options are: created, id, name, number, or status")
-    present.recover(engine)
+    pending.recover(engine)
     met = conditions(engine, filters)
     every = pods.listed(engine.database)
     if latest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.containers import small
-from sonata.engine.pods.select import members
+from sonata.engine.pods.members import members
 from sonata.host import cgroups
 from sonata.plan.lifecycle import Phase
 from sonata_core.errors import SonataError, Unsupported

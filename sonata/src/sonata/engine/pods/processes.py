@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.containers import stats, top
-from sonata.engine.pods.select import members
+from sonata.engine.pods.members import members
 from sonata.model.container_request import Selection
 from sonata.model.watch_request import StatsRequest
 from sonata.plan.lifecycle import Phase

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import present
+from sonata.engine.pods.members import listed, members, status_of
 from sonata.engine.pods.remove import remove
-from sonata.engine.pods.select import listed, members, status_of
+from sonata.engine.system import pending
 from sonata.state import pods
 from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
@@ -17,7 +17,7 @@ _OVER = ("Exited", "Stopped")
 
 def prune(engine: Engine) -> list[str]:
     """Remove them; their ids. One that cannot be removed stays, and that is logged."""
-    present.recover(engine)
+    pending.recover(engine)
     done = []
     for pod in pods.listed(engine.database):
         if status_of(listed(members(engine, pod))) not in _OVER:

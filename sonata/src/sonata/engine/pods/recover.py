@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sonata.engine.containers.recovery import recover_one
 from sonata.engine.pods.remove import take_apart
-from sonata.engine.system.recover import recover_one
 from sonata.state import containers as rows
 from sonata.state import intents, pods
 from sonata_core.errors import NotFound

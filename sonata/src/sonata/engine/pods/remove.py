@@ -6,8 +6,7 @@ from sonata.engine import events
 from sonata.engine.containers import present
 from sonata.engine.containers.remove import remove as remove_container
 from sonata.engine.pods import limits
-from sonata.engine.pods.create import BEGUN
-from sonata.engine.pods.select import levels, members
+from sonata.engine.pods.members import levels, members
 from sonata.engine.pods.stop import stop_all
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
@@ -45,7 +44,7 @@ def remove(engine: Engine, pod: PodConfig, *, force: bool = False, timeout: int 
             troubles = _prevented(pod, found)
             if troubles:
                 return troubles
-        intents.put(engine.database, intents.Intent(id=pod.id, kind=BEGUN))
+        intents.put(engine.database, intents.Intent(id=pod.id, kind=intents.POD))
         try:
             take_apart(engine, pod, timeout)
         except SonataError:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import ending, present
+from sonata.engine.containers import ending, lookup
 from sonata.engine.containers import start as containers
 from sonata.engine.containers.stop import settle
-from sonata.engine.pods.select import levels, members
+from sonata.engine.pods.members import levels, members
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
 from sonata_core.errors import Conflict, NotFound, SonataError
@@ -76,7 +76,7 @@ def _run_init_containers(engine: Engine, found: list[ContainerRow]) -> None:
 
 def run_to_end(engine: Engine, container: str) -> int:
     """Start a container, wait for its end without any lock, clean up; its exit code."""
-    row = present.load(engine, container)
+    row = lookup.load(engine, container)
     with ending.Attended(engine, row):
         containers.start(engine, container)
         row = rows.get(engine.database, container)

@@ -6,8 +6,9 @@ import time
 
 from sonata.engine import events
 from sonata.engine.containers import ending
-from sonata.engine.containers.stop import begin, kill_now, send, settle, warn_of_kill
-from sonata.engine.pods.select import levels, members
+from sonata.engine.containers.stop import settle
+from sonata.engine.containers.stopping import begin, kill_now, send, warn_of_kill
+from sonata.engine.pods.members import levels, members
 from sonata_core.errors import NotFound, SonataError, TimedOut
 from sonata_core.lite import TYPE_CHECKING
 

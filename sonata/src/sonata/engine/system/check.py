@@ -13,7 +13,7 @@ from sonata.engine.storage import delete_container
 from sonata.engine.system import leftovers
 from sonata.engine.system.contents import read_layers
 from sonata.engine.system.database import check_database
-from sonata.engine.system.recover import recover_one
+from sonata.engine.system.recover import recover_any
 from sonata.state import containers as rows
 from sonata.state import intents, pods
 from sonata.store.check import Finding
@@ -159,7 +159,7 @@ def half_done(engine: Engine) -> list[tuple[Finding, Mend]]:
 
 
 def _again(engine: Engine, ident: str) -> None:
-    recover_one(engine, ident)
+    recover_any(engine, ident)
     if intents.of(engine.database, ident):
         raise Damaged(f"{ident} is still half done")
 
@@ -225,6 +225,6 @@ def _remove_pod(engine: Engine, pod: PodConfig) -> None:
 
 
 def _remove(engine: Engine, ident: str) -> None:
-    from sonata.engine.containers.remove import remove_user
+    from sonata.engine.containers.freeing import remove_user
 
     remove_user(engine, ident, timeout=0)

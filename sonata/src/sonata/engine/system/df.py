@@ -10,6 +10,7 @@ import os
 
 from sonata.engine.containers import present
 from sonata.engine.containers.filters import shown_state
+from sonata.engine.system import pending
 from sonata.image.partial import PartialUse
 from sonata.image.transfer import partial_folder
 from sonata.model.container import MountKind
@@ -85,7 +86,7 @@ class DiskUsage(Record):
 
 def usage(engine: Engine) -> DiskUsage:
     """Measure everything below the graph root, and the volumes."""
-    present.recover(engine)
+    pending.recover(engine)
     records = {str(one.id): one for one in engine.store.containers()}
     known = {row.config.id: present.corrected(engine, row) for row in rows.listed(engine.database)}
     volumes = _volumes(engine)

@@ -6,9 +6,9 @@ import os
 import time
 from functools import partial
 
+from sonata.engine.containers.recovery import command_lines
 from sonata.engine.paths import store_tag
 from sonata.engine.storage import unmount
-from sonata.engine.system.recover import command_lines
 from sonata.host import cgroups, mounts, netns, process
 from sonata.image.partial import PartialUse
 from sonata.image.transfer import partial_folder

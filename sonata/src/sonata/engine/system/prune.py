@@ -14,7 +14,7 @@ from sonata.engine.images.listing import listing as list_images
 from sonata.engine.networks.list import listed as list_networks
 from sonata.engine.networks.remove import remove as remove_network
 from sonata.engine.storage import delete_container
-from sonata.engine.system import leftovers
+from sonata.engine.system import leftovers, pending
 from sonata.engine.system.check import GRACE
 from sonata.engine.volumes.listing import listing as list_volumes
 from sonata.engine.volumes.remove import remove as remove_volume
@@ -67,7 +67,7 @@ def prune(engine: Engine, wanted: Wanted) -> Pruned:
     Raises UsageError for a filter other than `label` and `until`.
     """
     _known(wanted.filters, _EVERYWHERE_AND_NOT)
-    present.recover(engine)
+    pending.recover(engine)
     before = _disk(engine)
     filters = wanted.filters
     pods = [] if filters else prune_pods(engine)
@@ -96,7 +96,7 @@ def prune_external(engine: Engine) -> None:
 
     A layer that nothing needs is left for a day, as `system check` does: a pull may be under way.
     """
-    present.recover(engine)
+    pending.recover(engine)
     forget_dead(engine)
     repaired = engine.store.check(
         quick=True, repair=True, grace=GRACE, own=rows.ids(engine.database), only=_LEFT_BEHIND
@@ -123,14 +123,14 @@ def prune_networks(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]:
     for key in _keys(filters):
         if key not in _EVERYWHERE_AND_NOT:
             raise UsageError(f'invalid filter "{key}"')
-    present.recover(engine)
+    pending.recover(engine)
     return _networks(engine, filters)
 
 
 def prune_containers(engine: Engine, filters: tuple[str, ...] = ()) -> list[str]:
     """Remove containers that do not run; their ids. Raises UsageError for filters that make no sense."""
     _known(filters, _EVERYWHERE_AND_NOT)
-    present.recover(engine)
+    pending.recover(engine)
     return _containers(engine, filters)
 
 
@@ -145,7 +145,7 @@ def prune_images(
         if key in ("name", "!"):
             text = 'must be in the format "filter=value or filter!=value"'
             raise UsageError(f'invalid image filter "{key.rstrip("!")}": {text}')
-    present.recover(engine)
+    pending.recover(engine)
     if external:
         _free_images(engine, filters, everything=everything)
     return _images(engine, filters, everything=everything)

@@ -1,32 +1,16 @@
-"""What a killed command left behind: finished or taken back by the next one that meets it.
-
-Every many-step operation holds its container's lock and writes an intent before it begins. An intent
-whose lock is free therefore belongs to nobody any more. Looking for such intents is one query of a
-table that is empty on a quiet host.
-"""
+"""What killed commands left behind, of whatever kind. Looking for it is one query of a table that is mostly empty."""
 
 from __future__ import annotations
 
-import os
-
-from sonata.engine import events
-from sonata.engine.containers import cleanup, remove
-from sonata.engine.paths import ContainerPaths
-from sonata.host import cgroups, process
-from sonata.plan.lifecycle import Phase
-from sonata.state import containers as rows
+from sonata.engine.containers.recovery import finish_container, recover_one
 from sonata.state import intents
-from sonata_core.errors import NotFound, SonataError
+from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sonata.engine.engine import Engine
-    from sonata.state.rows import ContainerRow
+    from collections.abc import Mapping
 
-CREATE, INIT, REMOVE, VOLUME, POD = "create", "init", "remove", "volume", "pod"
-_KILL = 9
-_GRACE = 2.0
-"""Seconds within which a killed process must be gone."""
+    from sonata.engine.engine import Engine
 
 
 def recover_pending(engine: Engine) -> list[str]:
@@ -37,95 +21,27 @@ def recover_pending(engine: Engine) -> list[str]:
     found = []
     for ident in dict.fromkeys(intent.id for intent in intents.pending(engine.database)):
         try:
-            if recover_one(engine, ident):
+            if recover_any(engine, ident):
                 found.append(ident)
         except SonataError as error:
             engine.log.warning("recovery_failed", id=ident, error=error.message)
     return found
 
 
-def recover_one(engine: Engine, ident: str) -> bool:
-    """Deal with what was begun for one container or volume. False: a living command has its lock, or nothing is left.
-
-    Raises what the runtime, the network backend or the store raise.
-    """
-    begun = {intent.kind: intent for intent in intents.of(engine.database, ident)}
-    if not begun:
-        return False
-    held = engine.locks.try_hold(ident)
-    if held is None:
-        return False
-    with held:
-        begun = {intent.kind: intent for intent in intents.of(engine.database, ident)}
-        if not begun:
-            return False
-        if VOLUME in begun:
-            _forget_volume(engine, begun[VOLUME])
-            return True
-        if POD in begun:
-            from sonata.engine.pods.recover import finish
-
-            finish(engine, ident)
-            return True
-        try:
-            row = rows.get(engine.database, ident)
-        except NotFound:
-            _finish_removal(engine, ident, begun.get(REMOVE) or begun.get(CREATE))
-            return True
-        _deal_with(engine, row, begun)
-    return True
+def recover_any(engine: Engine, ident: str) -> bool:
+    """As `recover_one`, of a volume or a pod too."""
+    return recover_one(engine, ident, _finish)
 
 
-def _deal_with(engine: Engine, row: ContainerRow, begun: dict[str, intents.Intent]) -> None:
-    config, phase = row.config, row.state.phase
-    if REMOVE in begun or phase in (Phase.CREATING, Phase.REMOVING):
-        end_processes(engine, row)
-        detail = begun[REMOVE].detail if REMOVE in begun else {"volumes": True}
-        remove.remove_ended(engine, row, volumes=bool(detail.get("volumes")))
-        cleanup.remove_cgroup(engine, row)
-        intents.forget(engine.database, config.id)
-        engine.locks.forget(config.id)
-    elif phase in (Phase.INITIALISING, Phase.INITIALISED):
-        take_back_start(engine, row)
+def _finish(engine: Engine, ident: str, begun: Mapping[str, intents.Intent]) -> None:
+    if intents.VOLUME in begun:
+        _forget_volume(engine, begun[intents.VOLUME])
+    elif intents.POD in begun:
+        from sonata.engine.pods.recover import finish
+
+        finish(engine, ident)
     else:
-        # The operation ended; only its note was left.
-        intents.forget(engine.database, config.id)
-
-
-def take_back_start(engine: Engine, row: ContainerRow) -> ContainerRow:
-    """Undo a start that never came to its end, under the container's lock. One of `run --rm` goes altogether."""
-    config, state = row.config, row.state
-    end_processes(engine, row)
-    trouble = cleanup.dismantle(engine, row)
-    cleanup.remove_cgroup(engine, row)
-    if trouble is not None:
-        raise trouble
-    cleanup.forget_exit(ContainerPaths(engine, config.backends.storage, config.id))
-    resting = state.at_rest(
-        Phase.EXITED if state.started else Phase.CONFIGURED,
-        exited=bool(state.started),
-        error="the command that started it was killed",
-    )
-    with engine.database.transaction():
-        rows.put_state(engine.database, config.id, resting)
-        intents.forget(engine.database, config.id)
-    events.container(engine, config, "cleanup")
-    row = row.replace(state=resting)
-    if config.auto_remove:
-        remove.remove_ended(engine, row, volumes=True)
-        engine.locks.forget(config.id)
-    return row
-
-
-def _finish_removal(engine: Engine, ident: str, intent: intents.Intent | None) -> None:
-    """The row is gone already: so must be what else there was."""
-    if intent is not None:
-        remove.remove_files(engine, str(intent.detail.get("driver") or engine.driver), ident)
-        volumes = intent.detail.get("anonymous")
-        if isinstance(volumes, list):
-            remove.remove_volumes(engine, [str(name) for name in volumes])
-    intents.forget(engine.database, ident)
-    engine.locks.forget(ident)
+        finish_container(engine, ident, begun)
 
 
 def _forget_volume(engine: Engine, intent: intents.Intent) -> None:
@@ -142,66 +58,3 @@ def _forget_volume(engine: Engine, intent: intents.Intent) -> None:
         remove_tree(f"{engine.config.paths.volume_path}/{name}")
         engine.locks.forget(intent.id)
     intents.forget(engine.database, intent.id)
-
-
-def end_processes(engine: Engine, row: ContainerRow) -> None:
-    """Kill the monitor first, so that it runs no exit command, then the runtime and all that the container has."""
-    config, state = row.config, row.state
-    same_boot = state.boot in ("", engine.facts.boot_id)
-    helpers = _helpers(engine, row)
-    if same_boot and state.conmon_pid:
-        helpers[state.conmon_pid] = state.conmon_start
-    seen: dict[int, int] = {}
-    while helpers:
-        for pid, started in helpers.items():
-            process.send(pid, started, _KILL)
-        for pid, started in helpers.items():
-            process.wait_gone(pid, started, _GRACE)
-        # One that forked while they were looked for has a child that nobody has seen yet.
-        seen |= helpers
-        helpers = {pid: began for pid, began in _helpers(engine, row).items() if seen.get(pid) != began}
-    if same_boot and state.pid:
-        process.send(state.pid, state.pid_start, _KILL)
-        process.wait_gone(state.pid, state.pid_start, _GRACE)
-    group = cleanup.cgroup_of(row)
-    for pid in cgroups.processes(group) if group else ():
-        process.send(pid, process.start_time(pid), _KILL)
-    engine.log.info("processes_ended", container=config.id, helpers=sorted(seen))
-
-
-def _helpers(engine: Engine, row: ContainerRow) -> dict[int, int]:
-    return {pid: process.start_time(pid) for pid in helper_pids(engine, row)}
-
-
-def helper_pids(engine: Engine, row: ContainerRow) -> list[int]:
-    """The monitors, runtimes and network helpers at work for a container, found by what their command lines name.
-
-    A pid file may not have been written yet, and what it names may be another process by now. A network helper
-    outlives the command that called it: what it made after that was taken back, nobody would take away.
-    """
-    from sonata.engine.containers.network import OWN
-
-    names = {"conmon", os.path.basename(row.config.backends.runtime), "crun", "runc"}
-    ident = row.config.id.encode()
-    space = row.state.netns.encode() if row.config.network.mode in OWN else b""
-    return [
-        pid
-        for pid, words in command_lines()
-        if (ident in words and os.path.basename(words[0]).decode() in names) or (space and space in words[1:])
-    ]
-
-
-def command_lines() -> list[tuple[int, list[bytes]]]:
-    """Pid and words of every process but this one."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                words = file.read(1 << 16).split(b"\0")
-        except OSError:
-            continue
-        if words and words[0]:
-            found.append((int(name), words))
-    return found

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 
 from sonata.engine import secrets
-from sonata.engine.containers import present
 from sonata.engine.containers.remove import remove as remove_container
 from sonata.engine.networks.remove import remove as remove_network
 from sonata.engine.pods.remove import remove as remove_pod
+from sonata.engine.system import pending
 from sonata.engine.volumes.remove import remove as remove_volume
 from sonata.host import mounts
 from sonata.state import containers as rows
@@ -49,7 +49,7 @@ def reset(engine: Engine) -> list[str]:
 
     Raises InUse where another engine's container has its files mounted, and what removing a container raises.
     """
-    present.recover(engine)
+    pending.recover(engine)
     _require_unused(engine)
     for pod in pods.listed(engine.database):
         remove_pod(engine, pod, force=True, timeout=0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from sonata.engine import storage
-from sonata.engine.volumes.use import is_mounted_for_use
+from sonata.engine.volumes.place import is_mounted_for_use
 from sonata.host import mounts, process
 from sonata.plan.volume_options import IMAGE, LOCAL, mount_words
 from sonata.state import objects

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from sonata.engine.volumes.create import add_of_driver
 from sonata.engine.volumes.drivers import driver
-from sonata.engine.volumes.remove import forget
+from sonata.engine.volumes.erasing import forget
+from sonata.engine.volumes.options import add_of_driver
 from sonata.plan.volume_options import LOCAL
 from sonata.state import objects
 from sonata_core.errors import AlreadyExists, ExternalFailure, InUse, SonataError
