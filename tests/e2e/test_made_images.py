@@ -133,6 +133,8 @@ def test_refusals_are_podmans(store: PlainStore) -> None:
     assert "no such container" in store.refused("export", "nosuch")
     assert 'error opening "/nosuch": open /nosuch: no such file or directory' in store.refused("import", "/nosuch")
     assert "invalid instruction FOO" in store.refused("import", "-c", "FOO x", "/dev/null")
+    told = store.refused("import", "-c", 'HEALTHCHECK CMD ["x"]', "/dev/null")
+    assert r'invalid change "HEALTHCHECK CMD [\"x\"]" - invalid instruction HEALTHCHECK' in told
     assert "must be formatted as KEY VALUE" in store.refused("import", "-c", "CMD", "/dev/null")
 
 

@@ -134,7 +134,9 @@ def test_compression(store: ListStore, registry: FakeRegistry, tmp_path: Path, m
     store.out("manifest", "push", "-q", PLAIN, "--compression-format=zstd", "two", f"{goal}:zstd")
     assert images_of(registry, "packed", "zstd")[0]["layers"][0]["mediaType"].endswith("+zstd")
     assert [one["annotations"] for one in arrived(registry, "packed", "zstd")["manifests"]] == [ZSTD, ZSTD]
-    store.out("manifest", "push", "-q", PLAIN, "--add-compression=zstd,gzip", "two", f"{goal}:both")
+    told = store("manifest", "push", PLAIN, "--add-compression=zstd,gzip", "two", f"{goal}:both").stderr
+    steps = [line.split()[0] for line in told.decode().splitlines() if line.endswith("/4)")]
+    assert steps == ["Copying", "Replicating", "Copying", "Replicating"]
     both = arrived(registry, "packed", "both")["manifests"]
     assert [one["platform"]["architecture"] for one in both] == ["amd64", "arm64", "amd64", "arm64"]
     assert [one.get("annotations") for one in both] == [None, None, ZSTD, ZSTD]
@@ -321,6 +323,21 @@ def test_files_become_an_artifact(store: ListStore, registry: FakeRegistry, tmp_
     )
     gone = store.refused("manifest", "add", "--artifact", "filed", f"{tmp_path}/data")
     assert "to determine its digest" in gone
+
+
+def test_an_artifact_whose_config_has_the_type_of_an_images(
+    store: ListStore, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("hello\n")
+    (tmp_path / "config").write_text('{"a": 1}')
+    store.out("manifest", "create", "odd", ARM)
+    config = f"--artifact-config={tmp_path}/config"
+    store.out("manifest", "add", "--artifact", "--artifact-type=t/t", config, "odd", f"{tmp_path}/notes.txt")
+    store.out("manifest", "push", "-q", PLAIN, "odd", f"{registry.host}/odd:1")
+    artifact = images_of(registry, "odd")[1]
+    assert artifact["config"]["mediaType"] == "application/vnd.oci.image.config.v1+json"
+    assert [one["mediaType"] for one in artifact["layers"]] == ["text/plain"]
+    assert registry.blobs["odd"][artifact["layers"][0]["digest"]] == b"hello\n"
 
 
 def test_an_artifact_as_it_was_described(store: ListStore, tmp_path: Path) -> None:

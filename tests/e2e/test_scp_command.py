@@ -104,6 +104,7 @@ def test_there_and_back(store: PlainStore, host: Host) -> None:
     told = store.refused("image", "scp", f"{there}::localhost/none:1")
     assert "localhost/none:1: image not known" in told
     assert "saving localhost/none:1 at 127.0.0.1 failed: exit code 125" in told
+    assert "payload" not in told
     assert "exit code 255" in store.refused("image", "scp", IMAGE, "root@127.0.0.1:1::")
 
 
@@ -123,7 +124,7 @@ def test_a_connection_that_podman_knows(store: PlainStore, host: Host, monkeypat
 
 def test_wrong_words(store: PlainStore) -> None:
     scp = ("image", "scp")
-    assert "you must specify a destination" in store.refused(*scp, IMAGE)
+    assert "must specify a destination: invalid argument" in store.refused(*scp, IMAGE)
     assert "names no host" in store.refused(*scp, IMAGE, "::")
     assert "names no host" in store.refused(*scp, "--", IMAGE, "-oProxyCommand=x::")
     assert "is no host" in store.refused(*scp, IMAGE, "a@-oProxyCommand=x::")

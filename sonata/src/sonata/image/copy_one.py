@@ -255,8 +255,8 @@ class _Instance:
         self._diff_ids = described.diff_ids
 
     def _may_change(self) -> bool:
-        """Whether a layer may have to be packed anew; an artifact's never is."""
-        if not self._document.is_image:
+        """Whether a layer may have to be packed anew; an artifact's never is, even if its config is of an image."""
+        if not self._document.is_image or self._document.artifact_type:
             return False
         options = self._options
         if options.target is not None or options.pack:

@@ -29,15 +29,22 @@ def apply_changes(config: Config, changes: Iterable[str], *, single: bool = Fals
     for change in changes:
         word, value = _split(change, bare=not single)
         act = _INSTRUCTIONS.get(word)
-        if act is None:
-            raise UsageError(f'invalid change "{change}" - invalid instruction {word}')
+        if act is None or (single and word == "HEALTHCHECK"):  # an OCI image has no room for it
+            raise UsageError(f"invalid change {_quoted(change)} - invalid instruction {word}")
         try:
             act(made, value, single)
         except ValueError as error:
-            raise UsageError(f'invalid change "{change}" - {error}') from error
+            raise UsageError(f"invalid change {_quoted(change)} - {error}") from error
     if not any(made.get(key) for key in _PROGRAMS):
         made.update({key: config[key] for key in _PROGRAMS if key in config and not single})
     return {key: value for key, value in made.items() if value not in ("", [], {}, None)}
+
+
+def _quoted(text: str) -> str:
+    """As Go's %q writes it."""
+    from json import dumps
+
+    return dumps(text, ensure_ascii=False)
 
 
 def _split(change: str, *, bare: bool) -> tuple[str, str]:

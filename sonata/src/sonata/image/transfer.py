@@ -155,7 +155,8 @@ def pull_image(
     else:
         if not document.is_image:
             raise Unsupported(
-                f"{chosen.manifest.digest} is no image: its config is of the type {document.config.media_type!r}",
+                "parsing image configuration: unsupported image-specific operation on artifact with type "
+                f'"{document.artifact_type or document.config.media_type}"',
                 hint="artifacts are pulled with `artifact pull`",
             )
         layers = document.layers

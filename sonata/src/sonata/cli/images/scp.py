@@ -16,7 +16,7 @@ def command(parsed: Parsed, call: Call) -> int:
 
     source, *more = parsed.args
     if not more and "::" not in source:
-        raise UsageError("you must specify a destination", hint=f"sonata image scp {source} HOST::")
+        raise UsageError("must specify a destination: invalid argument", hint=f"sonata image scp {source} HOST::")
     told = scp(call.engine, source, more[0] if more else "", parsed["format"])
     if not parsed["quiet"]:
         print(told, end="", flush=True)

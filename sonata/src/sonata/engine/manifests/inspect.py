@@ -5,7 +5,7 @@ from __future__ import annotations
 from sonata.engine.images import lookup
 from sonata.engine.manifests import lists
 from sonata.image import index
-from sonata_core.errors import NotFound, SonataError, Unsupported
+from sonata_core.errors import NotFound, SonataError, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.media import DOCKER_MANIFEST, INDEXES
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def inspect(engine: Engine, name: str, options: PullOptions) -> dict[str, Any]:
     """What there is to see of a list of the store; of any other name, of what its registry has under it.
 
-    Raises NotFound, Unsupported for what is no list there, RegistryFailure, Denied.
+    Raises UsageError, NotFound, Unsupported for what is no list there, RegistryFailure, Denied.
     """
+    if name.startswith("docker://"):
+        raise UsageError('unsupported transport "docker" for looking up local images', hint="leave out docker://")
     found = lookup.find(engine, name, lists=True)
     if found is not None and found[0].is_list:
         content = lists.read(engine, found[0])
@@ -46,7 +48,7 @@ def _remote(engine: Engine, name: str, options: PullOptions) -> ManifestBytes:
     from sonata.image.manifest import check_matches
 
     troubles: list[str] = []
-    for full in lookup.registries(engine).names(name.removeprefix("docker://")):
+    for full in lookup.registries(engine).names(name):
         reference = engine.transport("docker").hook.transport_parse(text=f"//{full}")
         source, written = open_reference(engine, reference, options)
         try:

@@ -186,7 +186,7 @@ class _Push:
     def _instances(self, sink: ImageSink, entries: list[Entry], more: list[tuple[Entry, str]]) -> list[Entry]:
         """All instances copied: the entries as they are there, those of zstd last."""
         done: list[Entry] = []
-        wanted = [(entry, "") for entry in entries] + more
+        wanted = [one for entry in entries for one in ((entry, ""), *(made for made in more if made[0] is entry))]
         for number, (entry, packing) in enumerate(wanted, 1):
             word = "Replicating" if packing else "Copying"
             self._say(f"{word} image {entry.digest} ({number}/{len(wanted)})")
