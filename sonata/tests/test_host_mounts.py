@@ -194,6 +194,23 @@ def test_pin_of_a_process_that_is_gone(tmp_path: Any) -> None:
 @root
 @pytest.mark.needs_root
 class TestReal:
+    @pytest.mark.parametrize("name", ["plain", "a b", "tab\there", "back\\slash", "\\040", "line\nbreak", "ü#x"])
+    def test_mounts_of_any_name_are_found(self, tmp_path: Any, name: str) -> None:
+        kernel, target = LinuxKernel(), str(tmp_path / name)
+        for place in (target, f"{target}/in side", f"{target} beside"):
+            os.makedirs(place, exist_ok=True)
+            kernel.mount("tmpfs", place, "tmpfs", 0, "")
+        try:
+            found = mounts.mounted_at(target)
+            assert found is not None
+            assert (found.target, found.fstype) == (target, "tmpfs")
+            assert [one.target for one in mounts.mounts_below(target)] == [target, f"{target}/in side"]
+            assert mounts.mounted_at(target[:-1]) is None
+            assert mounts.unmount_below(kernel, target) == 2
+            assert mounts.mounts_below(target) == ()
+        finally:
+            mounts.unmount_below(kernel, str(tmp_path))
+
     def test_overlay_with_many_layers(self, tmp_path: Any) -> None:
         for number in range(300):
             (tmp_path / ("x" * 30) / f"l{number}").mkdir(parents=True)

@@ -163,10 +163,13 @@ def unmount_below(kernel: Kernel, folder: str) -> int:
     return sum(unmount(kernel, mount.target) for mount in reversed(mounts_below(folder)))
 
 
-def mount_table() -> tuple[MountInfo, ...]:
-    """All mounts of this process's mount namespace, in the kernel's order."""
+def mount_table(mark: bytes = b"") -> tuple[MountInfo, ...]:
+    """All mounts of this process's mount namespace, in the kernel's order; those only whose line has `mark` in it."""
     with open("/proc/self/mountinfo", "rb") as file:
-        return tuple(parse_mountinfo(line) for line in file.read().splitlines())
+        content = file.read()
+    if mark not in content:
+        return ()
+    return tuple(parse_mountinfo(line) for line in content.splitlines() if mark in line)
 
 
 def parse_mountinfo(line: bytes) -> MountInfo:
@@ -187,13 +190,14 @@ def parse_mountinfo(line: bytes) -> MountInfo:
 def mounts_below(folder: str) -> tuple[MountInfo, ...]:
     """Mounts at `folder` (a real path) or below it, parents before children."""
     inside = folder.rstrip("/") + "/"
-    return tuple(mount for mount in mount_table() if mount.target == folder or mount.target.startswith(inside))
+    likely = mount_table(b" " + _escape(folder.rstrip("/")))
+    return tuple(mount for mount in likely if mount.target == folder or mount.target.startswith(inside))
 
 
 def mounted_at(target: str) -> MountInfo | None:
     """What is mounted at exactly `target` (a real path), the uppermost if there are several."""
     found = None
-    for mount in mount_table():
+    for mount in mount_table(b" " + _escape(target) + b" "):
         if mount.target == target:
             found = mount
     return found
@@ -347,6 +351,14 @@ def _failure(mount: Mount, error: OSError) -> Denied | ExternalFailure | HostLac
     if error.errno in (errno.ENODEV, errno.ENOSYS):
         return HostLacks(text, hint=f"this kernel has no {mount.type}, or its module is not loaded")
     return ExternalFailure(text)
+
+
+def _escape(path: str) -> bytes:
+    """A path as mountinfo has it: a host of many containers has many lines, of which few are worth taking apart."""
+    raw = os.fsencode(path)
+    for character in b"\\ \t\n":
+        raw = raw.replace(b"%c" % character, b"\\%03o" % character)
+    return raw
 
 
 def _unescape(field: bytes) -> str:

@@ -74,7 +74,7 @@ def _ipv4(asked: socket.socket, name: str) -> list[AddressResult]:
 
 def _gateway(name: str) -> str:
     """Where the default route of an interface leads."""
-    with open("/proc/thread-self/net/route", encoding="ascii") as file:
+    with open("/proc/thread-self/net/route", encoding="utf-8") as file:
         for line in file:
             words = line.split()
             if len(words) > 7 and words[0] == name and words[1] == words[7] == "00000000":
@@ -85,7 +85,7 @@ def _gateway(name: str) -> str:
 def _ipv6(name: str) -> list[AddressResult]:
     found = []
     try:
-        with open("/proc/thread-self/net/if_inet6", encoding="ascii") as file:
+        with open("/proc/thread-self/net/if_inet6", encoding="utf-8") as file:
             rows = [line.split() for line in file]
     except FileNotFoundError:  # a kernel without IPv6
         return []
