@@ -16,6 +16,7 @@ from sonata.cli.manual import MANUAL
 from sonata.cli.options.root import LEADING, PERSISTENT
 from sonata.cli.pflag import extras
 from sonata.cli.system.completion import BASH, FISH, POWERSHELL, ZSH
+from sonata.model.audit_checks import CHECKS, KINDS
 from sonata_core import errors
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,7 @@ def files() -> dict[str, str]:
     for path in table.TABLE:
         made[f"docs/man/sonata-{path.replace(' ', '-')}.1.md"] = command_page(path)
     made["docs/errors.md"] = errors_page()
+    made["docs/image-audit.md"] = audit_page()
     made["docs/completion/sonata.bash"] = BASH
     made["docs/completion/_sonata"] = ZSH
     made["docs/completion/sonata.fish"] = FISH
@@ -152,6 +154,17 @@ def errors_page() -> str:
         "and `start` have their own for some, as their manual pages say. An interrupted command ends with 130."
     )
     return f"{ERRORS_HEAD}\n## Codes\n\n{head}\n" + "\n".join(rows) + f"\n\n{note}\n"
+
+
+def audit_page() -> str:
+    """The page of what `image audit` looks for: its text by hand, and the checks from their table."""
+    page = "docs/image-audit.md"
+    parts = [(ROOT / page).read_text(encoding="utf-8").partition("## Checks\n")[0] + "## Checks\n"]
+    for kind in KINDS:
+        rows = [one for one in CHECKS.values() if one.kind == kind]
+        listed = "\n".join(f"| `{one.id}` | {one.level} | {one.meaning} | {one.remedy} |" for one in rows)
+        parts.append(f"### {kind}\n\n| Id | Severity | What it is | What to do |\n|---|---|---|---|\n{listed}\n")
+    return "\n".join(parts)
 
 
 def _codes(cls: type[errors.SonataError], depth: int) -> list[tuple[str, str, int]]:

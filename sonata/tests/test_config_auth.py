@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -211,7 +212,7 @@ def test_policy(tmp_path: Path) -> None:
     [
         ("{", "line 1"),
         ("[]", "want an object"),
-        ('{"default": [],\n"default": []}', "duplicate key 'default'"),
+        ('{"default": [],\n"default": []}', 'Duplicate key "default"'),
         ('{"a":\n\n}', "line 3"),
     ],
 )
@@ -221,3 +222,31 @@ def test_policy_malformed(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UsageError, match="invalid policy in") as caught:
         load_policy(config_in(tmp_path), str(path))
     assert told in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [(" " * 20, ""), (" " * (2 << 20), ""), (" " * (2 << 20) + "x", "Extra data"), (" " * (5 << 20), "more than")],
+)
+def test_a_policy_is_read_whole_or_not_at_all(tmp_path: Path, tail: str, told: str) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"default": []}' + tail)
+    if not told:
+        assert load_policy(config_in(tmp_path), str(path))[0] == {"default": []}
+        return
+    with pytest.raises(UsageError, match=told) as caught:
+        load_policy(config_in(tmp_path), str(path))
+    assert str(path) in caught.value.message
+
+
+def test_a_policy_is_a_file_or_what_a_command_writes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=r"/pipe.*named pipe"):
+        load_policy(config_in(tmp_path), str(tmp_path / "pipe"))
+    end, other = os.pipe()
+    os.write(other, b'{"default": []}')
+    os.close(other)
+    try:
+        assert load_policy(config_in(tmp_path), f"/dev/fd/{end}")[0] == {"default": []}
+    finally:
+        os.close(end)

@@ -21,6 +21,7 @@ from sonata.image.layers.apply import apply_layer
 from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import TarReader
 from sonata.image.layers.tarsplit import InFolders, reassemble
+from sonata.image.legacy_config import from_legacy
 from sonata.image.limits import Limits
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse_bytes
 from sonata.image.reference import archive_name, local_candidates, local_name, short_candidates, split_transport
@@ -106,7 +107,7 @@ def test_any_manifest(content: bytes, claimed: str) -> None:
                 continue
     elif isinstance(found, LegacyManifest):
         try:
-            image_config.parse(image_config.from_legacy(found, (DIGEST,) * len(found.real_layers)))
+            image_config.parse(from_legacy(found, (DIGEST,) * len(found.real_layers)))
         except Damaged:
             return
     else:

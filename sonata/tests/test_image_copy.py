@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import lzma
 import sys
 import tempfile
+import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +19,13 @@ from sonata.image.copy import ALL, INDEX_ONLY, CopyOptions, copy_image, copy_int
 from sonata.image.signatures.carrying import Carrier
 from sonata_core.context import PluginContext
 from sonata_core.errors import Damaged, NotFound, RegistryFailure, Unsupported
-from sonata_core.models.image import Endpoint, ManifestBytes, Platform, TransportOptions
+from sonata_core.models.image import Descriptor, Endpoint, ManifestBytes, Platform, TransportOptions
 from sonata_core.models.media import (
     DOCKER_LAYER,
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_INDEX,
+    OCI_LAYER,
     OCI_MANIFEST,
     SCHEMA1,
     SCHEMA1_SIGNED,
@@ -395,12 +398,79 @@ def test_what_is_not_distributed_stays_where_it_is(place: Make, copy: Any) -> No
             sink.put_blob(blob, io.BytesIO(image.blobs[blob.digest]))
         sink.commit(image.manifest)
     goal = place("docker", "goal")
-    assert copy(start, goal) == image.manifest
-    made = json.loads(copy(start, place("dir", "docker"), manifest_type=DOCKER_MANIFEST).content)["layers"][0]
+    assert copy(start, goal, addresses=True) == image.manifest
+    other = place("docker", "other")
+    made = json.loads(copy(start, other, addresses=True, manifest_type=DOCKER_MANIFEST).content)["layers"][0]
     assert made["mediaType"] == "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
     assert made["urls"] == away["urls"]
-    with pytest.raises(NotFound):
-        copy(start, place("docker-archive", "whole"))
+    for kind in ("docker-archive", "dir"):
+        with pytest.raises(NotFound):
+            copy(start, place(kind, f"whole-{kind}"))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "pack"),
+    [("application/vnd.in-toto+json", zlib.compress), (OCI_LAYER, lzma.compress)],
+)
+def test_a_layer_of_another_kind_stays_as_it_is(place: Make, copy: Any, media_type: str, pack: Any) -> None:
+    """Where those beside it are packed: what an attestation is made of, and a compression that has no type."""
+    image = SampleImage("odd")
+    document = json.loads(image.manifest.content)
+    contents = [image.layers[0], pack(image.layers[1])]
+    for entry, content, kind in zip(document["layers"], contents, (OCI_LAYER, media_type), strict=True):
+        entry |= {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
+    image.manifest = manifest_bytes(OCI_MANIFEST, document)
+    start = place("dir", "start")
+    with start.sink() as sink:
+        config = image.descriptors[0]
+        sink.put_blob(config, io.BytesIO(image.blobs[config.digest]))
+        for entry, content in zip(document["layers"], contents, strict=True):
+            sink.put_blob(
+                Descriptor(media_type=entry["mediaType"], digest=entry["digest"], size=entry["size"]),
+                io.BytesIO(content),
+            )
+        sink.commit(image.manifest)
+    goal = place("oci", "goal")
+    made = json.loads(copy(start, goal, may_pack=True).content)["layers"]
+    assert made[0]["mediaType"] == f"{OCI_LAYER}+gzip"
+    assert made[1] == document["layers"][1]
+    if media_type.endswith("json"):
+        with pytest.raises(Unsupported, match="in-toto"):
+            copy(start, place("dir", "docker"), manifest_type=DOCKER_MANIFEST)
+
+
+@pytest.mark.parametrize("kind", ["oci", "docker-archive"])
+def test_an_image_without_layers(place: Make, copy: Any, kind: str) -> None:
+    image = SampleImage("bare")
+    document = json.loads(image.manifest.content)
+    config = json.dumps({**json.loads(image.config), "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+    document["layers"] = []
+    document["config"] |= {"digest": digest_of(config), "size": len(config)}
+    image.manifest = manifest_bytes(OCI_MANIFEST, document)
+    start = place("dir", "start")
+    with start.sink() as sink:
+        described = image.descriptors[0].replace(digest=digest_of(config), size=len(config))
+        sink.put_blob(described, io.BytesIO(config))
+        sink.commit(image.manifest)
+    goal = place(kind, "goal")
+    copy(start, goal)
+    made = json.loads(copy(goal, place("dir", "back")).content)
+    assert made["layers"] == []
+    assert made["config"]["digest"] == digest_of(config)
+
+
+def test_an_artifact_is_no_image_of_another_form(place: Make, copy: Any) -> None:
+    image = SampleImage("artifact")
+    document = json.loads(image.manifest.content)
+    document["config"]["mediaType"] = "application/x.test"
+    image.manifest = manifest_bytes(OCI_MANIFEST, document)
+    start = place("dir", "start")
+    with start.sink() as sink:
+        put_blobs(sink, image)
+        sink.commit(image.manifest)
+    with pytest.raises(Unsupported, match=r"artifact of the type application/x\.test"):
+        copy(start, place("dir", "goal"), manifest_type=DOCKER_MANIFEST)
+    assert copy(start, place("dir", "same"), manifest_type=OCI_MANIFEST) == image.manifest
 
 
 def test_an_index_that_lies_is_not_believed(place: Make, copy: Any) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from sonata.image import config as image_config
+from sonata.image.legacy_config import from_legacy
 from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches, detect, parse_bytes
 from sonata_core.errors import Damaged
 from sonata_core.models.ids import Digest
@@ -145,27 +146,58 @@ def v1(**values: object) -> dict[str, str]:
     return {"v1Compatibility": json.dumps(values)}
 
 
+T2 = "2020-01-02T03:04:05.50Z"
+
+
 def test_schema_1_is_turned_round() -> None:
     document = {
         "schemaVersion": 1,
         "architecture": "amd64",
         "fsLayers": [{"blobSum": E}, {"blobSum": D}],
         "history": [
-            v1(id="2", parent="1", created="t2", throwaway=True, config={"Env": ["A=<b>"]}, docker_version="20"),
-            v1(id="1", created="t1", container_config={"Cmd": ["/bin/sh", "-c", "x"]}),
+            v1(id="2" * 64, parent="1" * 64, created=T2, throwaway=True, config={"Env": ["A=<b>"], "Cmd": []}, x=1.50),
+            v1(id="1" * 64, container_config={"Cmd": ["/bin/sh", "-c", "x"]}),
         ],
     }
     manifest = parse_bytes(encode(document))
     assert isinstance(manifest, LegacyManifest)
     assert [layer.digest for layer in manifest.layers] == [D, E]
     assert [layer.digest for layer in manifest.real_layers] == [D]
-    made = image_config.from_legacy(manifest, (D,))
-    assert b"\\u003cb\\u003e" in made
+    made = from_legacy(manifest, (D,))
+    assert b'"config":{"Env":["A=\\u003cb\\u003e"],"Cmd":[]},"created":"2020-01-02T03:04:05.50Z","history":' in made
     config = image_config.parse(made)
     assert config.diff_ids == (D,)
     assert config.history[0].created_by == "/bin/sh -c x"
+    assert config.history[0].created == "0001-01-01T00:00:00Z"
     assert config.history[1].empty_layer
+    assert config.history[1].created == "2020-01-02T03:04:05.5Z"
     assert config.env == ("A=<b>",)
+
+
+def test_schema_1_of_before_docker_1_8_3_is_said_anew() -> None:
+    """As recorded from skopeo copy --format v2s2."""
+    inner = {"Labels": {"b": "<", "a": ""}, "Env": ["A=b"], "Cmd": "sh", "Volumes": {"/v": {}, "/a": {}}, "More": 1}
+    entry = v1(id="1" * 64, docker_version="1.7.1", created=T2, Size=0, config=inner, os="linux", checksum="x")
+    manifest = parse_bytes(encode({"schemaVersion": 1, "fsLayers": [{"blobSum": E}], "history": [entry]}))
+    assert isinstance(manifest, LegacyManifest)
+    head = '"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,'
+    head += '"Tty":false,"OpenStdin":false,"StdinOnce":false,'
+    config = '"Env":["A=b"],"Cmd":["sh"],"Image":"","Volumes":{"/a":{},"/v":{}},"WorkingDir":"","Entrypoint":null,'
+    config += '"OnBuild":null,"Labels":{"a":"","b":"\\u003c"}'
+    none = '"Env":null,"Cmd":null,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,'
+    moment = '"created":"2020-01-02T03:04:05.5Z"'
+    assert from_legacy(manifest, (D,)).decode() == (
+        f'{{"config":{{{head}{config}}},"container_config":{{{head}{none}"Labels":null}},{moment},'
+        f'"docker_version":"1.7.1","history":[{{{moment}}}],"os":"linux",'
+        f'"rootfs":{{"type":"layers","diff_ids":["{D}"]}}}}'
+    )
+
+
+@pytest.mark.parametrize(("entry", "told"), [({"id": "1" * 63}, "image ID"), ({"id": "1" * 64, "parent": "x"}, "base")])
+def test_schema_1_with_ids_that_are_none_is_refused(entry: dict[str, object], told: str) -> None:
+    document = {"schemaVersion": 1, "fsLayers": [{"blobSum": E}], "history": [v1(**entry)]}
+    with pytest.raises(Damaged, match=told):
+        parse_bytes(encode(document))
 
 
 def test_schema_1_with_a_broken_chain_is_refused() -> None:

@@ -134,6 +134,11 @@ def test_a_policy_of_brackets(depth: int) -> None:
         ("containers-storage", "[/var/lib]", True),
         ("containers-storage", "x", False),
         ("containers-storage", "[x]", False),
+        ("atomic", "h.example/space/stream:1", True),
+        ("atomic", "h.example:5/space", True),
+        ("atomic", "h.example/a/b/c", False),
+        ("atomic", f"h.example/space@{DIGEST}", False),
+        ("atomic", "h.example/a/b:1:2", False),
         ("pigeon", "", True),
     ],
 )
@@ -319,3 +324,5 @@ def test_base64_of_keys_may_be_broken_into_lines() -> None:
     keys = parse({**SIGNED, "keyData": text}).default[0].keys
     assert keys is not None
     assert keys.data == (b"k" * 90,)
+    with pytest.raises(UsageError, match="not base64"):
+        parse({**SIGNED, "keyData": text.replace("\n", "\v")})

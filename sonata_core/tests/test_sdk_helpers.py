@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sonata_core.errors import CommandFailed, Denied, HostLacks, TimedOut
 from sonata_core.models.process import Command, CommandResult
 from sonata_core.sdk import helper_process, json_command, locks
+from sonata_core.sdk.folders import write_whole
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -157,3 +159,19 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(HostLacks, match="/no/such"):
         helper_process.spawn(("/no/such",), env=ENV, fds={}, log=str(tmp_path / "log"))
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_write_that_ends_early_is_gone_on_with_and_its_trouble_names_the_file(tmp_path: Path) -> None:
+    """As on a disk that is nearly full: the kernel takes a part, and says no only to what is left."""
+    path = tmp_path / "file"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            write_whole(handle, b"x" * 8192, str(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        os.close(handle)
+    assert caught.value.filename == str(path)
+    assert path.stat().st_size == 4096

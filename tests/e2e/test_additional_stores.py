@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,9 +94,46 @@ def test_what_is_there_is_not_brought_again(stores: tuple[PlainStore, PlainStore
     driver = mine.program[mine.program.index("--storage-driver") + 1]
     own = Path(mine.base, "root", f"{driver}-layers/layers.json")
     assert not own.exists() or json.loads(own.read_text() or "[]") in ([], None)
-    assert mine.out("images", "--format", "{{.ReadOnly}}") == "false"
+    assert mine.out("images", "--format", "{{.ReadOnly}}").split() == ["false", "true"]
     assert mine.out("run", "--rm", "--network=none", IMAGE, "echo", "run") == "run"
     assert "Deleted" in mine.out("rmi", IMAGE)
+
+
+def test_the_nearest_store_has_a_name_and_each_is_listed(tmp_path: Path, who: Root) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    first, second = PlainStore(tmp_path / "a", who=who), PlainStore(tmp_path / "b", who=who)
+    with tarfile.open(tmp_path / "web.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("web"))
+    second.out("import", "-q", str(tmp_path / "web.tar"), "localhost/web:1")
+    first.out("tag", IMAGE, "localhost/web:1")
+    box, web = (second.out("images", "-q", name) for name in (IMAGE, "localhost/web:1"))
+    mine = beside(tmp_path / "c", first, second)
+    shown = "images", "--sort", "id", "--format", "{{.ID}} {{.Repository}} {{.ReadOnly}}"
+
+    def rows(*filters: str) -> list[str]:
+        return sorted(mine.out(*shown, *filters).splitlines())
+
+    there = [f"{box} localhost/box true"] * 2 + [f"{box} localhost/web true", f"{web} localhost/web true"]
+    assert rows() == sorted(there)
+    assert set(mine.out("images", "-q", "web:1").split()) == {box, web}
+    assert mine.out("inspect", "--format", "{{.Id}}", "web:1").startswith(box)
+    # A name that is taken away here is there again when the store that has it is asked.
+    mine.out("untag", IMAGE)
+    assert rows() == sorted([*there, f"{box} <none> false"])
+    assert mine.out("run", "--rm", "--network=none", IMAGE, "echo", "run") == "run"
+    assert "cannot remove read-only image" in mine.refused("rmi", IMAGE)
+    assert mine.out("image", "prune", "-f")
+    assert rows() == sorted(there)
+    # The store's own image goes before others.
+    mine.out("create", "--name", "c", IMAGE, "sh")
+    mine.out("commit", "-q", "c", "localhost/web:1")
+    mine.out("rm", "c")
+    own = mine.out("inspect", "--format", "{{.Id}}", "web:1")
+    assert not own.startswith((box, web))
+    assert own in mine.out("rmi", "web:1")
+    assert rows() == sorted(there)
+    mine.close()
 
 
 def test_a_chain_through_three_stores(tmp_path: Path, who: Root) -> None:

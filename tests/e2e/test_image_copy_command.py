@@ -150,6 +150,51 @@ def test_stores_are_ends_too(store: PlainStore, tmp_path: Path) -> None:
     assert "says nothing of containers-storage" in store.refused("image", "copy", "--format=oci", layout, f"{other}y")
 
 
+def test_names_in_stores(store: PlainStore, tmp_path: Path) -> None:
+    """The forms of containers/image, behind the store: a name, a digest, an ID, and a name with its ID."""
+    ident, digest = store.out("image", "inspect", "--format", "{{.Id}} {{.Digest}}", IMAGE).split()
+    own, out = f"containers-storage:[vfs@{tmp_path}/root+{tmp_path}/run]", f"dir:{tmp_path}/out"
+    names = f"@{ident[:12]}", f"{IMAGE}@{ident}", f"localhost/box@{digest}"
+    for name in names:
+        store.out("image", "copy", own + name, out)
+    same = store.out("image", "inspect", "--format", "{{.Id}}", *(f"containers-storage:{name}" for name in names))
+    assert same.split() == [ident] * len(names)
+    for name in (f"localhost/other:1@{ident}", f"{IMAGE}@{'0' * 64}"):
+        assert "image not known" in store.refused("image", "copy", own + name, out)
+    store.out("tag", f"containers-storage:@{ident}", "localhost/long:1")
+    assert store.out("rmi", "containers-storage:localhost/long:1") == "Untagged: localhost/long:1"
+    for text in ("docker://localhost/box", "oci:/tmp/x"):
+        scheme = text.partition(":")[0]
+        told = store.refused("image", "inspect", text)
+        assert f'unsupported transport "{scheme}" for looking up local images' in told
+    # As destinations: what the name says of the image must be so.
+    other = f"containers-storage:[vfs@{tmp_path}/other+{tmp_path}/other-run]"
+    there = ("--root", f"{tmp_path}/other", "--runroot", f"{tmp_path}/other-run")
+    for name, told in (
+        (f"x.example/y@sha256:{'0' * 64}", "would not match destination reference"),
+        (f"@{'0' * 64}", "the image's ID is another"),
+        ("", "is an empty reference"),
+    ):
+        assert told in store.refused("image", "copy", own + IMAGE if name.startswith("@") else out, other + name)
+    assert store.out(*there, "images", "-qa") == ""
+    store.out("image", "copy", out, f"{other}@{ident}")
+    shown = "image", "inspect", "--format", "{{.RepoTags}}", ident
+    assert store.out(*there, *shown) == "[]"
+    store.out("image", "copy", out, f"{other}x.example/y:1@{ident}")
+    assert store.out(*there, *shown) == "[x.example/y:1]"
+
+
+def test_options_of_a_store_that_is_an_end(store: PlainStore, tmp_path: Path) -> None:
+    empty, out = f"{tmp_path}/empty+{tmp_path}/empty-run", f"dir:{tmp_path}/out"
+    (tmp_path / "empty").mkdir()
+    assert "image not known" in store.refused("image", "copy", f"containers-storage:[vfs@{empty}]{IMAGE}", out)
+    seen = f"containers-storage:[vfs@{empty}:vfs.imagestore={tmp_path}/root,vfs.sync=none]{IMAGE}"
+    store.out("image", "copy", seen, out)
+    told = store.refused("image", "copy", f"containers-storage:[vfs@{empty}:vfs.nosuch=1]{IMAGE}", out)
+    assert 'unknown option "nosuch"' in told
+    assert "key=value" in store.refused("image", "copy", f"containers-storage:[vfs@{empty}:x]{IMAGE}", out)
+
+
 @pytest.mark.parametrize("kind", ["docker", "oci", "oci-archive", "dir", "docker-archive"])
 def test_through_a_store_and_back(store: PlainStore, tmp_path: Path, kind: str) -> None:
     """The image's ID stays everywhere, and so does its digest where the blobs lie already."""

@@ -57,6 +57,29 @@ def test_tree_of_what_is_built_upon_it(store: PlainStore) -> None:
     assert len(own) == 5
 
 
+def test_a_short_name_lists_all_that_are_called_so(store: PlainStore) -> None:
+    store.out("tag", IMAGE, "quay.example/a/b/upon:3", "other.example/upper:1")
+
+    def found(*words: str) -> set[str]:
+        return set(store.out("images", "--format", "{{.Repository}}:{{.Tag}}", *words).split())
+
+    both, box = {UPON, "localhost/upon:two"}, {IMAGE, "quay.example/a/b/upon:3", "other.example/upper:1"}
+    # What Podman 5.8 lists: the image that is named, and each that has a name like it.
+    assert found("upon") == both | box
+    assert found("localhost/upon") == found("upon:two") == both
+    assert found("-f", "reference=upon", "-f", "reference!=upper") == both
+
+
+def test_a_short_name_with_a_digest_is_looked_for(store: PlainStore) -> None:
+    digest = store.out("image", "inspect", "--format", "{{.Digest}}", UPON)
+    ident = store.out("image", "inspect", "--format", "{{.Id}}", UPON)
+    names = f"upon@{digest}", f"upon:1@{digest}", f"upon:nosuch@{digest}", f"localhost/upon@{digest}"
+    assert store.out("image", "inspect", "--format", "{{.Id}}", *names).split() == [ident] * len(names)
+    assert store.out("images", "-q", "--no-trunc", names[0]) == f"sha256:{ident}"
+    assert "image not known" in store.refused("image", "inspect", f"box@{digest}")
+    assert "image not known" in store.refused("image", "inspect", f"upon@sha256:{'0' * 64}")
+
+
 def is_mount(store: PlainStore, path: str) -> bool:
     return path in (words[4] for words in store.who.mountinfo())
 
@@ -157,3 +180,84 @@ def test_podman_draws_the_same(store: PlainStore, tmp_path: Path) -> None:
         for words in (("image", "tree", UPON), ("image", "tree", "--whatrequires", IMAGE)):
             done = subprocess.run([*podman, *words], capture_output=True, text=True, check=False)
             assert done.stdout.rstrip("\n") == store.out(*words), done.stderr
+
+
+def varied_image(folder: Path, config: dict[str, object], created: str, indent: int = 1) -> str:
+    """An OCI layout of an image of one layer, a tar with nothing but a folder; the place to pull it from."""
+    import io
+    import tarfile
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        item = tarfile.TarInfo("bin")
+        item.type, item.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(item)
+    docker, name = "application/vnd.docker.{}", "x"
+
+    def put(data: bytes, media_type: str) -> dict[str, object]:
+        digest = sha256(data).hexdigest()
+        (folder / "blobs/sha256" / digest).write_bytes(data)
+        return {"mediaType": media_type, "size": len(data), "digest": f"sha256:{digest}"}
+
+    (folder / "blobs/sha256").mkdir(parents=True)
+    layer = put(buffer.getvalue(), docker.format("image.rootfs.diff.tar"))
+    rootfs = {"type": "layers", "diff_ids": [layer["digest"]]}
+    document = {"architecture": "amd64", "os": "linux", "created": created, "config": config, "rootfs": rootfs}
+    top = put(json.dumps(document).encode(), docker.format("container.image.v1+json"))
+    kind = docker.format("distribution.manifest.v2+json")
+    manifest: dict[str, object] = {"schemaVersion": 2, "mediaType": kind, "config": top, "layers": [layer]}
+    manifest = put(json.dumps(manifest, indent=indent).encode(), kind)
+    manifest["annotations"] = {"org.opencontainers.image.ref.name": name}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+    return f"oci:{folder}:{name}"
+
+
+def test_templates_of_an_image_with_a_health_check(store: PlainStore, tmp_path: Path) -> None:
+    """As Podman 5.8: the name that a layout has is Docker's, a time may be before 1970, an empty map is no null."""
+    health = {"Test": ["CMD", "x"], "Interval": 10**9, "StartPeriod": 3 * 10**9, "Retries": 4}
+    place = varied_image(tmp_path / "o", {"Healthcheck": health, "Labels": {}}, "1960-01-02T00:00:00Z")
+    ident = store.out("pull", "-q", place)
+    name = "docker.io/library/x:latest"
+    shown = store.out("inspect", "--format={{.HealthCheck.Test}} {{.HealthCheck.Interval}} {{.RepoTags}}", ident)
+    assert shown == f"[CMD x] 1s [{name}]"
+    assert (
+        store.out("images", "--format={{.CreatedAt}} {{.ImageSummary.ID}}", "x")
+        == f"1960-01-02 00:00:00 +0000 UTC {ident}"
+    )
+    (listed,) = json.loads(store.out("images", "--format=json", "x"))
+    assert (listed["Labels"], listed["Created"]) == ({}, -315532800)
+    (told,) = json.loads("[" + store.out("images", "--format={{json .}}", "x") + "]")
+    assert told["RepoTags"] == [name]
+    (step, *_) = store.out("history", "--format={{json .}}", IMAGE).splitlines()
+    assert "Created" not in json.loads(step)
+    store.out("untag", ident)
+    assert store.out("images", "--history", "--filter", f"id={ident}").endswith(name)
+
+
+def test_references_are_matched_as_by_podman(store: PlainStore) -> None:
+    """A star stands for no slash, the host or all the path may be left out, and what is no name fits nothing."""
+    store.out("tag", UPON, "reg.example:5000/team/app:3")
+
+    def found(pattern: str) -> int:
+        return len(store.out("images", "-q", "--filter", f"reference={pattern}").split())
+
+    wholes = ("reg.example:5000/*/*", "reg.example:5000/*/*:3", "team/app", "team/*:3", "app", "a*:?", "*/app")
+    assert [found(one) for one in wholes] == [1] * len(wholes)
+    assert [found(one) for one in ("reg.example:5000/*", "example:5000/team/app", "[bad", "!app", "app:4")] == [0] * 5
+
+
+def test_an_index_is_told_by_its_digest_or_by_an_id(tmp_path: Path) -> None:
+    """`inspect` of an id tells what the store has first, of a digest that one, of a name the image's own manifest."""
+    store = PlainStore(tmp_path)
+    places = [varied_image(tmp_path / one, {}, "2024-01-02T00:00:00Z", indent=len(one)) for one in ("a", "bb")]
+    first, second = (store.out("pull", "-q", place) for place in places)
+    assert first == second
+    digests = [
+        json.loads(Path(tmp_path, one, "index.json").read_text())["manifests"][0]["digest"] for one in ("a", "bb")
+    ]
+    name = "docker.io/library/x"
+    told = [
+        store.out("inspect", "--format={{.Digest}}", one) for one in (first, "x", *(f"{name}@{one}" for one in digests))
+    ]
+    assert told == [digests[0], digests[1], *digests]

@@ -22,6 +22,9 @@ def find_changes(own: list[str], below: list[str], *, fuse: bool = False) -> tup
     found: dict[str, ChangeKind] = {}
     for index, folder in enumerate(own):
         _walk(folder, "", [*own[index + 1 :], *below], found, fuse)
+    # A folder in which something came or went has changed, also where its times were set back.
+    for path in [path for path, kind in found.items() if kind is not ChangeKind.MODIFIED]:
+        found.setdefault(path.rpartition("/")[0] or path, ChangeKind.MODIFIED)
     return tuple(Change(path=path, kind=kind) for path, kind in sorted(found.items()))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
+from sonata_core.sdk.raw_json import go_text, raw_object
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
 _TOP = ("architecture", "config", "container", "container_config", "created", "docker_version", "os")
 
@@ -22,31 +22,22 @@ class LegacyLayer(Record):
     diff_id: str
 
 
-def go_json(value: object) -> str:
-    """JSON as Go writes it: compact, and safe inside HTML. Inner objects keep their order."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    for plain, escaped in (("<", "003c"), (">", "003e"), ("&", "0026"), ("\u2028", "2028"), ("\u2029", "2029")):
-        text = text.replace(plain, f"\\u{escaped}")
-    return text
+def legacy_layers(config: Mapping[str, str], diff_ids: tuple[str, ...]) -> tuple[LegacyLayer, ...]:
+    """The folders for an image's layers, base first, with the ids that peers compute.
 
-
-def legacy_layers(config: dict[str, Any], diff_ids: tuple[str, ...]) -> tuple[LegacyLayer, ...]:
-    """The folders for an image's layers, base first, with the ids that peers compute."""
+    `config` holds the members of the image's config as they are written (`raw_members`).
+    """
     found: list[LegacyLayer] = []
     chain, parent = "", ""
     for number, diff_id in enumerate(diff_ids):
         chain = f"sha256:{hashlib.sha256(f'{chain} {diff_id}'.encode()).hexdigest()}" if chain else diff_id
-        members: dict[str, Any] = {"layer_id": chain}
+        members = {"layer_id": go_text(chain)}
         if parent:
-            members["parent"] = parent
+            members["parent"] = go_text(parent)
         if number == len(diff_ids) - 1:
-            members.update({key: config.get(key) for key in _TOP})
-        parent = hashlib.sha256(_sorted(members)).hexdigest()
+            members.update({key: config.get(key, "null") for key in _TOP})
+        parent = hashlib.sha256(raw_object(members)).hexdigest()
         del members["layer_id"]
-        members["id"] = parent
-        found.append(LegacyLayer(id=parent, json=_sorted(members), diff_id=diff_id))
+        members["id"] = go_text(parent)
+        found.append(LegacyLayer(id=parent, json=raw_object(members), diff_id=diff_id))
     return tuple(found)
-
-
-def _sorted(members: dict[str, Any]) -> bytes:
-    return go_json(dict(sorted(members.items()))).encode()

@@ -10,8 +10,9 @@ from sonata_core.models.media import DOCKER_CONFIG, DOCKER_MANIFEST, MANIFEST_LI
 from sonata_core.naming import check_digest, digest_parts
 from sonata_core.sdk.content import NewFile, copy_verified
 from sonata_core.sdk.manifests import load_object
+from sonata_core.sdk.raw_json import go_text, raw_members
 from sonata_core.sdk.tar_write import TarWriter
-from sonata_transport_docker_archive.legacy import go_json, legacy_layers
+from sonata_transport_docker_archive.legacy import legacy_layers
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -101,18 +102,18 @@ class _Writer:
         if digest not in self._written:
             self._tar.add_bytes(f"{hexadecimal}.json", self._configs[digest])
             self._written.add(digest)
-        top = self._write_folders(config, diff_ids)
+        top = self._write_folders(raw_members(self._configs[digest], "image config"), diff_ids)
         files = [f"{digest_parts(diff_id)[1]}.tar" for diff_id in diff_ids]
         self._table.append({"Config": f"{hexadecimal}.json", "RepoTags": list(names), "Layers": files})
-        for name in names:
+        for name in names if top else ():
             repository, _, tag = name.rpartition(":")
             self._repositories.setdefault(repository, {})[tag] = top
 
     def _finish(self) -> None:
         """Write the tables, and give the archive its name."""
-        self._tar.add_bytes("manifest.json", go_json(self._table).encode())
+        self._tar.add_bytes("manifest.json", go_text(self._table).encode())
         repositories = {name: dict(sorted(tags.items())) for name, tags in sorted(self._repositories.items())}
-        self._tar.add_bytes("repositories", go_json(repositories).encode())
+        self._tar.add_bytes("repositories", go_text(repositories).encode())
         self._tar.end()
         self._file.keep()
 
@@ -121,12 +122,12 @@ class _Writer:
         found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
         diff_ids = tuple(check_digest(item) for item in found or ())
         missing = [item for item in diff_ids if item not in self._layers]
-        if missing or not diff_ids:
-            raise Damaged(f"layer {missing[0] if missing else ''} of the image was not stored uncompressed")
+        if missing:
+            raise Damaged(f"layer {missing[0]} of the image was not stored uncompressed")
         return diff_ids
 
-    def _write_folders(self, config: dict[str, Any], diff_ids: tuple[str, ...]) -> str:
-        """The layers' folders, those that other images share once; the id of the last."""
+    def _write_folders(self, config: dict[str, str], diff_ids: tuple[str, ...]) -> str:
+        """The layers' folders, those that other images share once; the id of the last, if any."""
         layers = legacy_layers(config, diff_ids)
         for layer in layers:
             if layer.id in self._written:
@@ -136,7 +137,7 @@ class _Writer:
             self._tar.add_bytes(f"{layer.id}/VERSION", b"1.0")
             self._tar.add_bytes(f"{layer.id}/json", layer.json)
             self._written.add(layer.id)
-        return layers[-1].id
+        return layers[-1].id if layers else ""
 
 
 class DockerArchiveSink(_Writer):

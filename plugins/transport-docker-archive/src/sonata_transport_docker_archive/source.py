@@ -59,7 +59,7 @@ class DockerArchiveSource:
         item = choose(read_items(self._index, where), self._reference.selector, where)
         config = self._index.read(item.config, MANIFEST_LIMIT)
         diff_ids = _diff_ids(config, where)
-        if not diff_ids or len(diff_ids) != len(item.layers):
+        if len(diff_ids) != len(item.layers):
             raise Damaged(f"{where}: {len(item.layers)} layers, but the config names {len(diff_ids)}")
         digest = "sha256:" + hashlib.sha256(config).hexdigest()
         self._config = (digest, config)

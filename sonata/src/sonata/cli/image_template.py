@@ -53,8 +53,8 @@ def _health(value: dict[str, Any] | None) -> Struct | None:
         return None
     from sonata.cli.render.gotemplate.values import Duration, Struct
 
-    members: dict[str, Any] = {key: Duration(value.get(key, 0)) for key in _HEALTH}
-    members |= {"Test": value.get("Test", []), "Retries": value.get("Retries", 0)}
+    told: dict[str, Any] = {"Test": [], "Retries": 0, **value}
+    members = {key: told[key] if key in ("Test", "Retries") else Duration(told.get(key, 0)) for key in _HEALTH}
     return Struct("*manifest.Schema2HealthConfig", members, _HEALTH, json=value)
 
 

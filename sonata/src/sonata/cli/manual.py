@@ -227,25 +227,6 @@ MANUAL: dict[str, tuple[str, tuple[str, ...]]] = {
         "Block until one or more containers stop and then print their exit codes.",
         ("sonata wait --interval 5s ctrID", "sonata wait ctrID1 ctrID2"),
     ),
-    "sonata.cli.images.audit:command": (
-        (
-            "Looks an image through, layer by layer, for what one should know before running it. Nothing of it is run, "
-            "and nothing is unpacked.\n\n"
-            "Found are: files with the setuid or setgid bit (`setuid`, `setgid`) or file capabilities (`capability`), "
-            "files and folders that everybody may write to (`world-writable`), device nodes (`device`), symbolic links "
-            "whose `..` go above the root (`link`), secrets by their looks in the environment, labels, history and "
-            "files, also in files that a later layer hides (`secret`), and a configuration that runs as root (`user`). "
-            "Secrets are shown cut short.\n\n"
-            "The summary says how many bytes lie in files that later layers replace or remove, whether signatures came "
-            "with the image, and what policy.json would say of pulling it under its names.\n\n"
-            "With **--fail-on** the exit code is 1 if something of the kinds that it names is found."
-        ),
-        (
-            "sonata image audit alpine",
-            "sonata image audit --fail-on setuid,secret registry.example/app:1",
-            "sonata image audit --format json alpine",
-        ),
-    ),
     "sonata.cli.images.exists:command": (
         (
             "If the named image exists in local storage, sonata image exists exits with 0, otherwise the "

@@ -1,6 +1,31 @@
 """What help and the manual say of commands that move images; as `manual`."""
 
 COPIES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sonata.cli.images.audit:command": (
+        (
+            "Looks an image through, layer by layer, for what one should know before running it. Nothing of it is run, "
+            "and nothing is unpacked. IMAGE is one of the store, or TRANSPORT:PLACE, such as docker://HOST/NAME:TAG or "
+            "oci-archive:FILE; the image of another platform is chosen with **--platform**.\n\n"
+            "Looked for are programs that run as another user (`setuid`, `setgid`, `capability`), what everybody may "
+            "change (`world-writable`), device nodes (`device`), links that leave the root (`link`), secrets in files, "
+            "also those that a later layer hides, and in environment, labels, history and commands (`secret`), "
+            "accounts without password (`account`), the user that it runs as (`user`), things of the configuration "
+            "(`config`), bytes that later layers replace (`waste`), and what policy.json says of it (`trust`). Every "
+            "check has an id and a severity: docs/image-audit.md lists them. Secrets are shown cut short, and what "
+            "a terminal would act on is escaped.\n\n"
+            "With **--fail-on** the exit code is 1 if something is found of a severity or a worse one, of a kind or of "
+            "a check that it names, whatever **--severity** lists. A failure of the command itself gives 125.\n\n"
+            "A file of **--ignore-file** has a line for each finding that is known and accepted: the check, the path "
+            "(both may be patterns, as of a shell; of the configuration the word that the table shows), "
+            "until=YYYY-MM-DD for the last day on which it holds, and after # the reason."
+        ),
+        (
+            "sonata image audit alpine",
+            "sonata image audit --fail-on high docker://registry.example/app:1",
+            "sonata image audit --fail-on secret,setuid-root --ignore-file accepted.txt oci-archive:app.tar",
+            "sonata image audit --skip waste,trust --format sarif app > audit.sarif",
+        ),
+    ),
     "sonata.cli.images.sync:command": (
         (
             "Mirrors images, as skopeo sync does: all tags of a repository (or the one that is named), every image "

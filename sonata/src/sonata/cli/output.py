@@ -38,15 +38,6 @@ def require_force(parsed: Parsed) -> None:
         raise UsageError("--force option must be specified to use the --time option")
 
 
-def write_whole(handle: int, data: bytes) -> None:
-    """Write all of it, however often that takes."""
-    import os
-
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
-
-
 def pour(pieces: Generator[bytes, None, None], path: str, trouble: str = "") -> None:
     """Write pieces to a file, or to standard output where `path` is empty.
 
@@ -55,6 +46,7 @@ def pour(pieces: Generator[bytes, None, None], path: str, trouble: str = "") -> 
     import os
 
     from sonata_core.errors import UsageError
+    from sonata_core.sdk.folders import write_whole
 
     handle = 1
     if path:
@@ -64,7 +56,7 @@ def pour(pieces: Generator[bytes, None, None], path: str, trouble: str = "") -> 
             raise UsageError(f"{trouble}open {path}: {(error.strerror or '').lower()}") from error
     try:
         for piece in pieces:
-            write_whole(handle, piece)
+            write_whole(handle, piece, path)
     finally:
         if path:
             os.close(handle)

@@ -203,6 +203,14 @@ def _replace_options(storage: dict[str, Any], options: tuple[str, ...]) -> None:
     storage["options"], storage["additionalimagestores"] = tables, tuple(stores)
 
 
+def with_options(settings: StorageSettings, options: tuple[str, ...]) -> StorageSettings:
+    """Settings with other options of `--storage-opt`'s kind, and the stores that they name. Raises UsageError."""
+    table: dict[str, Any] = {}
+    _replace_options(table, options)
+    _check_options(table["options"])
+    return settings.replace(options=table["options"], additional_stores=table["additionalimagestores"])
+
+
 def _set_option(tables: dict[str, dict[str, str]], driver: str, key: str, value: str) -> None:
     driver = "overlay" if driver == "overlay2" else driver
     if driver == "vfs" and key == "mountopt":

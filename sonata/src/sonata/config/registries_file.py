@@ -7,6 +7,7 @@ import os
 from sonata.config.parse import complain, read_toml
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,7 +166,7 @@ def record_alias(alias_file: str, short: str, full: str) -> None:
         temporary = f"{alias_file}.{os.getpid()}.tmp"
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            os.write(handle, ("\n".join(lines) + "\n").encode())
+            write_whole(handle, ("\n".join(lines) + "\n").encode(), temporary)
             os.fdatasync(handle)
         finally:
             os.close(handle)

@@ -1,11 +1,12 @@
 """The kernel calls, made for real. The only home of system call numbers.
 
-ctypes is loaded by the first call that needs it: commands that only read need none.
+The C module behind `ctypes` is loaded by the first call that needs it: commands that only read need none.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 
 from sonata.host.kernel import (
     AT_EMPTY_PATH,
@@ -37,14 +38,14 @@ class LinuxKernel(Kernel):
     """`Kernel` through the C library. One object may be shared by threads."""
 
     def mount(self, source: str, target: str, fstype: str, flags: int, data: str) -> None:
-        import ctypes
+        from sonata_core.sdk.c_library import UnsignedLong
 
         syscalls.call(
             "mount",
             os.fsencode(source),
             os.fsencode(target),
             os.fsencode(fstype) if fstype else None,
-            ctypes.c_ulong(flags),
+            UnsignedLong(flags),
             os.fsencode(data) if data else None,
             path=target,
         )
@@ -88,13 +89,11 @@ class LinuxKernel(Kernel):
         return _numbered(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags, path=path)
 
     def mount_setattr(self, descriptor: int, attributes: int, recursive: bool, userns: int) -> None:
-        import ctypes
-
         wanted = attributes | (MOUNT_ATTR_IDMAP if userns >= 0 else 0)
         # struct mount_attr { attr_set, attr_clr, propagation, userns_fd }
-        structure = (ctypes.c_uint64 * 4)(wanted, 0, 0, max(userns, 0))
+        structure = struct.pack("=4Q", wanted, 0, 0, max(userns, 0))
         flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-        _numbered(_MOUNT_SETATTR, descriptor, b"", flags, ctypes.byref(structure), ctypes.c_size_t(32))
+        _numbered(_MOUNT_SETATTR, descriptor, b"", flags, structure, len(structure))
 
     def open_path(self, path: str) -> int:
         return os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -109,17 +108,17 @@ class LinuxKernel(Kernel):
         syscalls.unshare(flags)
 
     def prctl(self, option: int, argument: int) -> int:
-        import ctypes
+        from sonata_core.sdk.c_library import UnsignedLong
 
-        zero = ctypes.c_ulong(0)
-        return syscalls.call("prctl", option, ctypes.c_ulong(argument), zero, zero, zero)
+        zero = UnsignedLong(0)
+        return syscalls.call("prctl", option, UnsignedLong(argument), zero, zero, zero)
 
 
 def _numbered(number: int, *arguments: object, path: str | None = None) -> int:
-    import ctypes
+    from sonata_core.sdk.c_library import Long
 
-    plain = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
-    return syscalls.call("syscall", ctypes.c_long(number), *plain, path=path)
+    plain = [Long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    return syscalls.call("syscall", Long(number), *plain, path=path)
 
 
 def _messages(context: int) -> str:

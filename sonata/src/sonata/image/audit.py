@@ -2,218 +2,209 @@
 
 from __future__ import annotations
 
-from sonata.image import secrets_in
+from sonata.image import accounts, secrets_in
+from sonata.image.audit_entries import FOLDER, GLOBAL, LINK, of_entry, shown
 from sonata.image.layers import whiteout
-from sonata.image.layers.feed import Feed
 from sonata.image.layers.tarread import TarReader, clean
 from sonata.model.image_audit import Finding
+from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.host import CAPABILITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from typing import Protocol
 
     from sonata.image.layers.tarread import Entry
-    from sonata.model.image import ImageConfig
-    from sonata_core.models.streams import Readable
 
-_LINK, _SYMLINK, _CHAR, _BLOCK, _FOLDER, _GLOBAL = b"12345g"
-_CAPABILITY = b"security.capability"
-_HEAD = 1 << 16
+    class Heads(Protocol):
+        """A layer's tar."""
+
+        def take(self, size: int) -> bytes:
+            """Bytes of headers."""
+
+        def head(self, size: int, wanted: int) -> bytes:
+            """Pass by a file; its beginning."""
+
+
+Notes = tuple[tuple[str, str], ...]
+"""Of one path: ids of checks, and details."""
+HEAD = 1 << 16
 """So many bytes of a file whose name promises a secret are looked at."""
+MOST_PATHS = 2_000_000
+_MOST_SECRETS = 20_000
+_LONGEST = 4096
+"""PATH_MAX of Linux."""
+_MAX_LAYERS = 1 << 16
 
 
-class _Node:
-    """A path of the image: who put it there, what is to be said of it, and what is in it."""
+class _Folder:
+    """A folder of the image: who put it there, and what is in it. Of a file a number says it, and memory is saved."""
 
-    __slots__ = ("findings", "inner", "layer", "size")
+    __slots__ = ("inner", "layer", "notes")
 
     def __init__(self) -> None:
         self.layer = -1
-        self.size = 0
-        self.findings: tuple[Finding, ...] = ()
-        self.inner: dict[bytes, _Node] = {}
-
-    def below(self) -> Iterator[_Node]:
-        """This one and all in it."""
-        waiting = [self]
-        while waiting:
-            node = waiting.pop()
-            yield node
-            waiting += node.inner.values()
+        self.inner: dict[bytes, _Folder | int] = {}
+        self.notes: dict[bytes, Notes] | None = None
+        """By names within; the root's own under the empty name."""
 
 
 class Layers:
-    """Layers laid upon each other, base first, without unpacking any."""
+    """Layers laid upon each other, base first, without unpacking any.
+
+    Raises Damaged beyond MOST_PATHS paths, and for a path that no kernel takes: memory stays bounded.
+    """
 
     def __init__(self) -> None:
         self.wasted: list[int] = []
         """Bytes of each layer in files that later layers replace or remove."""
+        self.passwd: bytes | None = None
+        """The beginning of `/etc/passwd` as containers see it."""
         self._secrets: list[tuple[bytes, Finding]] = []
         """Of every layer: what a later layer removes can still be read."""
-        self._root = _Node()
+        self._root = _Folder()
+        self._paths = 0
+        self._memo: dict[Notes, Notes] = {}
 
-    def add(self, tar: Readable) -> None:
+    def add(self, heads: Heads) -> None:
         """The next layer. Raises Damaged for a malformed tar."""
         self.wasted.append(0)
-        feed = Feed(tar, hashed=False)
-        try:
-            for entry in TarReader(feed):
-                head = self._head(entry, feed)
-                self._member(entry, clean(entry.name), head)
-        finally:
-            feed.close()
+        if len(self.wasted) >= _MAX_LAYERS:
+            raise Damaged(f"the image has more than {_MAX_LAYERS} layers")
+        for entry in TarReader(heads):
+            path = clean(entry.name)
+            if len(path) > _LONGEST:
+                raise Damaged(f"a path of a layer has {len(path)} bytes; {_LONGEST} are allowed")
+            wanted = accounts.is_candidate(path) or secrets_in.is_candidate(path)
+            head = heads.head(entry.size, HEAD if wanted else 0)
+            if entry.kind != GLOBAL:
+                self._member(entry, path, head)
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> Iterator[Finding]:
         """What is to be said of the paths that a container sees, and of the secrets of every layer."""
-        found = [one for node in self._root.below() for one in node.findings]
+        for path, name, folder, notes in self._noted():
+            layer = _layer_of(folder.inner.get(name, folder))
+            for check, detail in notes:
+                yield Finding(id=check, layer=layer, path=shown(path) or "/", detail=detail)
         for path, one in self._secrets:
-            hidden = self._layer_of(path) != one.layer
-            found.append(one.replace(detail=f"{one.detail}, hidden by a later layer") if hidden else one)
-        return sorted(found, key=lambda one: (one.kind, one.path, one.layer))
+            found = self._find(path)
+            hidden = found is None or _layer_of(found) != one.layer
+            yield one.replace(detail=f"{one.detail}, hidden by a later layer") if hidden else one
 
-    def _layer_of(self, path: bytes) -> int:
-        node = self._find(path)
-        return node.layer if node is not None else -1
+    def _noted(self) -> Iterator[tuple[bytes, bytes, _Folder, Notes]]:
+        waiting: list[tuple[bytes, _Folder]] = [(b"", self._root)]
+        while waiting:
+            place, folder = waiting.pop()
+            for name, notes in (folder.notes or {}).items():
+                yield place + name, name, folder, notes
+            waiting += [(place + name + b"/", one) for name, one in folder.inner.items() if isinstance(one, _Folder)]
 
-    def _find(self, path: bytes) -> _Node | None:
-        node: _Node | None = self._root
-        for part in path.split(b"/"):
-            node = node.inner.get(part) if node is not None else None
+    def _find(self, path: bytes) -> _Folder | int | None:
+        node: _Folder | int | None = self._root
+        for part in path.split(b"/") if path else ():
+            if not isinstance(node, _Folder):
+                return None
+            node = node.inner.get(part)
         return node
-
-    @staticmethod
-    def _head(entry: Entry, feed: Feed) -> bytes:
-        """Take the content off the feed; its beginning, if the name promises a secret."""
-        wanted = secrets_in.is_candidate(clean(entry.name))
-        head = b""
-        for piece in feed.pieces(entry.size):
-            if wanted and len(head) < _HEAD:
-                head += piece[: _HEAD - len(head)]
-        return head
 
     def _member(self, entry: Entry, path: bytes, head: bytes) -> None:
-        if not path or entry.kind == _GLOBAL:
-            return
         layer = len(self.wasted) - 1
-        folder, _, base = path.rpartition(b"/")
+        above, _, base = path.rpartition(b"/")
         if base == whiteout.OPAQUE:
-            self._hide_lower(self._at(folder), layer)
+            self._hide_lower(self._at(above), layer)
         elif base.startswith(whiteout.PREFIX):
-            self._remove(self._at(folder), whiteout.deleted_name(base), layer)
+            self._remove(self._at(above), whiteout.deleted_name(base), layer)
         else:
-            self._put(entry, path, layer)
-            text = secrets_in.in_file(path, head)
-            if text:
-                self._secrets.append((path, Finding(kind="secret", layer=layer, path=shown(path), detail=text)))
+            self._put(entry, path, self._notes(entry, path, head))
+            self._keep_secrets(path, head, layer)
 
-    def _at(self, path: bytes) -> _Node:
-        node = self._root
+    def _notes(self, entry: Entry, path: bytes, head: bytes) -> Notes:
+        notes: Notes = tuple(of_entry(entry, path))
+        if entry.kind == LINK:  # the same file, which stays when the other name goes
+            return (*notes, *self._notes_of(clean(entry.link)))
+        return (*notes, *accounts.of_file(path, head)) if head else notes
+
+    def _notes_of(self, path: bytes) -> Notes:
+        above, _, base = path.rpartition(b"/")
+        folder = self._find(above)
+        return (folder.notes or {}).get(base, ()) if isinstance(folder, _Folder) else ()
+
+    def _keep_secrets(self, path: bytes, head: bytes, layer: int) -> None:
+        if path == b"etc/passwd":
+            self.passwd = head
+        told = (*accounts.hashes_in(path, head), *secrets_in.in_file(path, head)) if head else ()
+        for check, detail in told:
+            self._secrets.append((path, Finding(id=check, layer=layer, path=shown(path), detail=detail)))
+        if len(self._secrets) > _MOST_SECRETS:
+            raise Damaged(f"the image has more than {_MOST_SECRETS} files that look like secrets")
+
+    def _at(self, path: bytes) -> _Folder:
+        folder = self._root
         for part in path.split(b"/") if path else ():
-            node = node.inner.setdefault(part, _Node())
-        return node
+            inner = folder.inner.get(part)
+            if not isinstance(inner, _Folder):
+                inner = self._new(folder, part)
+            folder = inner
+        return folder
 
-    def _put(self, entry: Entry, path: bytes, layer: int) -> None:
-        # A hard link is the same file, and stays when the other one goes.
-        same = self._find(clean(entry.link)) if entry.kind == _LINK else None
-        linked = tuple(one.replace(path=shown(path), layer=layer) for one in same.findings) if same else ()
-        node = self._at(path)
-        if entry.kind != _FOLDER and node.inner:
-            for inner in list(node.inner):
-                self._remove(node, inner, layer)
-        self._hide(node, layer)
-        node.layer, node.size = layer, entry.size
-        node.findings = linked or tuple(_of_entry(entry, path, layer))
+    def _new(self, folder: _Folder, name: bytes) -> _Folder:
+        """A folder that no layer told of, also in place of a file."""
+        self._remove(folder, name, len(self.wasted) - 1)
+        self._count()
+        made = folder.inner[name] = _Folder()
+        made.layer = len(self.wasted) - 1
+        return made
 
-    def _hide(self, node: _Node, layer: int) -> None:
-        if 0 <= node.layer < layer:
-            self.wasted[node.layer] += node.size
+    def _count(self) -> None:
+        self._paths += 1
+        if self._paths > MOST_PATHS:
+            raise Damaged(f"the image has more than {MOST_PATHS} paths: too many to look through")
 
-    def _remove(self, folder: _Node, name: bytes, layer: int) -> None:
+    def _put(self, entry: Entry, path: bytes, notes: Notes) -> None:
+        layer = len(self.wasted) - 1
+        above, _, base = path.rpartition(b"/")
+        folder = self._at(above)
+        if entry.kind == FOLDER or not path:
+            (self._at(path) if path else self._root).layer = layer
+        else:
+            self._remove(folder, base, layer)
+            self._count()
+            folder.inner[base] = entry.size << 16 | layer
+        if notes:
+            folder.notes = folder.notes or {}
+            folder.notes[base] = self._memo.setdefault(notes, notes) if len(self._memo) < 4096 else notes
+        elif folder.notes:
+            folder.notes.pop(base, None)
+
+    def _remove(self, folder: _Folder, name: bytes, layer: int) -> None:
+        """Take a path away, and all that is below it; what lower layers had there is wasted."""
+        if folder.notes:
+            folder.notes.pop(name, None)
         gone = folder.inner.pop(name, None)
-        for node in gone.below() if gone is not None else ():
-            self._hide(node, layer)
+        if gone is None:
+            return
+        waiting = [gone]
+        while waiting:
+            node = waiting.pop()
+            self._paths -= 1
+            if isinstance(node, _Folder):
+                waiting += node.inner.values()
+            elif _layer_of(node) < layer:
+                self.wasted[_layer_of(node)] += node >> 16
 
-    def _hide_lower(self, folder: _Node, layer: int) -> None:
-        for name, node in list(folder.inner.items()):
-            if node.layer < layer:
-                self._remove(folder, name, layer)
-
-
-def _of_entry(entry: Entry, path: bytes, layer: int) -> Iterator[Finding]:
-    def finding(kind: str, detail: str) -> Finding:
-        return Finding(kind=kind, layer=layer, path=shown(path), detail=detail)
-
-    mode = entry.mode & 0o7777
-    if entry.kind in (_CHAR, _BLOCK):
-        word = "character" if entry.kind == _CHAR else "block"
-        yield finding("device", f"{word} device {entry.major}:{entry.minor}, mode {mode:04o}")
-    elif entry.kind == _SYMLINK:
-        if _climbs_out(path, entry.link):
-            yield finding("link", f"leads out of the root: {shown(entry.link)}")
-    elif entry.kind == _FOLDER:
-        if mode & 0o1002 == 0o0002:
-            yield finding("world-writable", f"folder, mode {mode:04o}, no sticky bit")
-    elif entry.kind != _LINK:
-        yield from _of_file(entry, mode, finding)
+    def _hide_lower(self, folder: _Folder, layer: int) -> None:
+        """Take away what lower layers have in a folder, at any depth: what this layer put there before stays."""
+        waiting = [(folder, name, one) for name, one in folder.inner.items()]
+        at = 0
+        while at < len(waiting):
+            _, _, node = waiting[at]
+            if isinstance(node, _Folder):
+                waiting += [(node, name, one) for name, one in node.inner.items()]
+            at += 1
+        for above, name, node in reversed(waiting):
+            if _layer_of(node) < layer and not (isinstance(node, _Folder) and node.inner):
+                self._remove(above, name, layer)
 
 
-def _of_file(entry: Entry, mode: int, finding: Callable[[str, str], Finding]) -> Iterator[Finding]:
-    if mode & 0o4000:
-        yield finding("setuid", f"of user {entry.uid}, mode {mode:04o}")
-    if mode & 0o2010 == 0o2010:
-        yield finding("setgid", f"of group {entry.gid}, mode {mode:04o}")
-    if mode & 0o0002:
-        yield finding("world-writable", f"file, mode {mode:04o}")
-    value = (entry.xattrs or {}).get(_CAPABILITY)
-    if value is not None:
-        yield finding("capability", capabilities(value))
-
-
-def capabilities(value: bytes) -> str:
-    """The names in a `security.capability` attribute (Linux `uapi/linux/capability.h`, `vfs_cap_data`)."""
-    numbers = [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value) - len(value) % 4, 4)]
-    if not numbers or len(numbers) < 3:
-        return f"malformed: {value[:24].hex()}"
-    permitted = numbers[1] | (numbers[3] << 32 if len(numbers) > 4 else 0)
-    names = [name for number, name in enumerate(CAPABILITIES) if permitted >> number & 1]
-    return ", ".join(names) if names else "none"
-
-
-def _climbs_out(path: bytes, target: bytes) -> bool:
-    """Whether `..` of a relative target goes above the root: within a container it cannot, for others it may."""
-    depth = 0 if target.startswith(b"/") else path.count(b"/")
-    for part in target.split(b"/"):
-        if part == b"..":
-            depth -= 1
-            if depth < 0:
-                return True
-        elif part not in (b"", b"."):
-            depth += 1
-    return False
-
-
-def of_config(config: ImageConfig) -> list[Finding]:
-    """What the configuration and the history tell."""
-    found = []
-    if config.user.partition(":")[0] in ("", "0", "root"):
-        found.append(Finding(kind="user", layer=-1, path="config", detail="runs as root unless told otherwise"))
-    for text in config.env:
-        name, _, value = text.partition("=")
-        found += _secret("environment", secrets_in.in_pair(name, value))
-    for name, value in config.labels.items():
-        found += _secret("label", secrets_in.in_pair(name, value))
-    for step in config.history:
-        for told in dict.fromkeys(secrets_in.in_command(step.created_by)):
-            found += _secret("history", told)
-    return found
-
-
-def _secret(place: str, told: str) -> list[Finding]:
-    return [Finding(kind="secret", layer=-1, path=place, detail=shown(told.encode()))] if told else []
-
-
-def shown(text: bytes) -> str:
-    """A path as it may be printed: what a terminal would act on is escaped."""
-    plain = text.decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in plain)
+def _layer_of(node: _Folder | int) -> int:
+    return node.layer if isinstance(node, _Folder) else node & (_MAX_LAYERS - 1)

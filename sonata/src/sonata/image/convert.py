@@ -6,6 +6,7 @@ tools write them, compact and in their order, so that the same image gets the sa
 
 from __future__ import annotations
 
+from sonata.image.config import check_times
 from sonata.image.config import parse as parse_config
 from sonata.image.manifest import Manifest
 from sonata.image.view import container_config, history_entry
@@ -86,6 +87,15 @@ def _no_zstd() -> Unsupported:
     return Unsupported("zstd-compressed layers are not supported for docker images", hint="use the OCI format, or gzip")
 
 
+def is_layer(media_type: str) -> bool:
+    """Whether it is the type of a layer of files, which may be packed in another way."""
+    try:
+        layer_type(media_type, OCI_MANIFEST)
+    except Unsupported:
+        return False
+    return True
+
+
 def layer_type(layer: str, manifest_type: str, compression: str | None = None) -> str:
     """A layer's media type in a manifest of that type, with another compression (`""`, `gzip`, `zstd`) if given.
 
@@ -126,14 +136,20 @@ def convert(
     if media_type not in _FAMILIES:
         raise Unsupported(f"an image cannot be converted to {media_type}")
     wanted = OCI_CONFIG if media_type == OCI_MANIFEST else DOCKER_CONFIG
-    if media_type == OCI_MANIFEST and manifest.config.media_type == DOCKER_CONFIG:
-        config = oci_config(parse_config(config))
+    from_docker = manifest.media_type == DOCKER_MANIFEST
+    if media_type == OCI_MANIFEST and (from_docker or manifest.config.media_type == DOCKER_CONFIG):
+        known = parse_config(config)
+        check_times(known)
+        config = oci_config(known)
     described = Descriptor(media_type=wanted, digest=digest_of_blob(config), size=len(config))
+    stays = media_type == manifest.media_type
     kept = [
-        layer.replace(media_type=layer_type(layer.media_type, media_type))
+        layer
+        if stays and not is_layer(layer.media_type)
+        else layer.replace(media_type=layer_type(layer.media_type, media_type))
         for layer in (manifest.layers if layers is None else layers)
     ]
-    annotations = manifest.annotations if media_type == OCI_MANIFEST else {}
+    annotations = {} if from_docker or media_type == DOCKER_MANIFEST else manifest.annotations
     return Converted(write_manifest(media_type, described, kept, annotations), described, config)
 
 
@@ -229,9 +245,6 @@ def oci_config(config: ImageConfig) -> bytes:
 
 def go_json(document: object) -> bytes:
     """Compact JSON as Go writes it, with its escapes; the order of keys is kept."""
-    import json
+    from sonata_core.sdk.raw_json import go_text
 
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    for plain, escaped in (("<", "003c"), (">", "003e"), ("&", "0026"), ("\u2028", "2028"), ("\u2029", "2029")):
-        text = text.replace(plain, f"\\u{escaped}")
-    return text.encode()
+    return go_text(document).encode()

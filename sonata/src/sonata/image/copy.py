@@ -53,6 +53,8 @@ class CopyOptions(Record):
     parallel: int = 3
     retries: int = 3
     retry_delay: float = 1.0
+    addresses: bool = False
+    """Whether the place takes addresses for layers, so that those that have some stay there."""
     near: tuple[str, str] = ("", "")
     digest: str = ""
     """Where the place is named by a digest: what is copied has this one, and nothing of it may change."""

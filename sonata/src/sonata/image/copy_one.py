@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from sonata.image.convert import convert, digest_of_blob, layer_type, pick_type, wanted_type
+from sonata.image.convert import convert, digest_of_blob, is_layer, layer_type, pick_type, wanted_type
 from sonata.image.layers.compress import Compression, Decompressor
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Packed, Plain, Told, pack
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     U = TypeVar("U")
 
-_FOREIGN = (".foreign.", ".nondistributable.")
 _MOUNT_FROM = "containerd.io/distribution.source."
 
 
@@ -59,7 +58,7 @@ class One:
         kinds = kinds or self._options.facts.manifest_types
         if isinstance(document, LegacyManifest):
             if legacy and self._legacy_stays(image.media_type, kinds):
-                self._blobs([layer for layer in document.layers])
+                self._blobs(list(document.layers))
                 self.carrier.carry(image, image)
                 return image
             image, config, document = self._modern(document)
@@ -102,7 +101,7 @@ class One:
         forced, zstd = options.manifest_type, options.target is Compression.ZSTD
         if document.is_image:
             return wanted_type(document, kinds, forced, zstd=zstd)
-        wanted = pick_type(document, kinds)
+        wanted = forced or pick_type(document, kinds)
         if wanted != document.media_type:
             raise Unsupported(
                 f"an artifact of the type {document.artifact_type or document.config.media_type} cannot be "
@@ -113,8 +112,8 @@ class One:
 
     def _modern(self, document: LegacyManifest) -> tuple[ManifestBytes, bytes, Manifest]:
         """What a schema 1 manifest converts to. Its layers are read once for their sizes and plain digests."""
-        from sonata.image.config import from_legacy
         from sonata.image.convert import write_manifest
+        from sonata.image.legacy_config import from_legacy
 
         layers, diff_ids = [], []
         for layer in document.real_layers:
@@ -270,9 +269,8 @@ class _Instance:
         return converts and not options.source.keeps_digests
 
     def _stays_away(self, layer: Descriptor) -> bool:
-        """A layer that is not distributed stays at the addresses that its descriptor names."""
-        keeps = self._options.facts.layer_compression != "none"
-        return keeps and bool(layer.urls) and any(word in layer.media_type for word in _FOREIGN)
+        """A layer with addresses stays at them, where the place takes such."""
+        return self._options.addresses and bool(layer.urls)
 
     def _changed_layer(self, at: int) -> Descriptor:
         layer, options = self._document.layers[at], self._options
@@ -286,6 +284,9 @@ class _Instance:
                 f"layer {layer.digest} is encrypted: it cannot be packed in another way",
                 hint="copy it as it is, or decrypt it first, as skopeo copy --decryption-key does",
             )
+        if not is_layer(layer.media_type) and self._wanted == self._document.media_type:
+            self._one.send(layer)
+            return layer
         target = options.target
         may_stay = target not in (None, Compression.NONE) or (not options.pack and self._one.packs)
         if may_stay and not options.force and self._one.is_there(layer):
@@ -294,7 +295,7 @@ class _Instance:
         target = self._settled(target, found)
         if found is target:
             self._one.send(layer)
-            return self._typed(layer, found)
+            return self._typed(layer, _claimed(layer.media_type) if options.source.keeps_digests else found)
         if options.preserve_digests:
             raise Unsupported(
                 f"layer {layer.digest} is stored {target} there, so that digests cannot be kept",

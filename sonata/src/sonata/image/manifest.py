@@ -72,13 +72,14 @@ class LegacyManifest(Record):
     """A schema 1 manifest, turned to oldest first. A history entry is the parsed `v1Compatibility`.
 
     `layers[i]` belongs to `history[i]`; sizes are unknown (-1). Only those whose entry is not
-    `throwaway` are layers of the image.
+    `throwaway` are layers of the image. `newest` is the last entry as it is written.
     """
 
     media_type: str
     architecture: str
     layers: tuple[Descriptor, ...]
     history: tuple[Mapping[str, object], ...]
+    newest: bytes
 
     @property
     def real_layers(self) -> tuple[Descriptor, ...]:
@@ -170,13 +171,25 @@ def _legacy(fields: Fields, media_type: str) -> Document:
     for child, parent in pairwise(kept):
         if child[1].get("parent") != parent[1].get("id"):
             raise Damaged("schema 1 manifest: an entry's parent is not the entry below it")
+    _check_legacy_ids([entry for _, entry in kept])
     kept.reverse()
     return LegacyManifest(
         media_type=media_type,
         architecture=fields.text("architecture"),
         layers=tuple(Descriptor(media_type="", digest=digest, size=-1) for digest, _ in kept),
         history=tuple(entry for _, entry in kept),
+        newest=texts[0].encode(),
     )
+
+
+def _check_legacy_ids(entries: list[dict[str, object]]) -> None:
+    """As the peers: every entry has an id of its own, and the oldest nothing below it. Raises Damaged."""
+    for entry in entries:
+        ident = entry.get("id")
+        if not isinstance(ident, str) or len(ident) != 64 or not set(ident) <= set("0123456789abcdef"):
+            raise Damaged(f"image ID {shown(ident)} is invalid")
+    if entries[-1].get("parent"):
+        raise Damaged("Invalid parent ID in the base layer of the image")
 
 
 _PARSERS: dict[str, Callable[[Fields, str], Document]] = {

@@ -70,6 +70,8 @@ def scope_trouble(transport: str, scope: str) -> str:
         return _path_trouble(scope)
     if transport == "docker-daemon" and is_digest(scope):
         return "an id is no scope"
+    if transport == "atomic":
+        return _atomic_trouble(scope)
     if transport == "containers-storage":
         return _storage_trouble(scope)
     return ""
@@ -83,6 +85,14 @@ def _path_trouble(scope: str) -> str:
     if scope == "/":
         return 'use the generic default scope ""'
     return "" if posixpath.normpath(scope) == scope and scope[:2] != "//" else "uses a non-canonical format"
+
+
+def _atomic_trouble(scope: str) -> str:
+    """HOST[/NAMESPACE[/STREAM[:TAG]]]."""
+    _, *rest = scope.split("/")
+    if len(rest) > 2 or any(":" in one for one in rest[:1]) or any(one.count(":") > 1 for one in rest):
+        return "must be HOST, or HOST/NAMESPACE, or HOST/NAMESPACE/STREAM[:TAG]"
+    return ""
 
 
 def _storage_trouble(scope: str) -> str:

@@ -139,8 +139,9 @@ def pull_image(
 
     Raises NotFound, Damaged, Unsupported (an artifact), RegistryFailure, Unavailable, Interrupted.
     """
-    from sonata.image.config import check_layers, check_times, from_legacy
+    from sonata.image.config import check_layers, check_times
     from sonata.image.config import parse as parse_config
+    from sonata.image.legacy_config import from_legacy
 
     progress = progress or Quiet()
     chosen = choose_image(source, options.platform)

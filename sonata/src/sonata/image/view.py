@@ -66,7 +66,7 @@ def view(image: StoredImage) -> ImageView:
     else:
         config = parse_config(image.config)
     return ImageView(
-        absent=_absent(image.config),
+        absent=absent(image.config),
         id=image.id,
         names=image.names,
         names_history=image.names_history,
@@ -79,7 +79,8 @@ def view(image: StoredImage) -> ImageView:
     )
 
 
-def _absent(config: bytes) -> frozenset[str]:
+def absent(config: bytes) -> frozenset[str]:
+    """`labels`, `history`: those of which the config says nothing, not even that there are none."""
     raw = load_object(config, "image config") if config else {}
     inner = raw.get("config")
     given = {"labels": inner.get("Labels") if isinstance(inner, dict) else None, "history": raw.get("history")}
@@ -114,7 +115,7 @@ def inspect(image: ImageView, graph_driver: Mapping[str, object] | None, parent:
         "ManifestType": image.media_type,
         "User": config.user,
         "History": None if "history" in image.absent else [history_entry(item) for item in config.history],
-        "NamesHistory": list(image.names_history or image.names) or None,
+        "NamesHistory": list(image.names_history) or None,
     }
     # OCI's config has none: Docker's alone is shown, as by Podman.
     if config.health_check is not None and ".docker." in image.media_type:

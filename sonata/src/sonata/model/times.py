@@ -27,6 +27,20 @@ def nanoseconds(text: str) -> int:
     return seconds * 10**9 + fraction
 
 
+def go_time(text: str) -> str:
+    """A time of RFC 3339 as Go's RFC3339Nano writes it again; what is no time stays as it is."""
+    try:
+        nanoseconds(text)
+    except ValueError:
+        return text
+    fraction, zone = "", text[19:]
+    if zone[0] == ".":
+        digits = zone[1:].rstrip("Zz").split("+")[0].split("-")[0]
+        fraction, zone = digits[:9].rstrip("0"), zone[1 + len(digits) :]
+    zone = "Z" if zone in ("+00:00", "-00:00") else zone
+    return text[:19] + (f".{fraction}" if fraction else "") + zone
+
+
 def _days(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 in the Gregorian calendar (Hinnant's days_from_civil)."""
     if not (1 <= month <= 12 and 1 <= day <= 31):

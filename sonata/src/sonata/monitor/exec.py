@@ -14,6 +14,7 @@ from sonata.monitor.pipes import Channel, read_log_lines, remove_if_there
 from sonata_core import json_text as json
 from sonata_core.errors import Interrupted, SonataError, TimedOut
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,8 +119,6 @@ def _write_private(path: str, content: bytes) -> None:
     remove_if_there(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_whole(descriptor, content, path)
     finally:
         os.close(descriptor)

@@ -14,7 +14,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest, LayerId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sonata.store.layers import Layers
     from sonata.store.locks import Locks
@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 
 
 def read_images(place: Place) -> list[ImageRecord]:
-    """Every image, the nearest store first; one that a nearer store has too is shown once. Takes no lock."""
+    """The records of every store, the nearest store's first: an image has one in each that has it. Takes no lock."""
+    return [
+        ImageRecord(data=row, store=root, read_only=root in place.additional)
+        for root in place.roots
+        for row in Table(place.folder("images", root), "images").all()
+    ]
+
+
+def nearest(records: Iterable[ImageRecord]) -> list[ImageRecord]:
+    """Of each image the record that comes first."""
     found: dict[str, ImageRecord] = {}
-    for root in place.roots:
-        foreign = root in place.additional
-        for row in Table(place.folder("images", root), "images").all():
-            found.setdefault(row["id"], ImageRecord(data=row, store=root, read_only=foreign))
+    for record in records:
+        found.setdefault(record.id, record)
     return list(found.values())
 
 
@@ -46,7 +53,7 @@ def find_image(images: Sequence[ImageRecord], text: str) -> ImageRecord | None:
         return _by_digest(images, _repository(repository), Digest(digest))
     if len(wanted) < 3:
         return None
-    found = [image for image in images if image.id.startswith(wanted)]
+    found = nearest(image for image in images if image.id.startswith(wanted))
     if len(found) > 1:
         raise Conflict(f"{text}: image id is ambiguous: {', '.join(image.id[:12] for image in found)}")
     return found[0] if found else None

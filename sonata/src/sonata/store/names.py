@@ -57,8 +57,12 @@ def format_time(nanoseconds: int) -> str:
     return f"{whole}.{digits}Z" if digits else f"{whole}Z"
 
 
+_YEAR_ONE = -62_135_596_800
+"""Go's zero time in seconds since 1970."""
+
+
 def parse_time(text: str) -> int:
-    """Nanoseconds since 1970 of an RFC 3339 time; 0 for what is none (year 1, an empty text)."""
+    """Nanoseconds since 1970 of an RFC 3339 time, also before; 0 for none (the start of year 1, an empty text)."""
     import datetime
 
     base, fraction, zone = text, "", "+00:00"
@@ -74,7 +78,9 @@ def parse_time(text: str) -> int:
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
         return 0
-    return max(0, seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or "0"))
+    if seconds == _YEAR_ONE:
+        return 0
+    return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or "0")
 
 
 def dump_json(value: Any) -> bytes:

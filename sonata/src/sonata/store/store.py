@@ -20,6 +20,7 @@ from sonata.store.images import (
     check_unused,
     doomed_layers,
     find_image,
+    nearest,
     read_big_data,
     read_images,
 )
@@ -88,13 +89,17 @@ class Store:
     # images
 
     def images(self) -> list[ImageRecord]:
-        """Every image of every store, the writable one's first. Raises Damaged."""
+        """Every image once, with its record in the store that comes first, the writable one. Raises Damaged."""
+        return nearest(self.image_records())
+
+    def image_records(self) -> list[ImageRecord]:
+        """The records of every store, the writable one's first: several may have an image. Raises Damaged."""
         found: list[ImageRecord] = self._recent.get("images", self._files("images"), lambda: read_images(self.place))
         return list(found)
 
     def find_image(self, text: str) -> ImageRecord | None:
         """By whole id, whole name, `repository@digest`, or id prefix. Raises Conflict for an ambiguous prefix."""
-        return find_image(self.images(), text)
+        return find_image(self.image_records(), text)
 
     def image_data(self, image: ImageRecord, key: str) -> bytes:
         """A big data item, such as `manifest`, or the config under its digest. Raises NotFound."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata.store.containers import read_containers
-from sonata.store.images import read_images
+from sonata.store.images import nearest, read_images
 from sonata.store.layers import read_layers
 from sonata.store.records import ImageRecord, LayerRecord
 from sonata.store.usage_models import ContainerUsage, ImageUsage, StoreUsage
@@ -38,7 +38,7 @@ def measure(place: Place, driver: Opener) -> StoreUsage:
     """Walk everything below the graph root. Takes no lock: what goes away meanwhile counts as absent."""
     layers = read_layers(place)
     containers = read_containers(place)
-    images = read_images(place)
+    images = nearest(read_images(place))
     chains = {image.id: chain(layers, image.layer) for image in images}
     holders: dict[LayerId, int] = {}
     for links in chains.values():

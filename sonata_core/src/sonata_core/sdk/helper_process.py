@@ -12,6 +12,7 @@ from sonata_core import json_text as json
 from sonata_core.errors import CommandFailed, HostLacks, TimedOut
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.process import HelperProcess
+from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.spawn import SpawnOptions
 from sonata_core.sdk.spawn import spawn as start_program
 
@@ -123,7 +124,7 @@ def save(path: str, helper: HelperProcess, **more: object) -> None:
     draft = path + _DRAFT
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(fd, json.dumps(document).encode())
+        write_whole(fd, json.dumps(document).encode(), draft)
     finally:
         os.close(fd)
     os.rename(draft, path)

@@ -1,12 +1,15 @@
-"""The interfaces of a network namespace and their addresses, read from the kernel without a program."""
+"""The interfaces of a network namespace and their addresses, read from the kernel without a program.
+
+By the C module behind `socket`: the package brings `enum`, `selectors` and `collections` into every `run`.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-import socket
 import struct
+from _socket import AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, if_nameindex, inet_ntoa, inet_ntop, socket
 
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.net import AddressResult, InterfaceResult
@@ -27,10 +30,13 @@ def interfaces(network: str, netns: str = "") -> tuple[InterfaceResult, ...]:
     def work() -> tuple[InterfaceResult, ...]:
         if netns:
             enter_netns(netns)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
-            names = [name for _, name in socket.if_nameindex() if name != "lo"]
+        asked = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC)
+        try:
+            names = [name for _, name in if_nameindex() if name != "lo"]
             found = (_one(asked, name, network) for name in names)
             return tuple(one for one in found if one is not None)
+        finally:
+            asked.close()
 
     return syscalls.in_thread(work) if netns else work()
 
@@ -46,7 +52,7 @@ def host_address(inside: Iterable[InterfaceResult]) -> str:
     return ""
 
 
-def _one(asked: socket.socket, name: str, network: str) -> InterfaceResult | None:
+def _one(asked: socket, name: str, network: str) -> InterfaceResult | None:
     """An interface; None where it went since it was listed, as those of other containers do."""
     found = [*_ipv4(asked, name), *_ipv6(name)]
     try:
@@ -58,13 +64,13 @@ def _one(asked: socket.socket, name: str, network: str) -> InterfaceResult | Non
     return InterfaceResult(network=network, interface=name, mac=mac.hex(":"), addresses=tuple(found))
 
 
-def _ask(asked: socket.socket, request: int, name: str) -> bytes:
+def _ask(asked: socket, request: int, name: str) -> bytes:
     return fcntl.ioctl(asked.fileno(), request, struct.pack("256s", os.fsencode(name)[:15]))
 
 
-def _ipv4(asked: socket.socket, name: str) -> list[AddressResult]:
+def _ipv4(asked: socket, name: str) -> list[AddressResult]:
     try:
-        address = socket.inet_ntoa(_ask(asked, _SIOCGIFADDR, name)[20:24])
+        address = inet_ntoa(_ask(asked, _SIOCGIFADDR, name)[20:24])
         mask = _ask(asked, _SIOCGIFNETMASK, name)[20:24]
     except OSError:  # an interface that has none
         return []
@@ -78,7 +84,7 @@ def _gateway(name: str) -> str:
         for line in file:
             words = line.split()
             if len(words) > 7 and words[0] == name and words[1] == words[7] == "00000000":
-                return socket.inet_ntoa(struct.pack("=L", int(words[2], 16)))
+                return inet_ntoa(struct.pack("=L", int(words[2], 16)))
     return ""
 
 
@@ -91,6 +97,6 @@ def _ipv6(name: str) -> list[AddressResult]:
         return []
     for address, _, length, scope, _, interface in rows:
         if interface == name and scope != _LINK_LOCAL:
-            text = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address))
+            text = inet_ntop(AF_INET6, bytes.fromhex(address))
             found.append(AddressResult(address=f"{text}/{int(length, 16)}"))
     return found

@@ -13,7 +13,7 @@ import stat
 from errno import EAGAIN, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOSYS, ENOTDIR, ENOTEMPTY
 
 from sonata_core.errors import Damaged, HostLacks
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,24 +25,22 @@ BENEATH = 0x08
 IN_ROOT = 0x10
 _TRIES = 128
 _DEEPEST = 64
-_bound: list[Callable[[int, bytes, int, int, int], int]] = []  # the call, bound once: ctypes is not free to load
+_bound: list[Callable[[int, bytes, int, int, int], int]] = []  # the call, bound once: that is not free
 
 
 def _bind() -> Callable[[int, bytes, int, int, int], int]:
     """Bind openat2 by number: C libraries have no wrapper for it."""
-    import ctypes
+    from struct import Struct
 
-    class OpenHow(ctypes.Structure):
-        _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
+    from sonata_core.sdk.c_library import Long, function, get_errno
 
-    syscall: Any = ctypes.CDLL(None, use_errno=True).syscall
-    syscall.restype = ctypes.c_long
-    syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]
-    size, byref, get_errno = ctypes.sizeof(OpenHow), ctypes.byref, ctypes.get_errno
+    syscall = function("syscall", gives_long=True)
+    pack = Struct("=3Q").pack
+    number, size = Long(_SYS_OPENAT2), Long(24)
 
     def call(root: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
         for _ in range(_TRIES):
-            got: int = syscall(_SYS_OPENAT2, root, path, byref(OpenHow(flags, mode, resolve)), size)
+            got: int = syscall(number, Long(root), path, pack(flags, mode, resolve), size)
             if got >= 0:
                 return got
             error = get_errno()

@@ -1,4 +1,4 @@
-"""System calls that Python 3.11 lacks, raised as OSError. ctypes is loaded on first use."""
+"""System calls that Python 3.11 lacks, raised as OSError. The C module behind `ctypes` is loaded on first use."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def libc() -> CDLL:
 
 def call(name: str, *arguments: object, path: str | None = None) -> int:
     """Call the C library's function `name`; raises OSError, naming `path`, when it answers -1."""
-    import ctypes
+    from sonata_core.sdk import c_library
 
-    result = int(getattr(libc(), name)(*arguments))
+    result = int(c_library.function(name)(*arguments))
     if result == -1:
-        number = ctypes.get_errno()
+        number = c_library.get_errno()
         raise OSError(number, os.strerror(number), path)
     return result
 
@@ -52,9 +52,9 @@ def unshare(flags: int) -> None:
 
 def mount(source: str, target: str, flags: int) -> None:
     """mount(2) without a file system type or data. Raises OSError naming the target."""
-    import ctypes
+    from sonata_core.sdk.c_library import UnsignedLong
 
-    call("mount", os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None, path=target)
+    call("mount", os.fsencode(source), os.fsencode(target), None, UnsignedLong(flags), None, path=target)
 
 
 def sync_file_system(folder: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from sonata.cli.output import write_whole
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from sonata.cli.call import Call

@@ -37,7 +37,11 @@ def shown(parsed: Parsed, steps: Sequence[HistoryRow], now: float) -> str:
     from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     if is_json(parsed["format"]):
-        return json_text(parsed["format"], [as_json(step) for step in steps], None, escape_html=True)
+        documents = [as_json(step) for step in steps]
+        if "." in parsed["format"]:
+            # Here the time is told once, as it stands in the config.
+            documents = [{key: value for key, value in one.items() if key != "Created"} for one in documents]
+        return json_text(parsed["format"], documents, None, escape_html=True)
     if parsed["quiet"]:
         return "".join(f"{ident(step.id, full=parsed['no-trunc'])}\n" for step in steps)
     rows = [fields(step, now, full=parsed["no-trunc"], human=parsed["human"]) for step in steps]

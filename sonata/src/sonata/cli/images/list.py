@@ -62,6 +62,10 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
     if any(one.read_only for one in found):
         columns.append(("ReadOnly", "R/O"))
     rows = [fields(one, name, now, _id(one, parsed)) for one, name in ranked]
+    if form is None and parsed["history"]:
+        rows = [{**row, "History": row["History"] or "<none>"} for row in rows]
+    if "ImageSummary" in (form or ""):
+        rows = [_with_summary(row, one) for row, (one, _) in zip(rows, ranked, strict=True)]
     report = Report("images", "images.imageReporter", columns, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
 
@@ -129,12 +133,20 @@ def fields(one: ListedImage, name: str, now: float, ident: str) -> Mapping[str, 
         "ReadOnly": one.read_only,
         "RepoDigests": repo_digests(one),
         "Repository": repository,
-        "RepoTags": _repo_tags(one),
+        "RepoTags": list(one.names),
         "SharedSize": 0,
         "Size": lambda: size_text(one.size),
         "Tag": tag,
         "VirtualSize": one.size,
     }
+
+
+def _with_summary(row: Mapping[str, Any], one: ListedImage) -> Mapping[str, Any]:
+    """A row of which the struct that Go has within it can be named, too: ids are whole there, numbers plain ones."""
+    from sonata.cli.render.gotemplate.values import Struct
+
+    plain = {"ID": one.id, "Size": one.size, "Created": one.created // 10**9, "History": list(one.names_history)}
+    return {**row, "ImageSummary": Struct("types.ImageSummary", {**row, **plain})}
 
 
 def repo_digests(one: ListedImage) -> list[str]:
@@ -153,7 +165,7 @@ def as_json(one: ListedImage) -> dict[str, Any]:
         "Size": one.size,
         "SharedSize": 0,
         "VirtualSize": one.size,
-        "Labels": dict(sorted((one.labels or {}).items())) or None,
+        "Labels": None if one.labels is None else dict(sorted(one.labels.items())),
         "Containers": one.containers,
     }
     optional: Iterable[tuple[str, Any]] = (
@@ -173,14 +185,10 @@ def as_template_json(one: ListedImage, name: str) -> dict[str, Any]:
     """What `{{json .}}` makes of a row: its name, its tags, and the time as a number alone."""
     repository, tag = split(name)
     given = as_json(one)
-    first = {"Id": given["Id"], "ParentId": given["ParentId"], "RepoTags": _repo_tags(one)}
+    first = {"Id": given["Id"], "ParentId": given["ParentId"], "RepoTags": list(one.names) or None}
     last = {key: given[key] for key in given if key not in ("Created", "CreatedAt")}
     middle = {"RepoDigests": last.pop("RepoDigests"), "Created": given["Created"]}
     return {"repository": repository, "tag": tag, **first, **middle, **{k: last[k] for k in last if k not in first}}
-
-
-def _repo_tags(one: ListedImage) -> list[str]:
-    return [full for full in one.names if "@" not in full]
 
 
 _LONGEST = 2**63 / 1e9

@@ -5,7 +5,7 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 
 from sonata.cli.options.pull import PROGRESS, PULL
 from sonata.cli.options.signing import AUTHFILE, PARAMETERS, PRIVATE_KEY, SEQUOIA
-from sonata.model.image_audit import KINDS
+from sonata.model.audit_checks import KINDS, LEVELS
 
 _NO_ENCRYPTION = (
     "images cannot be encrypted here (ocicrypt)",
@@ -71,17 +71,56 @@ HISTORY = (
     ("quiet", "q", "bool", False, "", "Display the numeric IDs only"),
 )
 
+_OF_REGISTRIES = ("authfile", "cert-dir", "creds", "platform", "retry", "retry-delay", "signature-policy", "tls-verify")
+
 AUDIT = (
+    *(row for row in PULL if row[0] in _OF_REGISTRIES),
+    (
+        "check",
+        "",
+        "stringSlice",
+        (),
+        "",
+        "Look for these checks or kinds of checks only",
+        {"choices": ("any", *KINDS)},
+    ),
     (
         "fail-on",
         "",
         "stringSlice",
         (),
         "",
-        "Exit with 1 if something of these kinds is found",
-        {"choices": ("any", *KINDS)},
+        "Exit with 1 if something of this severity or a worse one, of these checks or kinds is found",
+        {"choices": ("any", *LEVELS, *KINDS)},
     ),
-    ("format", "", "string", "", "", "Change the output to JSON or a Go template for each finding"),
+    ("format", "", "string", "", "", "Change the output to JSON, SARIF or a Go template for each finding"),
+    (
+        "ignore-file",
+        "",
+        "stringArray",
+        (),
+        "",
+        "File of findings that are known and accepted, a line each: CHECK [PATH] [until=YYYY-MM-DD] [# why]",
+        {"complete": "files"},
+    ),
+    (
+        "severity",
+        "",
+        "choice",
+        LEVELS[0],
+        "",
+        "List findings of this severity and worse ones",
+        {"choices": LEVELS},
+    ),
+    (
+        "skip",
+        "",
+        "stringSlice",
+        (),
+        "",
+        "Leave out these checks or kinds of checks",
+        {"choices": KINDS},
+    ),
 )
 
 MOUNT = (

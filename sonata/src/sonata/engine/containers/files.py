@@ -12,6 +12,7 @@ from sonata.model.materials import HostsInput, ResolvInput, RuntimeFiles
 from sonata.plan import files as texts
 from sonata_core.errors import HostLacks, NotFound
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.safepath import read_in_root
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def write(path: str, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         os.fchmod(handle, 0o644)
-        os.write(handle, text.encode(errors="surrogateescape"))
+        write_whole(handle, text.encode(errors="surrogateescape"), path)
     finally:
         os.close(handle)
 

@@ -92,10 +92,16 @@ def _no_label(_engine: Engine, values: list[str]) -> Condition:
 
 
 def has_label(labels: object, wanted: str) -> bool:
-    """Do labels have `KEY`, or `KEY=VALUE`?"""
+    """Do labels have `KEY`, or `KEY=VALUE`? A key with a `*` stands for all that have it within them."""
     assert isinstance(labels, dict)
-    key, equals, value = wanted.partition("=")
-    return key in labels and (not equals or labels[key] == value)
+    key, _, value = wanted.partition("=")
+    known = [key] if key in labels else []
+    if "*" in key:
+        from sonata.engine.globs import fits
+
+        # Slashes are letters like others here.
+        known = [one for one in labels if one == key or fits(f"*{key}*".replace("/", "|"), one.replace("/", "|"))]
+    return any(not value or labels[one] == value for one in known)
 
 
 def _ancestor(engine: Engine, values: list[str]) -> Condition:

@@ -9,6 +9,7 @@ from sonata.engine.containers import health_log
 from sonata.monitor import health_watch
 from sonata_core.errors import Conflict
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.spawn import SpawnOptions, spawn
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def check_of(config: ContainerConfig) -> Healthcheck:
 def write_counts(marker: str, counts: dict[str, int]) -> None:
     handle = os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(handle, json.dumps(counts).encode())
+        write_whole(handle, json.dumps(counts).encode(), marker)
     finally:
         os.close(handle)
 

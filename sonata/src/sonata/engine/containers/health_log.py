@@ -11,6 +11,7 @@ from sonata.engine.paths import ContainerPaths
 from sonata.host import process
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.locks import is_flocked
 
 if TYPE_CHECKING:
@@ -88,9 +89,8 @@ def _replace(target: str, health: dict[str, Any]) -> None:
     draft = f"{target}.new"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o700)
     try:
-        view = memoryview(json.dumps(health, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
-        while view:
-            view = view[os.write(handle, view) :]
+        text = json.dumps(health, separators=(",", ":"), ensure_ascii=False)
+        write_whole(handle, text.encode(errors="replace"), draft)
     finally:
         os.close(handle)
     os.rename(draft, target)

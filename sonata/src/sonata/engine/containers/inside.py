@@ -9,6 +9,7 @@ from sonata.plan import files as texts
 from sonata.plan import users
 from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import write_whole
 from sonata_core.sdk.safepath import exists_in_root, make_folders, open_in_root, read_in_root, stat_in_root
 
 if TYPE_CHECKING:
@@ -177,6 +178,6 @@ def _append(config: ContainerConfig, root: int, path: str, line: str) -> None:
         known = [entry for entry in content.splitlines() if entry == line.rstrip("\n").encode()]
         if not known:
             text = line if not content or content.endswith(b"\n") else "\n" + line
-            os.write(handle, text.encode())
+            write_whole(handle, text.encode(), path)
     finally:
         os.close(handle)

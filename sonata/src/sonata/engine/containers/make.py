@@ -20,7 +20,7 @@ from sonata_core import trace
 from sonata_core.errors import AlreadyExists, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.ids import ContainerId, ImageId
-from sonata_core.sdk.folders import make_private
+from sonata_core.sdk.folders import make_private, write_whole
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -184,6 +184,6 @@ def _write_cid(path: str, container: str) -> None:
     except OSError as error:
         raise SonataError(f"creating idfile: open {path}: {(error.strerror or '').lower()}") from error
     try:
-        os.write(handle, container.encode())
+        write_whole(handle, container.encode(), path)
     finally:
         os.close(handle)

@@ -15,6 +15,7 @@ from sonata.host import mounts
 from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.mount import Mount
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -167,9 +168,7 @@ def _make_folders(config: ContainerConfig, folder: str, target: str) -> None:
 def _write(path: str, data: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        write_whole(handle, data, path)
         os.fchmod(handle, mode)
     finally:
         os.close(handle)

@@ -19,6 +19,7 @@ from sonata_core.hookspecs.hooks import OciHooks, SpecAdjust
 from sonata_core.hookspecs.runtime import RuntimeTune
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.hooks import OciHook, SpecAdjustment
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -257,11 +258,8 @@ def _text(value: object) -> bytes:
 
 
 def _write(path: str, value: object) -> None:
-    text = _text(value)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        view = memoryview(text)
-        while view:
-            view = view[os.write(handle, view) :]
+        write_whole(handle, _text(value), path)
     finally:
         os.close(handle)

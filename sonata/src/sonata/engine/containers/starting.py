@@ -16,6 +16,7 @@ from sonata.state import intents
 from sonata_core import interrupts
 from sonata_core.errors import Conflict, SonataError
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -148,7 +149,7 @@ def _take_back(engine: Engine, row: ContainerRow) -> None:
 def _write_pid(path: str, pid: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        os.write(handle, str(pid).encode())
+        write_whole(handle, str(pid).encode(), path)
     finally:
         os.close(handle)
 

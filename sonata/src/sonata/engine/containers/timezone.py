@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sonata_core.errors import UsageError
+from sonata_core.sdk.folders import write_whole
 
 _FOLDER = "/usr/share/zoneinfo"
 _LIMIT = 1 << 20
@@ -32,6 +33,6 @@ def lay(zone: str, target: str) -> None:
         content = file.read(_LIMIT)
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
-        os.write(handle, content)
+        write_whole(handle, content, target)
     finally:
         os.close(handle)

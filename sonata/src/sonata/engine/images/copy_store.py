@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.engine.images import lookup
 from sonata.engine.images.copying import DAEMON, DEFAULT_PARALLEL, STORE, End, further, sink_end, source_end, tags_of
 from sonata.engine.images.landing import StoreLanding
-from sonata.engine.images.other_store import opened
+from sonata.engine.images.other_store import full_name, named, opened, split_id
 from sonata.engine.images.pull import wanted_platform
 from sonata.engine.images.push import PushChoices, settings_for, stored
 from sonata.engine.images.signing import carrier_of_stored, put_written
@@ -17,9 +16,10 @@ from sonata.image.transfer import partial_folder, pull_image
 from sonata_core.errors import NotFound, Unsupported, UsageError
 from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
     from sonata.model.copy_request import CopyChoices
@@ -33,6 +33,9 @@ def copy_with_store(
     engine: Engine, source: str, destination: str, choices: CopyChoices, progress: Progress | None
 ) -> str:
     """As `copying.copy`, where a store is an end."""
+    if destination.startswith(_PREFIX) and destination.rpartition("]")[2] in ("", _PREFIX):
+        hint = f"name the image, or say @ and its ID: {destination}NAME"
+        raise UsageError(f'Invalid destination name {destination}: "" is an empty reference', hint=hint)
     if not source.startswith(_PREFIX):
         return _into(engine, source, destination.removeprefix(_PREFIX), choices, progress)
     if not destination.startswith(_PREFIX):
@@ -42,7 +45,7 @@ def copy_with_store(
 
 def _out_of(engine: Engine, source: str, destination: str, choices: CopyChoices, progress: Progress | None) -> str:
     here, name = opened(engine, source)
-    record, _ = lookup.get(here, name)
+    record, _ = named(here, name)
     goal = sink_end(engine, destination, choices.destination)
     _refuse_group(choices, f'source transport "{STORE}"')
     if choices.additional_tags and goal.reference.transport == DAEMON:
@@ -98,11 +101,13 @@ def _into(engine: Engine, source: str, destination: str, choices: CopyChoices, p
     trust = trust_for(engine, choices.source.signature_policy)
     trust.forbid(start.reference)
     there, name = opened(engine, destination, make=True)
+    require_fit = _fitting(name)
     options = _landing_options(there, choices, start.options)
     hook = start.slot.hook
     with hook.transport_open_source(reference=start.reference, options=start.options) as opened_source:
 
         def admit(manifest: ManifestBytes) -> tuple[bytes, ...]:
+            require_fit(manifest)
             found = trust.admit(start.reference, opened_source, manifest)
             return () if choices.remove_signatures else found
 
@@ -117,9 +122,10 @@ def _across(engine: Engine, source: str, destination: str, choices: CopyChoices,
     _refuse_changes(choices)
     _refuse_group(choices, f'source transport "{STORE}"')
     here, name = opened(engine, source)
-    record, _ = lookup.get(here, name)
+    record, _ = named(here, name)
     image = stored(here, record.id)
     there, target = opened(engine, destination, make=True)
+    _fitting(target)(image.manifest)
     if there.config.storage.graph_root != here.config.storage.graph_root:
         land_stored(record.id, image, StoreLanding(there.store), _landing_options(there, choices, None), progress)
     _name(there, record.id, target)
@@ -131,7 +137,7 @@ def bring(engine: Engine, text: str, progress: Progress | None) -> tuple[ImageRe
     from sonata.model.copy_request import CopyChoices
 
     there, name = opened(engine, text)
-    found, full = lookup.get(there, name)
+    found, full = named(there, name)
     _across(engine, text, full, CopyChoices(), progress)
     image = engine.store.find_image(found.id)
     if image is None:
@@ -139,11 +145,36 @@ def bring(engine: Engine, text: str, progress: Progress | None) -> tuple[ImageRe
     return image, full
 
 
+def _fitting(name: str) -> Callable[[ManifestBytes], None]:
+    """What raises UsageError for the manifest of another image than the one that the destination's name says."""
+    bare, ident = split_id(name)
+    if bare:
+        full_name(bare)
+    digest = bare.partition("@")[2]
+
+    def require(manifest: ManifestBytes) -> None:
+        from sonata.image.manifest import Manifest, parse_bytes
+
+        if digest and manifest.digest != digest:
+            raise UsageError(
+                "Digest of source image's manifest would not match destination reference",
+                hint=f"the source's is {manifest.digest}",
+            )
+        document = parse_bytes(manifest.content) if ident else None
+        if isinstance(document, Manifest) and not document.config.digest.partition(":")[2].startswith(ident):
+            raise UsageError(
+                f"{name}: the image's ID is another: {document.config.digest}",
+                hint="an image's ID is the digest of its configuration; leave it out",
+            )
+
+    return require
+
+
 def _name(engine: Engine, image: str, name: str) -> None:
-    """Names are normalised as Docker does: `x` is `docker.io/library/x:latest`."""
+    bare, _ = split_id(name)
     record = engine.store.find_image(image)
-    if name and record is not None:
-        engine.store.add_names(record, [str(parse_name(name).with_default_tag())])
+    if bare and record is not None:
+        engine.store.add_names(record, [full_name(bare)])
 
 
 def _landing_options(engine: Engine, choices: CopyChoices, opened: TransportOptions | None) -> TransferOptions:

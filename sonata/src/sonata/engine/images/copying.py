@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 STORE = "containers-storage"
 DAEMON = "docker-daemon"
 DEFAULT_PARALLEL = 3
+_WITH_ADDRESSES = ("docker", "oci", "oci-archive")
+"""Places where a layer may lie elsewhere: at the addresses that its descriptor names."""
 
 
 class End:
@@ -238,6 +240,7 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
         parallel=engine.config.engine.image_parallel_copies or DEFAULT_PARALLEL,
         retries=goal.options.retries,
         retry_delay=goal.options.retry_delay,
+        addresses=goal.reference.transport in _WITH_ADDRESSES,
         near=_near(start.reference, goal.reference),
     )
 

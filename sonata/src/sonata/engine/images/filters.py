@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sonata.engine.containers.filters import has_label, moment
+from sonata.engine.globs import fits
 from sonata.engine.images import lookup
-from sonata_core.errors import NotFound, UsageError
+from sonata_core.errors import Conflict, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,23 +98,22 @@ def _condition(engine: Engine, kin: Kin, key: str, value: str, *, negated: bool)
 
 
 def _reference(engine: Engine, value: str) -> Condition:
-    found = lookup.find(engine, value, lists=True) if "*" not in value else None
-    if found is not None:
-        return lambda image: image.id == found[0].id
-
-    def fits(image: ListedImage) -> bool:
-        import fnmatch
-
-        return any(fnmatch.fnmatchcase(form, value) for name in image.names for form in _forms(name))
-
-    return fits
+    """What the value names, and what it fits as a pattern: a pattern need not be a name."""
+    try:
+        found = lookup.find(engine, value, lists=True)
+    except (UsageError, Conflict):
+        found = None
+    ident = "" if found is None else found[0].id
+    return lambda image: image.id == ident or any(fits(value, form) for name in image.names for form in _forms(name))
 
 
 def _forms(name: str) -> list[str]:
-    """A name, its ends after each slash, and all those without tag or digest."""
-    parts = name.split("/")
-    ends = ["/".join(parts[at:]) for at in range(len(parts))]
-    return [*ends, *(end.partition("@")[0].rsplit(":", 1)[0] for end in ends)]
+    """A name, its path, its last part, and each of them with and without tag or digest, as Podman matches them."""
+    plain = name.partition("@")[0]
+    if ":" in plain.rsplit("/", 1)[-1]:
+        plain = plain.rpartition(":")[0]
+    path, last, rest = plain.partition("/")[2], plain.rpartition("/")[2], name[len(plain) :]
+    return [name, plain, path, path + rest, last, last + rest]
 
 
 def _image_created(engine: Engine, key: str, value: str) -> int:

@@ -21,15 +21,15 @@ def inspect(engine: Engine, name: str) -> dict[str, Any]:
 
     image, _ = lookup.get(engine, name)
     parent = Kinship(engine).parent(image)
-    return view.inspect(shown(engine, image), graph_driver(engine, image.layer), parent.id if parent else "")
+    return view.inspect(shown(engine, image, name), graph_driver(engine, image.layer), parent.id if parent else "")
 
 
-def shown(engine: Engine, image: ImageRecord) -> view.ImageView:
-    """What the store has of an image, read. Raises Damaged."""
+def shown(engine: Engine, image: ImageRecord, asked: str = "") -> view.ImageView:
+    """What the store has of an image, read; `asked`: as what it was found. Raises Damaged."""
     content = engine.store.image_data(image, "manifest")
     stored = view.StoredImage(
         id=image.id,
-        manifest=ManifestBytes(content=content, media_type="", digest=_digest(image)),
+        manifest=ManifestBytes(content=content, media_type="", digest=_digest(image, asked)),
         config=engine.store.image_data(image, f"sha256:{image.id}"),
         names=image.names,
         names_history=image.names_history,
@@ -39,8 +39,16 @@ def shown(engine: Engine, image: ImageRecord) -> view.ImageView:
     return view.view(stored)
 
 
-def _digest(image: ImageRecord) -> Digest:
-    """The digest of the image's own manifest, also where it came through an index: the record has the index's."""
+def _digest(image: ImageRecord, asked: str) -> Digest:
+    """Of an image's manifests the one that Podman shows: its own, also where it came through an index.
+
+    Asked for by a digest, it is that one; by an id, what the record has: the index's, or the first of several.
+    """
+    named = asked.partition("@")[2]
+    if named in image.digests:
+        return Digest(named)
+    if image.digest and image.id.startswith(asked.removeprefix("sha256:") or "-"):
+        return image.digest
     return Digest(str(image.big_data_digests.get("manifest") or image.digest))
 
 

@@ -22,7 +22,9 @@ def listing(
     details: bool = False,
     intermediate: bool = True,
 ) -> list[ListedImage]:
-    """The images that the names and filters (`KEY=VALUE`, `KEY!=VALUE`) leave, in the order of the store.
+    """The images that the names and filters (`KEY=VALUE`, `KEY!=VALUE`) leave, in the order of the stores.
+
+    One that lies in several stores is told of once for each.
 
     `details` reads each image's config. `intermediate`: also images without a name that others are built upon, which
     a filter of that name asks for too. Raises UsageError for a filter that makes no sense.
@@ -34,7 +36,7 @@ def listing(
     uses = _uses(engine)
     labels = details or any(text.startswith("label") for text in wanted)
     found = []
-    for image in engine.store.images():
+    for image in engine.store.image_records():
         if any(_hidden(flag) for flag in image.flags):
             continue
         one = listed_image(engine, image, layers, uses.get(image.id, 0), details=labels)
@@ -85,7 +87,7 @@ def listed_image(
     listed = ListedImage(
         id=image.id,
         names=image.names,
-        names_history=image.names_history or image.names,
+        names_history=image.names_history,
         digest=str(image.digest),
         digests=tuple(str(digest) for digest in image.digests),
         created=image.created or _YEAR_ONE * str(image.data.get("created")).startswith("0001-"),
@@ -101,10 +103,18 @@ def listed_image(
         return listed.replace(is_list=True)
     config = read_config(engine, image)
     return listed.replace(
-        labels=dict(config.labels),
+        labels=dict(config.labels) if config.labels or _says_labels(engine, image) else None,
         architecture=config.architecture,
         os=config.os,
     )
+
+
+def _says_labels(engine: Engine, image: ImageRecord) -> bool:
+    """Whether a config without labels says that it has none, which JSON tells apart."""
+    from sonata.image.view import absent
+
+    content = engine.store.image_data(image, f"sha256:{image.id}")
+    return b'"Labels"' in content and "labels" not in absent(content)
 
 
 def size_of(image: ImageRecord, layers: dict[LayerId, LayerRecord]) -> int:

@@ -29,8 +29,8 @@ def find(
     end of a name. A list of images stands for the one of `platform` (default: this host's), if that
     is here, unless `lists` asks for lists themselves. Raises Conflict for an ambiguous prefix.
     """
-    images = engine.store.images()
-    found = _named(engine, images, text)
+    images = engine.store.image_records()
+    found = _of_store(engine, text) if text.startswith(_STORE) else _named(engine, images, text)
     if found is None or lists or not found[0].is_list:
         return found
     from sonata.engine.manifests.instances import local_instance
@@ -39,12 +39,32 @@ def find(
     return None if instance is None else (instance, found[1])
 
 
+_STORE = "containers-storage:"
+_ELSEWHERE = ("dir", "docker", "docker-archive", "docker-daemon", "oci", "oci-archive", "sif", "tarball")
+
+
+def _of_store(engine: Engine, text: str) -> tuple[ImageRecord, str] | None:
+    """As `_named`, for the long form of a name in this store. Raises UsageError for another store."""
+    from sonata.engine.images.other_store import named, opened
+
+    here, name = opened(engine, text.removeprefix(_STORE))
+    if here is not engine:
+        raise UsageError(f"{text}: not an image of this store", hint="`sonata pull` brings it here")
+    try:
+        return named(here, name, lists=True)
+    except NotFound:
+        return None
+
+
 def _named(engine: Engine, images: list[ImageRecord], text: str) -> tuple[ImageRecord, str] | None:
-    known = {name: image for image in images for name in image.names}
-    for name in (text, *_local_names(engine, text)):
+    # Of several stores that have a name, the nearest is meant.
+    known = {name: image for image in reversed(images) for name in image.names}
+    full = _local_names(engine, text)
+    for name in (text, *full):
         if name in known:
             return known[name], name
-    found = engine.store.find_image(text.removeprefix("sha256:"))
+    tries = [text.removeprefix("sha256:"), *(full if "@" in text else ())]
+    found = next((image for one in tries if (image := engine.store.find_image(one)) is not None), None)
     if found is not None:
         name = found.names[0] if found.names else ""
         return found, name
@@ -55,6 +75,10 @@ def _local_names(engine: Engine, text: str) -> tuple[str, ...]:
     try:
         return registries(engine).local_names(text)
     except UsageError as error:
+        scheme = text.partition(":")[0]
+        if scheme in _ELSEWHERE:
+            why = f'unsupported transport "{scheme}" for looking up local images'
+            raise UsageError(why, hint="`sonata pull` brings the image here") from error
         raise bad_reference(text, error) from error
 
 

@@ -24,7 +24,7 @@ from sonata_core.models.image import Credentials, Endpoint, ImageReference, Tran
 from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sonata.engine.engine import Engine
     from sonata.image.chunked_pull import Reuse
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sonata.store.records import ImageRecord
     from sonata_core.models.ids import ImageId
     from sonata_core.models.image import ImageSource, Platform
+    from sonata_core.naming import ImageName
 
 _DEFAULT_PARALLEL = 3
 
@@ -312,16 +313,17 @@ def _names_within(engine: Engine, reference: ImageReference, options: TransportO
             return ()
         found = slot.require(TransportTags).transport_tags(reference=reference, options=options)
         return tuple(dict.fromkeys(name for one in found if (name := _name_of(one))))
-    name = _name_of(selector)
+    # A short name chosen of a layout is Docker's, as to Podman; of an archive it is this host's.
+    name = _name_of(selector, parse_name if reference.transport == "oci" else local_name)
     return (name,) if name else ()
 
 
-def _name_of(selector: str) -> str:
+def _name_of(selector: str, parse: Callable[[str], ImageName] = local_name) -> str:
     """The name that a selector gives an image here; empty for none."""
     if not selector or selector.startswith("@"):
         return ""
     try:
-        return str(local_name(selector))
+        return str(parse(selector).with_default_tag())
     except UsageError:
         return ""
 

@@ -131,7 +131,8 @@ class _Work:
     def remove(self, image: ImageRecord, by: str) -> None:
         """Remove an image, or its name `by` while it has others; then what it was built upon, if nothing needs that."""
         engine = self._engine
-        now = next((one for one in engine.store.images() if one.id == image.id), None)
+        records = engine.store.image_records()
+        now = next((one for one in records if (one.id, one.store) == (image.id, image.store)), None)
         if now is None:
             return
         if now.read_only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.lite import TYPE_CHECKING
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
+    from sonata.image.layers.heads import OfSplit
+    from sonata.image.layers.tarsplit import InFolders
     from sonata.image.push import StoredImage
     from sonata.store.records import ImageRecord, LayerRecord
     from sonata.store.store import Store
@@ -26,7 +29,7 @@ def stored_image(store: Store, contents: Contents, record: ImageRecord, digest: 
     default it is the one that came last. Raises NotFound for a missing layer, Damaged for an
     image that has no manifest or whose layers do not fit it.
     """
-    from sonata.image.config import from_legacy
+    from sonata.image.legacy_config import from_legacy
     from sonata.image.manifest import Index, LegacyManifest, Manifest, parse_bytes
     from sonata.image.push import StoredImage, StoredLayer
     from sonata_core.models.image import ManifestBytes
@@ -79,21 +82,44 @@ def open_layer(store: Store, contents: Contents, layer: LayerRecord) -> BinaryIO
     """The exact tar that a layer was unpacked from. Raises Damaged where it cannot be made again."""
     from sonata.image.layers.compress import Pieces
 
+    return Pieces(_pieces(_tar_split(store, layer), contents(layer.ref)))  # type: ignore[return-value]
+
+
+def _tar_split(store: Store, layer: LayerRecord) -> str:
     path = store.tar_split(layer.id)
     if path is None:
         raise Damaged(f"layer {layer.id} has no tar-split data: its tar cannot be made again", hint="pull it again")
-    return Pieces(_pieces(path, contents(layer.ref)))  # type: ignore[return-value]
+    return path
+
+
+@contextmanager
+def open_heads(store: Store, contents: Contents, layer: LayerRecord) -> Iterator[OfSplit]:
+    """The headers of a layer's tar, and the beginnings of the files that are wanted. Raises Damaged as `open_layer`."""
+    from sonata.image.layers.heads import OfSplit
+    from sonata.image.layers.tarsplit import entries
+
+    with _opened(_tar_split(store, layer), contents(layer.ref)) as (record, find):
+        yield OfSplit(entries(record), find)
 
 
 def _pieces(path: str, targets: tuple[UnpackTarget, ...]) -> Iterator[bytes]:
-    from sonata.image.layers.tarsplit import InFolders, reassemble
+    from sonata.image.layers.tarsplit import reassemble
+
+    with _opened(path, targets) as (record, find):
+        yield from reassemble(record, find)
+
+
+@contextmanager
+def _opened(path: str, targets: tuple[UnpackTarget, ...]) -> Iterator[tuple[BinaryIO, InFolders]]:
+    """A layer's tar-split data, and what opens the layer's files."""
+    from sonata.image.layers.tarsplit import InFolders
 
     folders: list[int] = []
     try:
         for target in targets:
             folders.append(os.open(target.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         with open(path, "rb") as record, InFolders(tuple(folders)) as find:
-            yield from reassemble(record, find)
+            yield record, find
     finally:
         for folder in folders:
             os.close(folder)

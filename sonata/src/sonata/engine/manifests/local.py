@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sonata.engine.images import lookup
 from sonata.engine.manifests.instances import image_with
 from sonata_core.errors import NotFound
 from sonata_core.lite import TYPE_CHECKING
@@ -32,7 +31,7 @@ def find(engine: Engine, rest: str, *, lists: bool = False) -> tuple[Engine, Ima
 
     Raises NotFound, UsageError.
     """
-    from sonata.engine.images.other_store import opened
+    from sonata.engine.images.other_store import named, opened
 
     here = engine
     if rest.startswith("["):
@@ -42,10 +41,7 @@ def find(engine: Engine, rest: str, *, lists: bool = False) -> tuple[Engine, Ima
             rest = name
         else:
             here, rest = opened(engine, rest)
-    name, _, ident = rest.rpartition("@")
-    if len(ident) == 64:
-        return here, lookup.get(here, ident, lists=lists)[0], name
-    return here, *lookup.get(here, rest, lists=lists)
+    return here, *named(here, rest, lists=lists)
 
 
 class StoredSource(HoldsNothing):

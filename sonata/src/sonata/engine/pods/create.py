@@ -21,6 +21,7 @@ from sonata_core import interrupts
 from sonata_core.errors import SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import fields_of
+from sonata_core.sdk.folders import write_whole
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
@@ -133,6 +134,6 @@ def write_id(path: str, ident: str) -> None:
     except OSError as error:
         raise SonataError(f"failed to write pod ID to file {path}: {(error.strerror or '').lower()}") from error
     try:
-        os.write(handle, ident.encode())
+        write_whole(handle, ident.encode(), path)
     finally:
         os.close(handle)

@@ -11,8 +11,14 @@ from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
-    from sonata.image.layers.feed import Feed
+    class Taken(Protocol):
+        """A stream of bytes, such as a Feed."""
+
+        def take(self, size: int) -> bytes:
+            """Exactly `size` bytes, fewer only at the end."""
+
 
 BLOCK = 512
 _ZERO = bytes(BLOCK)
@@ -85,7 +91,7 @@ class _Pending:
 class TarReader:
     """Members of an archive, in order. The caller takes each one's content off the feed before the next."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Taken) -> None:
         self._feed = feed
         self._raw: list[bytes] = []
         self._padding = 0

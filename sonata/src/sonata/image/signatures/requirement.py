@@ -132,7 +132,7 @@ def _unbase64(name: str, value: object) -> bytes:
     if not isinstance(value, str):
         raise UsageError(f'"{name}" is not a string')
     try:
-        return base64.b64decode("".join(value.splitlines()), validate=True)
+        return base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
     except ValueError as error:
         raise UsageError(f'"{name}" is not base64: {error}') from error
 
