@@ -12,7 +12,7 @@ import pytest
 from sonata.image.convert import convert, layer_type, pick_type
 from sonata.image.manifest import Manifest, parse_bytes
 from sonata_core.errors import Unsupported
-from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_LAYER, OCI_MANIFEST
+from sonata_core.models.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 
 LAYER = gzip.compress(b"\0" * 1024, mtime=0)
 
@@ -91,6 +91,30 @@ def test_conversions_are_those_of_skopeo(tmp_path: Path) -> None:
         assert made.config_bytes == (tmp_path / target / judged.config.digest[7:]).read_bytes()
         assert made.manifest.content == theirs
         assert made.manifest.media_type == media_type
+
+
+def test_what_is_written_anew_says_of_itself_what_it_did() -> None:
+    about = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{'3' * 64}", "size": 5}
+    config = {"digest": digest_of(CONFIG), "size": len(CONFIG), "annotations": {"c": "d"}}
+    layer = {"mediaType": OCI_LAYER, "digest": digest_of(LAYER), "size": len(LAYER)}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": "application/x.y",
+        "config": {"mediaType": OCI_CONFIG, **config},
+        "layers": [layer],
+        "subject": about,
+        "annotations": {"a": "b"},
+    }
+    content = json.dumps(document, separators=(",", ":")).encode()
+    manifest = parse_bytes(content)
+    assert isinstance(manifest, Manifest)
+    assert convert(manifest, CONFIG, OCI_MANIFEST).manifest.content == content
+    docker = json.loads(convert(manifest, CONFIG, DOCKER_MANIFEST).manifest.content)
+    assert sorted(docker) == ["config", "layers", "mediaType", "schemaVersion"]
+    noted = parse_bytes(json.dumps({**DOCUMENT, "annotations": {"a": "b"}}).encode())
+    assert isinstance(noted, Manifest)
+    assert b"annotations" not in convert(noted, CONFIG, OCI_MANIFEST).manifest.content
 
 
 def test_types_are_picked() -> None:

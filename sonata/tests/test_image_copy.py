@@ -502,9 +502,24 @@ def test_an_encrypted_layer_is_copied_but_never_changed(place: Make, copy: Any) 
     start = place("oci", "start")
     start.write(image)
     assert copy(start, place("dir", "same")) == image.manifest
-    for more in ({"manifest_type": DOCKER_MANIFEST}, {"compression": "zstd", "force": True}, {"unpack": True}):
+    for number, more in enumerate(({"compression": "zstd", "force": True}, {"unpack": True}, {"pack": True})):
+        assert copy(start, place("dir", f"same-{number}"), **more) == image.manifest
+    for kind, more in (("dir", {"manifest_type": DOCKER_MANIFEST}), ("docker-archive", {})):
         with pytest.raises(Unsupported, match="encrypted"):
-            copy(start, place("dir", "changed"), **more)
+            copy(start, place(kind, "changed"), **more)
+
+
+def test_a_list_keeps_what_it_held(place: Make, copy: Any) -> None:
+    """An image of OCI's in a list of Docker's."""
+    start = place("dir", "mixed")
+    images = [SampleImage("one", docker=True), SampleImage("two", architecture="arm64")]
+    index = index_over(images, docker=True)
+    with start.sink() as sink:
+        for image in images:
+            put_blobs(sink, image)
+            sink.put_manifest(image.manifest)
+        sink.commit(index)
+    assert copy(start, place("docker", "goal"), multi=ALL) == index
 
 
 def legacy(image: SampleImage) -> Any:

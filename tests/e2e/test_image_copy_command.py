@@ -102,6 +102,13 @@ def test_form_packing_and_names(store: PlainStore, tmp_path: Path) -> None:
     store.out("image", "copy", "--dest-oci-accept-uncompressed-layers", box, f"oci:{tmp_path}/plain:1")
     assert layer(f"oci:{tmp_path}/plain:1") == "application/vnd.oci.image.layer.v1.tar"
     archive = f"docker-archive:{tmp_path}/names.tar:h.example/a:1"
+    assert "need a Docker schema 2 manifest" in store.refused("image", "copy", "--format=oci", layout, archive)
+    kept = (tmp_path / "kind/manifest.json").read_bytes()
+    assert layer("--format=v2s2", layout) == "tar.gzip"
+    for option in ("--preserve-digests", "--format=v2s2"):
+        store.out("image", "copy", option, f"dir:{tmp_path}/kind", f"oci:{tmp_path}/layout:{option[2:5]}")
+        store.out("image", "copy", f"oci:{tmp_path}/layout:{option[2:5]}", f"dir:{tmp_path}/again")
+        assert (tmp_path / "again/manifest.json").read_bytes() == (tmp_path / "kind/manifest.json").read_bytes() != kept
     store.out("image", "copy", "--additional-tag=h.example/b:2", layout, archive)
     loaded = store.out("load", "-q", "-i", f"{tmp_path}/names.tar").splitlines()
     assert loaded[:1] == ["Loaded image: h.example/a:1"]

@@ -8,7 +8,7 @@ from io import BytesIO
 from sonata_core.errors import NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Descriptor
-from sonata_core.models.media import MANIFEST_LIMIT, OCI_INDEX, OCI_MANIFEST
+from sonata_core.models.media import DOCKER_LIST, DOCKER_MANIFEST, MANIFEST_LIMIT, OCI_INDEX, OCI_MANIFEST
 from sonata_core.naming import digest_parts
 from sonata_core.sdk.content import NewFile, make_folder, store_blob, store_bytes
 from sonata_core.sdk.tar_write import TarWriter
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 MANIFEST_TYPES = (OCI_MANIFEST, OCI_INDEX)
 
 
-def _require_oci(manifest: ManifestBytes) -> Descriptor:
-    if manifest.media_type not in MANIFEST_TYPES:
+_TAKEN = (*MANIFEST_TYPES, DOCKER_MANIFEST, DOCKER_LIST)
+"""A layout may hold anything: what was asked for is taken in Docker's form too."""
+
+
+def _require_known(manifest: ManifestBytes) -> Descriptor:
+    if manifest.media_type not in _TAKEN:
         raise Unsupported(f"an OCI layout holds no manifests of type {manifest.media_type}")
     return Descriptor(media_type=manifest.media_type, digest=manifest.digest, size=len(manifest.content))
 
@@ -62,7 +66,7 @@ class FolderSink:
 
     def put_manifest(self, manifest: ManifestBytes) -> None:
         """Store a manifest among the blobs. Raises Damaged, Unsupported."""
-        blob = _require_oci(manifest)
+        blob = _require_known(manifest)
         if not self.has_blob(blob):
             self.put_blob(blob, BytesIO(manifest.content))
 
@@ -115,7 +119,7 @@ class ArchiveSink:
 
     def put_manifest(self, manifest: ManifestBytes) -> None:
         """Append a manifest among the blobs. Raises Damaged, Unsupported."""
-        self.put_blob(_require_oci(manifest), BytesIO(manifest.content))
+        self.put_blob(_require_known(manifest), BytesIO(manifest.content))
 
     def commit(self, manifest: ManifestBytes) -> None:
         """Write the index, and give the archive its name."""

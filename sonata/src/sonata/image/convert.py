@@ -73,9 +73,16 @@ def wanted_type(manifest: Manifest, accepted: Sequence[str], forced: str, *, zst
     return pick_type(manifest, accepted)
 
 
-def require_packing(facts: TransportFacts, compression: str) -> None:
-    """Raise Unsupported where a place whose manifests are Docker's is to have layers in zstd."""
-    if compression.startswith("zstd") and facts.layer_compression == "none":
+def require_packing(facts: TransportFacts, compression: str, manifest_type: str = "") -> None:
+    """Raise Unsupported where a place whose manifests are Docker's is to have layers in zstd, or OCI's manifests."""
+    if facts.layer_compression != "none":
+        return
+    if manifest_type not in ("", DOCKER_MANIFEST):
+        raise Unsupported(
+            "writing manifest: Unsupported manifest type, need a Docker schema 2 manifest",
+            hint=f"leave the format out: {facts.schemes[0]} keeps an image's config and layers, and no manifest",
+        )
+    if compression.startswith("zstd"):
         raise Unsupported(
             f"compression using zstd required but the destination only supports MIME types [{DOCKER_MANIFEST}], "
             "none of which support it",
@@ -150,7 +157,10 @@ def convert(
         for layer in (manifest.layers if layers is None else layers)
     ]
     annotations = {} if from_docker or media_type == DOCKER_MANIFEST else manifest.annotations
-    return Converted(write_manifest(media_type, described, kept, annotations), described, config)
+    like = manifest if stays else None
+    if like is not None and described.digest == manifest.config.digest:
+        described = described.replace(urls=manifest.config.urls, annotations=manifest.config.annotations)
+    return Converted(write_manifest(media_type, described, kept, annotations, like), described, config)
 
 
 def digest_of_blob(content: bytes) -> Digest:
@@ -161,16 +171,24 @@ def digest_of_blob(content: bytes) -> Digest:
 
 
 def write_manifest(
-    media_type: str, config: Descriptor, layers: Sequence[Descriptor], annotations: Mapping[str, str] | None = None
+    media_type: str,
+    config: Descriptor,
+    layers: Sequence[Descriptor],
+    annotations: Mapping[str, str] | None = None,
+    like: Manifest | None = None,
 ) -> ManifestBytes:
-    """A manifest's bytes, compact and in the order of the specification's structures."""
+    """A manifest's bytes, compact and in the order of the specification's structures.
+
+    It says of itself what `like` does: the type of artifact that it is, and what it is about.
+    """
     docker = media_type == DOCKER_MANIFEST
-    document: dict[str, object] = {
-        "schemaVersion": 2,
-        "mediaType": media_type,
-        "config": _descriptor(config, docker=docker),
-        "layers": [_descriptor(layer, docker=docker) for layer in layers],
-    }
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
+    if like is not None and like.artifact_type and not docker:
+        document["artifactType"] = like.artifact_type
+    document["config"] = _descriptor(config, docker=docker)
+    document["layers"] = [_descriptor(layer, docker=docker) for layer in layers]
+    if like is not None and like.subject is not None and not docker:
+        document["subject"] = _descriptor(like.subject, docker=False)
     if annotations:
         document["annotations"] = dict(sorted(annotations.items()))
     content = go_json(document)

@@ -169,7 +169,8 @@ class _Copy:
         entries = self._entries(document)
         for number, entry in enumerate(entries, 1):
             try:
-                copied.append(entry if self._options.multi == INDEX_ONLY else self._instance(entry, wanted))
+                kinds = MANIFESTS if wanted == top.media_type else _members_of(wanted)
+                copied.append(entry if self._options.multi == INDEX_ONLY else self._instance(entry, wanted, kinds))
             except SonataError as error:
                 error.message = f"copying image {number}/{len(entries)} from manifest list: {error.message}"
                 raise
@@ -219,17 +220,15 @@ class _Copy:
             chosen.append(entry)
         return chosen
 
-    def _instance(self, entry: Descriptor, wanted: str) -> Descriptor:
+    def _instance(self, entry: Descriptor, wanted: str, kinds: tuple[str, ...]) -> Descriptor:
+        """One image of an index, as one of `kinds`: an index that stays what it is may hold what it held."""
         found = check_matches(checked_manifest(self._source.manifest(entry.digest)), entry.digest)
         if 0 <= entry.size != len(found.content):
             raise Damaged(f"manifest {entry.digest} has {len(found.content)} bytes; its index says {entry.size}")
         if found.media_type not in MANIFESTS:
             raise Unsupported(f"{entry.digest} is an index within an index")
-        kinds = tuple(
-            kind
-            for kind in _members_of(wanted)
-            if not self._options.facts.manifest_types or kind in self._options.facts.manifest_types
-        )
+        taken = self._options.facts.manifest_types
+        kinds = tuple(kind for kind in kinds if not taken or kind in taken)
         manifest = self._stored(found, self._one.copy(found, kinds=kinds), self._sink.put_manifest)
         if manifest is found and entry.media_type == found.media_type:
             return entry

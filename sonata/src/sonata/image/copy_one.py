@@ -277,11 +277,11 @@ class _Instance:
         if self._stays_away(layer):
             return layer
         if layer.media_type.endswith("+encrypted"):
-            if options.target is None and not options.pack and self._wanted == self._document.media_type:
+            if options.facts.layer_compression != "none" and self._wanted == self._document.media_type:
                 self._one.send(layer)
                 return layer
             raise Unsupported(
-                f"layer {layer.digest} is encrypted: it cannot be packed in another way",
+                f"layer {layer.digest} is encrypted: it cannot be packed or described in another way",
                 hint="copy it as it is, or decrypt it first, as skopeo copy --decryption-key does",
             )
         if not is_layer(layer.media_type) and self._wanted == self._document.media_type:

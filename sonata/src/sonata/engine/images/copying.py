@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 STORE = "containers-storage"
 DAEMON = "docker-daemon"
 DEFAULT_PARALLEL = 3
-_WITH_ADDRESSES = ("docker", "oci", "oci-archive")
+_LAYOUTS = ("oci", "oci-archive")
+"""Places that hold Docker's manifests too, where that is asked for."""
+_WITH_ADDRESSES = ("docker", *_LAYOUTS)
 """Places where a layer may lie elsewhere: at the addresses that its descriptor names."""
 
 
@@ -220,7 +222,9 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
     fixed = choices.preserve_digests or bool(digest_in(goal.reference))
     pack = choices.compress or (not source.keeps_digests and not keeps and not choices.accept_uncompressed)
     may_pack = facts.layer_compression != "none" and not (keeps or fixed or choices.accept_uncompressed)
-    require_packing(facts, choices.compression)
+    require_packing(facts, choices.compression, choices.manifest_type)
+    if goal.reference.transport in _LAYOUTS and (fixed or choices.manifest_type):
+        facts = facts.replace(manifest_types=())
     return CopyOptions(
         source=source,
         facts=facts,
