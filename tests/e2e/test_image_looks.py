@@ -221,6 +221,12 @@ def test_templates_of_an_image_with_a_health_check(store: PlainStore, tmp_path: 
     name = "docker.io/library/x:latest"
     shown = store.out("inspect", "--format={{.HealthCheck.Test}} {{.HealthCheck.Interval}} {{.RepoTags}}", ident)
     assert shown == f"[CMD x] 1s [{name}]"
+    assert store.out("inspect", "--format={{.HealthCheck.StartPeriod.Seconds}}", ident) == "3"
+    # What a config does not say is nil: null in JSON, and empty for all else.
+    nothing = (
+        "{{json .Config.Entrypoint}} {{json .Config.Volumes}} {{json .History}} {{len .Config.Env}} {{.Config.Cmd}}"
+    )
+    assert store.out("inspect", f"--format={nothing}", ident) == "null null null 0 []"
     assert (
         store.out("images", "--format={{.CreatedAt}} {{.ImageSummary.ID}}", "x")
         == f"1960-01-02 00:00:00 +0000 UTC {ident}"

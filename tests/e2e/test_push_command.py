@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +194,14 @@ def test_a_registry_that_takes_one_form_only(
     for words in (("--format=oci",), ("--compression-format=zstd",)):
         assert "manifest invalid" in store.refused("push", "-q", PLAIN, "--retry=0", *words, ours, f"{at}:1")
     assert "1" not in registry.manifests["old"]
+
+
+def test_a_short_name_is_pushed_to_dockers_registry(store: PlainStore, registry: FakeRegistry, tmp_path: Path) -> None:
+    """`push me/app` means docker.io/me/app, as with Docker and Podman, also where `tag` made localhost/me/app of it."""
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f'[[registry]]\nprefix = "docker.io"\nlocation = "{registry.host}"\ninsecure = true\n')
+    store.out("tag", IMAGE, "me/app")
+    assert "localhost/me/app" in store.out("images", "--format={{.Repository}}").splitlines()
+    program = store.program_with(CONTAINERS_REGISTRIES_CONF=str(conf))
+    subprocess.run([*program, "push", "-q", "--format=docker", "me/app"], check=True, capture_output=True)
+    assert manifest(registry, "me/app:latest")["mediaType"] == DOCKER

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from sonata.cli.render.gotemplate.values import Duration, NilList, NilMap, Struct
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sonata.cli.render.gotemplate.values import Struct
-
 _CONFIG: dict[str, Any] = {
     "User": "",
-    "ExposedPorts": {},
-    "Env": [],
-    "Entrypoint": [],
-    "Cmd": [],
-    "Volumes": {},
+    "ExposedPorts": NilMap(),
+    "Env": NilList(),
+    "Entrypoint": NilList(),
+    "Cmd": NilList(),
+    "Volumes": NilMap(),
     "WorkingDir": "",
-    "Labels": {},
+    "Labels": NilMap(),
     "StopSignal": "",
     "ArgsEscaped": False,
 }
-"""The members of v1.ImageConfig, in its order."""
+"""The members of v1.ImageConfig, in its order; what a config does not say is nil."""
 
 _HISTORY = (
     ("Created", "created"),
@@ -35,14 +34,15 @@ _HEALTH = ("Test", "StartPeriod", "StartInterval", "Interval", "Timeout", "Retri
 
 def templated_image(value: dict[str, Any], member: Callable[[str, Any], Any]) -> Struct:
     """The object that `inspect` prints for an image, as a struct; `member` makes what is below it by name and value."""
-    from sonata.cli.render.gotemplate.values import Struct
-
     members = {key: member(key, item) for key, item in value.items()}
     health = _health(value.get("Healthcheck"))
     config = value.get("Config") or {}
-    inner = {key: member(key, config.get(key, empty)) for key, empty in _CONFIG.items()}
+    inner = {key: member(key, config[key]) if key in config else empty for key, empty in _CONFIG.items()}
     members["Config"] = Struct("*v1.ImageConfig", {**inner, "Healthcheck": health}, tuple(_CONFIG), json=config)
-    members["History"] = [_step(step, member) for step in value.get("History") or ()]
+    history = value.get("History")
+    members["History"] = NilList() if history is None else [_step(step, member) for step in history]
+    for key, empty in (("Labels", NilMap()), ("NamesHistory", NilList())):
+        members[key] = empty if members.get(key) is None else members[key]
     members["HealthCheck"] = health
     members["ID"] = members["Id"]
     return Struct("interface {}", members, tuple(value), json=value)
@@ -51,16 +51,12 @@ def templated_image(value: dict[str, Any], member: Callable[[str, Any], Any]) ->
 def _health(value: dict[str, Any] | None) -> Struct | None:
     if not value:
         return None
-    from sonata.cli.render.gotemplate.values import Duration, Struct
-
     told: dict[str, Any] = {"Test": [], "Retries": 0, **value}
     members = {key: told[key] if key in ("Test", "Retries") else Duration(told.get(key, 0)) for key in _HEALTH}
     return Struct("*manifest.Schema2HealthConfig", members, _HEALTH, json=value)
 
 
 def _step(value: dict[str, Any], member: Callable[[str, Any], Any]) -> Struct:
-    from sonata.cli.render.gotemplate.values import Struct
-
     found = {name: member(name, value.get(key, "")) for name, key in _HISTORY}
     found["EmptyLayer"] = bool(value.get("empty_layer"))
     return Struct("v1.History", found, tuple(name for name, _ in _HISTORY), json=value)

@@ -12,7 +12,7 @@ from sonata_core.models.media import DOCKER_MANIFEST, OCI_MANIFEST
 if TYPE_CHECKING:
     from sonata.cli.pflag import Parsed
 
-MANIFESTS = {"": "", "oci": OCI_MANIFEST, "v2s2": DOCKER_MANIFEST}
+MANIFESTS = {"": "", "oci": OCI_MANIFEST, "v2s2": DOCKER_MANIFEST, "docker": DOCKER_MANIFEST}
 
 
 def manifest_type(text: str) -> str:

@@ -96,6 +96,7 @@ def verbose(found: DiskUsage, now: float) -> str:
 
 
 def _image(one: ImageUse, now: float) -> Iterable[list[str]]:
+    from sonata.cli.images.list import split
     from sonata.cli.render.human import human_duration, human_size
 
     tail = [
@@ -106,10 +107,8 @@ def _image(one: ImageUse, now: float) -> Iterable[list[str]]:
         human_size(one.size - one.shared),
         str(one.containers),
     ]
-    for name in one.names or ("<none>:<none>",):
-        repository, _, tag = name.partition("@")[0].rpartition(":")
-        known = repository and "/" not in tag
-        yield [repository if known else name, tag if known else "<none>", *tail]
+    for name in one.names or ("",):
+        yield [*split(name), *tail]
 
 
 def _container(one: ContainerUse, now: float) -> list[str]:

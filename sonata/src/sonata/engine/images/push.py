@@ -58,18 +58,19 @@ def push(
     choices: PushChoices | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Push the image `name` to `destination` (empty: to its own name); the digest of the manifest there.
+    """Push the image `name` to `destination` (empty: to where the name says); the digest of the manifest there.
 
-    Of a list of images its image for this platform; where the store has none, the whole list.
+    A short name is Docker's, as Podman and Docker push it, whatever image here it stands for; an id stands for the
+    image's own name. Of a list of images its image for this platform; where the store has none, the whole list.
     Raises NotFound, UsageError, Denied, RegistryFailure, Unsupported.
     """
     found = lookup.find(engine, name)
     if found is None:
         whole, full = lookup.get(engine, name, lists=True)
         if whole.is_list:
-            return _whole_list(engine, whole.id, destination or full, options, choices or PushChoices(), progress)
+            return _whole_list(engine, whole.id, destination or name, options, choices or PushChoices(), progress)
     image, full = found or lookup.get(engine, name)
-    target = destination or full
+    target = destination or (full if lookup.found_by_id(image, full, name) else name)
     if not target:
         raise UsageError(f"{name} has no name to push to", hint="sonata push IMAGE DESTINATION")
     scheme, rest = transport_or_name(target, engine.catalog.names(TRANSPORT))

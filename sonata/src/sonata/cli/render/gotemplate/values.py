@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from sonata_core.lite import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class _Missing:
@@ -77,8 +77,27 @@ class NilMap(dict[str, Any]):
         """Nothing."""
 
 
+class NilList(list[Any]):
+    """A slice that was never made: empty, and `null` in JSON."""
+
+    def as_json(self) -> None:
+        """Nothing."""
+
+
 class Duration(int):
     """A time.Duration in nanoseconds; prints as Go prints it: 1h2m3.5s."""
+
+    def methods(self) -> dict[str, Callable[[], Any]]:
+        """What a template may call on it."""
+        return {
+            "Hours": lambda: self / 3_600_000_000_000,
+            "Microseconds": lambda: self // 1000,
+            "Milliseconds": lambda: self // 1_000_000,
+            "Minutes": lambda: self / 60_000_000_000,
+            "Nanoseconds": lambda: int(self),
+            "Seconds": lambda: self / 1_000_000_000,
+            "String": lambda: str(self),
+        }
 
     def __str__(self) -> str:
         if not self:
