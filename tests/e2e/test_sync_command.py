@@ -55,6 +55,12 @@ def test_a_repository_and_again(mirror: Mirror) -> None:
     assert "Would have copied image ref 1/5" in told
     assert "Would have synced 5 images from 1 sources" in told
     assert not mirror.goal.manifests
+    one = (*words[:2], f"{words[2]}:1.0", words[3])
+    assert "Synced 1 images" in mirror.out(*one)
+    told = mirror.out("--dry-run", *words)
+    assert "Already there: image ref" in told
+    assert "Would have synced 4 images" in told
+    mirror.goal.manifests.clear()
     assert "Synced 5 images from 1 sources" in mirror.out(*words)
     assert mirror.tags("copies/app") == {"1.0", "1.1", "1.1-rc1", "2.0", "latest"}
     mirror.goal.requests.clear()
@@ -90,7 +96,12 @@ def test_names_in_the_destination(mirror: Mirror, tmp_path: Path) -> None:
     assert Path(place, "manifest.json").is_file()
     digest = next(key for key in mirror.source.manifests["team/app"] if ":" in key)
     assert Path(tmp_path, "digests").read_text() == f"{digest} dir:{place}\n"
-    assert "Synced 0" in mirror.out("--src=docker", "--dest=dir", "--scoped", one, f"{tmp_path}/tree")
+    again = ("--src=docker", "--dest=dir", "--scoped", f"--digestfile={tmp_path}/digests", one, f"{tmp_path}/tree")
+    assert "Synced 0" in mirror.out(*again)
+    assert Path(tmp_path, "digests").read_text() == f"{digest} dir:{place}\n"
+    told = mirror.out("--src=docker", "--dest=dir", "--scoped", "--dry-run", one, f"{tmp_path}/none")
+    assert "Would have synced 1" in told
+    assert not Path(tmp_path, "none").exists()
 
 
 def test_folders_back_into_a_registry(mirror: Mirror, tmp_path: Path) -> None:
@@ -110,7 +121,7 @@ def test_a_file_of_registries(mirror: Mirror, tmp_path: Path) -> None:
     listed = {
         mirror.source.host: {
             "images": {"team/tool": [], "team/none": ["1"]},
-            "images-by-tag-regex": {"team/app": "^latest$"},
+            "images-by-tag-regex": {"team/app": "^(latest|2.0)$"},
             "images-by-semver": {"team/app": ">= 2"},
             "tls-verify": False,
         }
@@ -124,6 +135,7 @@ def test_a_file_of_registries(mirror: Mirror, tmp_path: Path) -> None:
     assert "Sync failed due to previous reported error(s) for one or more images" in done.stderr
     assert mirror.tags("app") == {"latest", "2.0"}
     assert mirror.tags("tool") == {"v3"}
+    assert done.stderr.count("app:2.0 to ") == 1
 
 
 def test_wrong_words(mirror: Mirror, tmp_path: Path) -> None:
@@ -139,3 +151,16 @@ def test_wrong_words(mirror: Mirror, tmp_path: Path) -> None:
     assert "invalid filter" in told("--src=dir", "--dest=docker", "--filter=x", str(tmp_path), "h.example")
     assert "No images to sync found" in told("--src=dir", "--dest=docker", str(tmp_path), "h.example")
     assert "no range of versions" in told("--src=docker", "--dest=dir", "--filter=semver=a", "h.example/x", "y")
+
+
+def test_a_failure_in_the_middle_leaves_what_was_done(mirror: Mirror, tmp_path: Path) -> None:
+    listed = {mirror.source.host: {"images": {"team/tool": ["v3", "gone"], "team/app": ["1.0"]}, "tls-verify": False}}
+    path, digests = tmp_path / "list.yml", tmp_path / "digests"
+    path.write_text(json.dumps(listed))
+    words = ("--src=yaml", "--dest=docker", f"--digestfile={digests}", str(path), mirror.goal.host)
+    assert mirror(*words).returncode == 125
+    assert [line.rpartition("/")[2] for line in digests.read_text().splitlines()] == ["tool:v3"]
+    assert mirror("--keep-going", *words).returncode == 125
+    assert [line.rpartition("/")[2] for line in digests.read_text().splitlines()] == ["tool:v3", "app:1.0"]
+    refused = mirror("--src=yaml", "--dest=docker", "--digestfile=/nonexistent/x", str(path), mirror.goal.host)
+    assert "open /nonexistent/x: no such file or directory" in refused.stderr

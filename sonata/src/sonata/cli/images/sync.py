@@ -29,6 +29,7 @@ def command(parsed: Parsed, call: Call) -> int:
         keep_going=parsed["keep-going"],
         dry_run=parsed["dry-run"],
         filters=tuple(parsed["filter"]),
+        digestfile=parsed["digestfile"],
     )
     choices = choices_of(parsed)
     progress = progress_of(parsed, sys.stderr, quiet=parsed["quiet"])
@@ -38,9 +39,6 @@ def command(parsed: Parsed, call: Call) -> int:
         progress.message(f"{words} {len(done.copied)} images from {done.sources} sources")
     finally:
         progress.close()
-    if parsed["digestfile"]:
-        with open(parsed["digestfile"], "w", encoding="utf-8") as file:
-            file.writelines(f"{digest} {name}\n" for name, digest in done.copied if digest)
     if done.failed:
         failure = ExternalFailure("Sync failed due to previous reported error(s) for one or more images")
         return outcome((), [*done.failed, failure])

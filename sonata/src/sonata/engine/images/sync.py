@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from sonata.engine.images.copying import End, sink_end, source_end, transfer
+from sonata.engine.images.pull import wanted_platform
 from sonata.engine.images.sync_list import Item, list_images
 from sonata.engine.images.trust import trust_for
 from sonata.image.copy import SYSTEM
-from sonata.image.transfer import choose_image
+from sonata.image.transfer import Quiet, choose_image
 from sonata_core.errors import Conflict, NotFound, SonataError, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import parse_name
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sonata.engine.engine import Engine
     from sonata.image.transfer import Progress
@@ -27,7 +29,7 @@ class SyncRequest(Record):
     """From and to where: `docker`, `dir`, and for the source `yaml`.
 
     `scoped` keeps the whole name below the destination, `suffix` is put behind every tag.
-    `filters`: `tag=REGEX`, `semver=RANGE`.
+    `filters`: `tag=REGEX`, `semver=RANGE`. `digestfile` gets a line for each image that is there then, as it comes.
     """
 
     source_kind: str
@@ -39,6 +41,7 @@ class SyncRequest(Record):
     keep_going: bool = False
     dry_run: bool = False
     filters: tuple[str, ...] = ()
+    digestfile: str = ""
 
 
 class Synced(Record):
@@ -64,25 +67,38 @@ def sync(
         raise failed[0]
     copied: list[tuple[str, str]] = []
     kept = 0
-    for number, item in enumerate(listed.items, 1):
-        goal = destination(request, item)
-        words = f"image ref {number}/{len(listed.items)}: {item.source} to {goal}"
-        if request.dry_run:
-            say(f"Would have copied {words}")
-            copied.append((goal, ""))
-            continue
-        try:
-            digest = _one(engine, item, goal, choices, progress)
-        except SonataError as error:
-            if not request.keep_going:
-                raise
-            error.details.setdefault("object", item.source)
-            failed.append(error)
-            continue
-        say(f"{'Copied' if digest else 'Already there:'} {words}")
-        copied += [(goal, digest)] if digest else []
-        kept += not digest
+    with _digests(request.digestfile) as note:
+        for number, item in enumerate(listed.items, 1):
+            goal = destination(request, item)
+            try:
+                digest, new = _one(engine, item, goal, choices, None if request.dry_run else (progress or Quiet()))
+            except SonataError as error:
+                if not request.keep_going:
+                    raise
+                error.details.setdefault("object", item.source)
+                failed.append(error)
+                continue
+            word = ("Would have copied" if request.dry_run else "Copied") if new else "Already there:"
+            say(f"{word} image ref {number}/{len(listed.items)}: {item.source} to {goal}")
+            if not request.dry_run:
+                note(f"{digest} {goal}\n")
+            copied += [(goal, digest)] if new else []
+            kept += not new
     return Synced(copied=tuple(copied), kept=kept, failed=tuple(failed), sources=listed.sources)
+
+
+@contextmanager
+def _digests(path: str) -> Iterator[Callable[[str], object]]:
+    """What writes a line of the digest file, at once. Raises Conflict where it cannot be written."""
+    if not path:
+        yield lambda _: None
+        return
+    try:
+        file = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise Conflict(f"open {path}: {(error.strerror or '').lower()}") from error
+    with file:
+        yield file.write
 
 
 def _check(request: SyncRequest) -> None:
@@ -110,16 +126,22 @@ def destination(request: SyncRequest, item: Item) -> str:
     return f"docker://{parse_name(place).with_default_tag()}"
 
 
-def _one(engine: Engine, item: Item, goal: str, choices: CopyChoices, progress: Progress | None) -> str:
-    """Copy one image; its digest, or nothing where it lies there already."""
+def _one(engine: Engine, item: Item, goal: str, choices: CopyChoices, progress: Progress | None) -> tuple[str, bool]:
+    """Copy one image unless it lies there already: its digest, and whether it was copied.
+
+    Without `progress` nothing is copied; the digest is then that of the source.
+    """
     start = source_end(engine, item.source, item.options)
     trust_for(engine, item.options.signature_policy).forbid(start.reference)
+    end = sink_end(engine, goal, choices.destination)
+    wanted = _digest(start, choices, wanted_platform(engine, choices.source))
+    if not choices.signing.wanted and _names(end, wanted):
+        return wanted, False
+    if progress is None:
+        return wanted, True
     if goal.startswith("dir:"):
         _make_parent(goal.removeprefix("dir:"))
-    end = sink_end(engine, goal, choices.destination)
-    if not choices.signing.wanted and _is_there(engine, start, end, choices):
-        return ""
-    return transfer(engine, start, end, choices.replace(source=item.options), progress)
+    return transfer(engine, start, end, choices.replace(source=item.options), progress), True
 
 
 def _make_parent(path: str) -> None:
@@ -129,11 +151,8 @@ def _make_parent(path: str) -> None:
         raise Conflict(f"mkdir {os.path.dirname(path)}: {(error.strerror or '').lower()}") from error
 
 
-def _is_there(engine: Engine, start: End, goal: End, choices: CopyChoices) -> bool:
+def _names(goal: End, wanted: str) -> bool:
     """Whether the destination names the very manifest that would be copied, or the index."""
-    from sonata.engine.images.pull import wanted_platform
-
-    wanted = _digest(start, choices, wanted_platform(engine, choices.source))
     try:
         with goal.slot.hook.transport_open_source(reference=goal.reference, options=goal.options) as source:
             found: str = source.resolve().digest

@@ -146,6 +146,8 @@ def _file(engine: Engine, path: str, options: PullOptions, chosen: Callable[[str
                 except SonataError as error:
                     error.details.setdefault("object", f"{host}/{repository}")
                     troubles.append(error)
+    once = {item.source: item for item in reversed(items)}
+    items = [item for item in items if once.get(item.source) is item]
     return Listed(items=tuple(items), sources=len(document), troubles=tuple(troubles))
 
 
