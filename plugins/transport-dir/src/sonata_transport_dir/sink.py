@@ -32,20 +32,52 @@ class DirSink:
         self._folder = folder
         self._stage = ""
         self._made = False
+        self._lock = -1
         self._other_digests = False
         self._committed = ""
 
     def __enter__(self) -> Self:
         try:
-            os.makedirs(self._folder)
-            self._made = True
-        except FileExistsError:
-            self._require_ours()
+            self._lock = self._claimed()
         except OSError as error:
             raise file_error(f"mkdir {self._folder}", error) from error
-        self._stage = f"{self._folder}/{_STAGE}{os.urandom(6).hex()}"
-        make_folder(self._stage)
+        try:
+            if not self._made:
+                self._require_ours()
+            self._stage = f"{self._folder}/{_STAGE}{os.urandom(6).hex()}"
+            make_folder(self._stage)
+        except BaseException:
+            os.close(self._lock)
+            raise
         return self
+
+    def _claimed(self) -> int:
+        """The folder, locked until the descriptor is closed: another writer waits, and never clears away our stage."""
+        from fcntl import LOCK_EX, flock
+
+        while True:
+            try:
+                os.makedirs(self._folder)
+                self._made = True
+            except FileExistsError:
+                self._made = False
+            try:
+                held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # its writer gave up, and took it away
+            try:
+                flock(held, LOCK_EX)
+            except OSError:
+                return held  # a file system without locks
+            except BaseException:
+                os.close(held)
+                raise
+            try:
+                if os.path.samestat(os.stat(self._folder), os.fstat(held)):
+                    return held
+            except FileNotFoundError:
+                pass
+            os.close(held)
 
     def _require_ours(self) -> None:
         try:
@@ -63,6 +95,12 @@ class DirSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._clear()
+        finally:
+            os.close(self._lock)
+
+    def _clear(self) -> None:
         remove_tree(self._stage)
         if self._made and not self._committed:
             try:
