@@ -86,6 +86,25 @@ def test_blobs_that_are_there_keep_the_digest(world):
     assert sink.named == source.top
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_layers_that_came_uncompressed_stay_so_where_they_are(world, there):
+    top, store, source, diffs, _ = world
+    source.image(diffs, diffs, author="plain")
+    document = json.loads(source.top.content)
+    for one in document["layers"]:
+        one["mediaType"] = one["mediaType"].removesuffix("+gzip")
+    source.manifest(OCI_MANIFEST, document)
+    pulled = pull_image(source, StoreLanding(store), PullOptions(platform=AMD64, partial=str(top / "partial")))
+    image = stored_image(
+        store, lambda ref: store._driver().storage_contents(layer=ref), store.find_image(pulled.id), pulled.digest
+    )
+    sink = Sink()
+    sink.blobs = dict(source.blobs) if there else {}
+    sent = push_image(image, sink, options_of(top))
+    assert (sent == source.top) is there
+    assert all(one["mediaType"].endswith("+gzip") is not there for one in json.loads(sent.content)["layers"])
+
+
 @pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZSTD, Compression.NONE])
 def test_an_empty_sink_gets_everything(world, kind):
     top, _, source, diffs, stored = world

@@ -205,7 +205,7 @@ class _Push:
     def _packed(self, at: int) -> "tuple[Descriptor, Packed | None]":
         """What a layer will be, and its content where it has to be sent."""
         layer, original = self._image.layers[at], self._document.layers[at]
-        if self._reusable(layer, original) and self._there(original):
+        if self._reusable(original) and self._there(original):
             return original.replace(media_type=layer_type(original.media_type, self._wanted)), None
         media_type = layer_type(original.media_type, self._wanted, self._kind)
         with self._gate, layer.open_tar() as stream:
@@ -219,9 +219,9 @@ class _Push:
             )
         return Descriptor(media_type=media_type, digest=made.digest, size=made.size, annotations=made.notes), made
 
-    def _reusable(self, layer: StoredLayer, original: Descriptor) -> bool:
+    def _reusable(self, original: Descriptor) -> bool:
         """Whether the blob of the image's own manifest will do, if the place has it."""
-        if not self._options.reuse or original.size < 0 or original.digest == layer.diff_digest:
+        if not self._options.reuse or original.size < 0:
             return False
         return not self._options.force or original.media_type.endswith(("." + self._kind, "+" + self._kind))
 
