@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sonata.config import auth
-from sonata.config.auth import AuthFiles, auth_files, find_credentials, login_file
+from sonata.config.auth import BUILT_IN, AuthFiles, auth_files, find_credentials, login_file
 from sonata.config.certs import cert_dirs
 from sonata.config.load import load_config
 from sonata.config.policy import load_policy
@@ -123,13 +123,27 @@ def test_docker_config_and_login_file(tmp_path: Path) -> None:
     assert login_file(config_in(tmp_path, XDG_RUNTIME_DIR="")) == "/run/containers/0/auth.json"
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"auths": {"r.io": {"auth": "%%%"}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "",
+        " \n",
+        '{"auths": 1}',
+        '{"auths": {"r.io": 5}}',
+        '{"auths": {"other.io": {"auth": 1}}}',
+        '{"credHelpers": []}',
+        '{"credHelpers": {"other.io": 1}}',
+        '{"auths": {"r.io": {"auth": "%%%"}}}',
+    ],
+)
 def test_malformed(tmp_path: Path, content: str) -> None:
     with pytest.raises(UsageError, match=r"auth\.json"):
         found(files_with(tmp_path, content), "r.io/x")
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"auths": 1}', '{"auths": {"r.io": 5}}'])
+@pytest.mark.parametrize("content", ["null", "{}", '{"auths": null}', '{"auths": {"r.io": null}, "credHelpers": null}'])
 def test_empty(tmp_path: Path, content: str) -> None:
     assert found(files_with(tmp_path, content), "r.io/x") is None
 
@@ -161,9 +175,27 @@ def test_helper(helper: Path) -> None:
     assert token is not None
     assert token.identity_token == "s"
     assert found(answering(1, "credentials not found in native keychain\n"), "r.io/x") is None
-    for code, said in ((1, "boom"), (0, "nonsense"), (0, "[]"), (0, '{"Username":1,"Secret":"s"}')):
+    for said in ("nonsense", "[]", '{"Username":1,"Secret":"s"}'):
         with pytest.raises(ExternalFailure, match=r"credential helper .*box"):
-            found(answering(code, said), "r.io/x")
+            found(answering(0, said), "r.io/x")
+    with pytest.raises(ExternalFailure, match=r"error getting credentials - err: exit status 1, out: `boom`") as caught:
+        found(answering(1, "boom"), "r.io/x")
+    assert "docker-credential-box" in (caught.value.hint or "")
+
+
+def test_a_helper_that_fails_leaves_the_turn_to_the_next(tmp_path: Path, helper: Path) -> None:
+    paths = files_with(tmp_path, {"auths": {"r.io": entry("file", "f")}}).paths
+    run = answering(1, "boom").run
+    assert found(AuthFiles(paths, "", ("box", "absent", BUILT_IN), run), "r.io/x") == "file:f"
+    with pytest.raises(ExternalFailure, match=r"errors looking up credentials:\n\t\* .*boom.*\n\t\* .*absent"):
+        found(AuthFiles((), "", ("box", "absent", BUILT_IN), run), "r.io/x")
+
+
+def test_an_unreadable_file_is_no_empty_one(tmp_path: Path) -> None:
+    for path, told in ((tmp_path, "is a directory"), (tmp_path / "auth.json/x", "not a directory")):
+        (tmp_path / "auth.json").write_text("{}")
+        with pytest.raises(UsageError, match=f'reading JSON file "{path}": open {path}: {told}'):
+            found(AuthFiles((str(path),), "", (), no_program), "r.io/x")
 
 
 @pytest.mark.parametrize("name", ["../x", "/bin/sh", "", ".hidden", "absent"])

@@ -254,43 +254,77 @@ def test_environment(places: Places, tmp_path: Path) -> None:
     [
         (
             '[[registry]]\nlocation = "https://x.io"\n',
-            'registries.conf:2: registry.location: "https://x.io" must not have a scheme',
+            "invalid location 'https://x.io': URI schemes are not supported",
         ),
-        ("[[registry]]\ninsecure = true\n", "want a location or a prefix"),
-        ('[[registry]]\nprefix = "x.io"\n', '"x.io" needs a location'),
-        ('[[registry]]\nprefix = "*.x.io/a"\n', 'wildcard "*.x.io/a" stands for hosts'),
+        ("[[registry]]\ninsecure = true\n", "location is unset and prefix is not in the format: *.example.com"),
+        ('[[registry]]\nprefix = "x.io"\n', "location is unset and prefix is not in the format: *.example.com"),
+        (
+            '[[registry]]\nprefix = "*.x.io/a"\n',
+            'in the format: *.example.com. Current prefix "*.x.io/a" is incorrectly formatted',
+        ),
         (
             '[[registry]]\nlocation = "x"\ninsecure = "yes"\n',
-            "registries.conf:3: registry.insecure: want true or false",
+            "insecure: want true or false",
         ),
         (
             '[[registry]]\nlocation = "x"\n[[registry.mirror]]\nlocation = "m"\npull-from-mirror = "x"\n',
-            "want one of all, digest-only",
+            'unsupported pull-from-mirror value "x" for mirror "m"',
         ),
         (
             '[[registry]]\nlocation="x"\nmirror-by-digest-only=true\n'
             '[[registry.mirror]]\nlocation="m"\npull-from-mirror="all"\n',
-            "together",
+            '("x") and pull-from-mirror for per-mirror ("m") at the same time',
         ),
-        ('[[registry]]\nlocation = "x"\n[[registry.mirror]]\ninsecure = true\n', "want a location"),
-        ('short-name-mode = "x"\n', "registries.conf:1: short-name-mode: want one of disabled"),
-        ('unqualified-search-registries = "x"\n', "registries.conf:1: unqualified-search-registries: want a list"),
+        ('[[registry]]\nlocation = "x"\n[[registry.mirror]]\ninsecure = true\n', "mirror location is unset"),
+        ('short-name-mode = "x"\n', 'invalid short-name mode: "x"'),
+        ('unqualified-search-registries = "x"\n', "unqualified-search-registries: want a list"),
         ("unqualified-search-registries = [1]\n", "want a list of strings"),
-        ('[aliases]\n"a" = 1\n', "registries.conf:2: aliases.a: want a name"),
-        ('[aliases]\n"a" = "x.io/a:1"\n', "want names without tag and digest"),
-        ('registry = "x"\n', "registries.conf:1: registry: want tables [[registry]]"),
+        ('[aliases]\n"a" = 1\n', "aliases.a: want a name"),
+        ('[aliases]\n"a" = "x.io/a:1"\n', 'invalid alias "x.io/a:1": must not contain tag'),
+        ('registry = "x"\n', "registry: want tables [[registry]]"),
         ("[registries.search]\nregistries = ['docker.io']\n", "version 1"),
         (
             '[[registry]]\nprefix="a"\nlocation="x"\n[[registry]]\nprefix="b"\nlocation="x"\ninsecure=true\n',
-            "multiple times",
+            "registry 'x' is defined multiple times with conflicting 'insecure' setting",
         ),
-        ("x = [\n", "registries.conf:2: "),
+        ("x = [\n", "toml: line 2: "),
+        ('unqualified-search-registries = ["x.io/a"]\n', 'Invalid unqualified-search-registries entry "x.io/a"'),
+        ('[aliases]\n"a:1" = "x.io/a"\n', 'invalid short name "a:1": must not contain tag'),
+        ('[aliases]\n"x.io/a" = "x.io/a"\n', 'invalid short name "x.io/a": must not contain registry'),
+        ('[aliases]\n"A" = "x.io/a"\n', 'cannot parse short name: "A": repository name must be lowercase'),
+        ('[aliases]\n"a" = "b/a"\n', 'invalid alias "b/a": must contain registry and repository'),
+        ('[aliases]\n"a" = "x.io/B"\n', 'parsing alias "x.io/B": invalid reference format'),
     ],
 )
 def test_complaints(places: Places, content: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
         registries(places, content)
     assert told in caught.value.message
+    assert caught.value.message.startswith(f'loading registries configuration "{places.etc}/registries.conf": ')
+    assert "registries.conf" in (caught.value.hint or "")
+
+
+def test_a_drop_in_may_say_otherwise_of_a_registry(places: Places) -> None:
+    main = '[[registry]]\nlocation="x.io"\n[[registry]]\nprefix="x.io"\nlocation="other.io"\n'
+    assert registries(places, main).endpoints("x.io/a:1")[0].reference == "x.io/a:1"
+    again = '[[registry]]\nprefix="y.io"\nlocation="x.io"\ninsecure=true\n'
+    more = registries(places, main, a=f'short-name-mode=""\n{again}')
+    assert more.endpoints("y.io/a:1")[0].insecure
+    assert not more.endpoints("x.io/a:1")[0].insecure
+    assert more.mode == "permissive"
+    with pytest.raises(UsageError, match="loading drop-in registries configuration"):
+        registries(places, main, a="x = [\n")
+
+
+def test_what_is_blocked_is_not_asked_in_the_name_of_another(places: Places) -> None:
+    found = registries(
+        places,
+        '[[registry]]\nlocation="x.io"\n[[registry.mirror]]\nlocation="bad.io"\n[[registry.mirror]]\nlocation="m.io"\n'
+        '[[registry]]\nlocation="bad.io"\nblocked=true\n[[registry]]\nprefix="y.io"\nlocation="bad.io/z"\n',
+    )
+    assert [one.reference for one in found.endpoints("x.io/a:1")] == ["m.io/a:1", "x.io/a:1"]
+    with pytest.raises(Denied, match=r"registry bad\.io is blocked"):
+        found.endpoints("y.io/a:1")
 
 
 def test_memo_sees_new_aliases_and_drop_ins(places: Places) -> None:

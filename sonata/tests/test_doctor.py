@@ -161,7 +161,13 @@ BROKEN = [
         "policy.json",
     ),
     ("a broken policy", ETC + "echo '{' > /etc/containers/policy.json", "policy", 1, "policy.json"),
-    ("broken registries", ETC + "echo 'x = [' > /etc/containers/registries.conf", "registries", 1, "registries.conf:"),
+    (
+        "broken registries",
+        ETC + "echo 'x = [' > /etc/containers/registries.conf",
+        "registries",
+        1,
+        'registries.conf": toml: line 2',
+    ),
     (
         "broken containers.conf",
         ETC + "echo '[engine' > /etc/containers/containers.conf",

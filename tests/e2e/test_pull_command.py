@@ -149,7 +149,7 @@ def test_all_tags(store: PlainStore, registry: FakeRegistry) -> None:
     assert told == [f"Trying to pull {registry.host}/demo/box:{tag}..." for tag in "123"]
     kept = store.out("images", "--format={{.Tag}}", f"{registry.host}/demo/box").split()
     assert sorted(kept) == ["1", "2", "3"]
-    assert "repository name not known to registry" in store.refused("pull", PLAIN, "-a", f"{registry.host}/demo/none")
+    assert "name unknown" in store.refused("pull", PLAIN, "-a", f"{registry.host}/demo/none")
 
 
 def test_platforms(store: PlainStore, registry: FakeRegistry) -> None:

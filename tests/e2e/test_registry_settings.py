@@ -111,8 +111,9 @@ def test_a_helper_that_fails_or_is_missing_sends_nothing(world: World) -> None:
     with FakeRegistry() as registry:
         registry.add_image("demo/box", "1", [EMPTY])
         pull = ("pull", "-q", PLAIN, f"{registry.host}/demo/box:1")
-        (world.programs / "docker-credential-kit").write_text("#!/bin/sh\nexit 3\n")
-        assert "docker-credential-kit ended with 3" in world.refused(*pull)
+        (world.programs / "docker-credential-kit").write_text("#!/bin/sh\necho boom; exit 3\n")
+        told = "getting username and password: error getting credentials - err: exit status 3, out: `boom`"
+        assert f"initializing source docker://{registry.host}/demo/box:1: {told}" in world.refused(*pull)
         (world.programs / "docker-credential-kit").unlink()
         assert '"docker-credential-kit" is not in' in world.refused(*pull)
         assert not registry.requests
@@ -136,6 +137,39 @@ def test_files_of_credentials_in_their_order(world: World) -> None:
         other.write_text(bad)
         assert "authentication required" in world.refused(*pull, REGISTRY_AUTH_FILE=str(other))
         assert world.out(*pull, "--creds=user:secret", REGISTRY_AUTH_FILE=str(other))
+
+
+def test_a_file_of_credentials_that_cannot_be_read_is_an_error(world: World) -> None:
+    with FakeRegistry() as registry:
+        registry.add_image("demo/box", "1", [EMPTY])
+        path = world.base / "half.json"
+        for content in ("", '{"auths": {"'):
+            path.write_text(content)
+            said = world.refused("pull", "-q", PLAIN, f"--authfile={path}", f"{registry.host}/demo/box:1")
+            told = f'getting username and password: reading JSON file "{path}": unmarshaling JSON at "{path}": '
+            assert f"initializing source docker://{registry.host}/demo/box:1: {told}" in said
+        assert not registry.requests
+
+
+def test_a_password_for_a_registry_is_none_for_its_mirrors(world: World) -> None:
+    with FakeRegistry(auth="basic") as main, FakeRegistry(auth="basic") as mirror:
+        for registry in (main, mirror):
+            registry.add_image("demo/box", "1", [EMPTY])
+        (world.etc / "registries.conf").write_text(
+            f'[[registry]]\nlocation = "{main.host}"\ninsecure = true\n'
+            f'[[registry.mirror]]\nlocation = "{mirror.host}"\ninsecure = true\n'
+        )
+        name = f"{main.host}/demo/box:1"
+        world.out("pull", "-q", "--creds=user:secret", name)
+        world.out("image", "copy", "-q", "--src-creds=user:secret", f"docker://{name}", f"dir:{world.base}/copy")
+        assert mirror.seen("GET", "/manifests/")
+        assert not [one for one in mirror.requests if "authorization" in one.headers]
+        assert main.seen("GET", "/blobs/")
+        kept = world.base / "auth.json"
+        kept.write_text(json.dumps({"auths": {mirror.host: {"auth": "dXNlcjpzZWNyZXQ="}}}))
+        main.requests.clear()
+        world.out("pull", "-q", f"--authfile={kept}", name)
+        assert not main.requests
 
 
 def test_login_asks_at_a_terminal(world: World) -> None:

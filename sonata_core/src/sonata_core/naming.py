@@ -129,14 +129,15 @@ def parse_name(text: str) -> ImageName:
         raise _invalid(text, "repository name must be lowercase", plain=True)
     if domain == DOCKER_HUB and "/" not in path:
         path = f"library/{path}"
-    if not _is_domain(domain) or not all(_is_component(part) for part in path.split("/")):
+    if not is_domain(domain) or not is_path(path):
         raise _invalid(text, "its name has characters that a reference may not have")
     if len(domain) + 1 + len(path) > _NAME_LIMIT:
         raise _invalid(text, f"repository name must not be more than {_NAME_LIMIT} characters", plain=True)
     return ImageName(domain=domain, path=path, tag=tag, digest=digest)
 
 
-def _is_domain(text: str) -> bool:
+def is_domain(text: str) -> bool:
+    """Whether `text` may be a host, with or without a port."""
     host, colon, port = text.partition(":")
     if colon and (not port or not _DIGITS.issuperset(port)):
         return False
@@ -144,6 +145,11 @@ def _is_domain(text: str) -> bool:
     return all(
         label and label[0] != "-" and label[-1] != "-" and (_ALNUM | {"-"}).issuperset(label) for label in labels
     )
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` may be a repository's path."""
+    return all(_is_component(part) for part in text.split("/"))
 
 
 def _is_component(text: str) -> bool:

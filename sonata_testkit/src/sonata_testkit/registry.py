@@ -391,7 +391,9 @@ class _Handler(BaseHTTPRequestHandler):
         registry = self.registry
         realm = registry.trouble.realm or f"http://{registry.host}/token"
         value = 'Basic realm="here"' if registry.auth == "basic" else f'Bearer realm="{realm}",service="here"'
-        body = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}).encode()
+        body = json.dumps(
+            {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required", "detail": []}]}
+        ).encode()
         self._answer(401, body, {"WWW-Authenticate": value})
 
     def _token(self, headers: dict[str, str]) -> None:

@@ -29,14 +29,20 @@ class Origin(Record):
 
     @property
     def netloc(self) -> str:
-        """`host`, with the port where it is not the scheme's own."""
-        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
+        """`host`, with the port where it is not the scheme's own; an IPv6 address in brackets."""
+        host = bracketed(self.host)
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.netloc}"
 
 
 _PORTS = {"https": 443, "http": 80}
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
 
 
 def origin_of(scheme: str, authority: str) -> Origin:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sonata_core.errors import Denied, RegistryFailure, SonataError
+from sonata_core.errors import RegistryFailure, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import DOCKER_HUB, ImageName, parse_name
 from sonata_core.record import Record
 from sonata_transport_registry.address import Origin, origin_of, realm, require_password_allowed
 from sonata_transport_registry.challenge import Challenge
 from sonata_transport_registry.challenge import parse as parse_challenges
-from sonata_transport_registry.failures import explain, read_refusal
+from sonata_transport_registry.failures import explain, explain_token, read_refusal
 from sonata_transport_registry.patience import Patience
 from sonata_transport_registry.wire import ERROR_LIMIT, Wire, basic, discard, read_all
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sonata_core.models.image import Endpoint, TransportOptions
     from sonata_transport_registry.answer import Answer
+    from sonata_transport_registry.failures import Refusal
 
 _HUB_HOST = "registry-1.docker.io"
 _SHORTEST_TOKEN = 60.0
@@ -81,12 +82,11 @@ class Client:
                 raise
             origin = origin_of("http", domain)
             answer = self.wire.ask("GET", origin, "/v2/", {})
-        status = answer.status
         self._challenges = parse_challenges(answer.headers.getlist("WWW-Authenticate"))
         self.keeps_signatures = answer.headers.get("X-Registry-Supports-Signatures", "") == "1"
+        if answer.status not in (200, 401):
+            raise self.failure(f"pinging container registry {origin.netloc}", answer)
         discard(answer)
-        if status not in (200, 401):
-            raise explain(f"pinging container registry {origin.netloc}", read_refusal(status, b""))
         return origin
 
     def get(self, method: str, target: str, headers: Mapping[str, str], scope: str = "pull") -> Answer:
@@ -128,11 +128,7 @@ class Client:
 
     def failure(self, what: str, answer: Answer) -> SonataError:
         """The error that an unwelcome answer means."""
-        try:
-            body = read_all(answer, ERROR_LIMIT, what)
-        except SonataError:
-            body = b""
-        return explain(what, read_refusal(answer.status, body))
+        return explain(what, _refusal(answer, what))
 
     def authorization(self, scope: str, more: str = "") -> dict[str, str]:
         """The header that the registry's first known challenge asks for; `more` is a second scope."""
@@ -164,7 +160,10 @@ class Client:
         from urllib.parse import urlencode
 
         assert self._origin is not None
-        server, target = realm(self._origin, challenge.parameters.get("realm", ""), insecure=self.wire.insecure)
+        named = challenge.parameters.get("realm", "")
+        if not named:
+            raise RegistryFailure("missing realm in bearer auth challenge", temporary=False)
+        server, target = realm(self._origin, named, insecure=self.wire.insecure)
         scopes = [*([f"repository:{self.name.path}:{scope}"] if scope else []), *([more] if more else [])]
         service = challenge.parameters.get("service", "")
         known = (
@@ -199,17 +198,19 @@ class Client:
         return self._read_token(self.wire.once("POST", server, target, headers, urlencode(form).encode()))
 
     def _read_token(self, answer: Answer) -> tuple[str, float]:
-        what = _WITHOUT
-        if answer.status in (401, 403):
-            discard(answer)
-            raise Denied(
-                f"{what}: invalid username/password: unauthorized: authentication required",
-                hint="log in to the registry, or give credentials with --creds",
-                status=answer.status,
-            )
         if answer.status != 200:
-            raise self.failure(what, answer)
-        return token_of(read_all(answer, ERROR_LIMIT, what))
+            raise explain_token(_refusal(answer, _WITHOUT))
+        return token_of(read_all(answer, ERROR_LIMIT, _WITHOUT))
+
+
+def _refusal(answer: Answer, what: str) -> Refusal:
+    """What an unwelcome answer says."""
+    challenges = parse_challenges(answer.headers.getlist("WWW-Authenticate"))
+    try:
+        body = read_all(answer, ERROR_LIMIT, what)
+    except SonataError:
+        body = b""
+    return read_refusal(answer.status, body, challenges)
 
 
 def token_of(body: bytes) -> tuple[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_transport_registry.address import bracketed
 from sonata_transport_registry.answer import Answer, Broken, read_head
 from sonata_transport_registry.patience import Limit
 
@@ -80,7 +81,7 @@ class Pool:
 
     def _ask(self, at: _Connection, method: str, target: str, headers: Mapping[str, str], body: object) -> Answer:
         through = self._proxy is not None and self._tls is None
-        every = {"Host": host_of(self._origin), **headers}
+        every = {"Host": self._origin.netloc, **headers}
         if through and self._proxy is not None and self._proxy.login:
             every["Proxy-Authorization"] = self._proxy.login
         try:
@@ -210,14 +211,3 @@ def request_head(method: str, address: str, headers: Mapping[str, str]) -> bytes
             raise Broken(f"the header {name} has characters that a header may not have")
         lines.append(f"{name}: {value}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
-
-def bracketed(host: str) -> str:
-    """A host as it stands in an address."""
-    return f"[{host}]" if ":" in host else host
-
-
-def host_of(origin: Origin) -> str:
-    """The value of the header Host."""
-    usual = {"https": 443, "http": 80}[origin.scheme] == origin.port
-    return bracketed(origin.host) + ("" if usual else f":{origin.port}")

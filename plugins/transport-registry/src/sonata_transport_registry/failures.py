@@ -3,72 +3,164 @@
 from __future__ import annotations
 
 from sonata_core.errors import Denied, NotFound, RegistryFailure, SonataError
-from sonata_core.lite import TYPE_CHECKING
-from sonata_core.naming import shown
+from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
     from sonata_transport_registry.address import Origin
+    from sonata_transport_registry.challenge import Challenge
 
 _NOT_FOUND = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"))
-_TEXTS = {
-    "MANIFEST_UNKNOWN": "manifest unknown",
-    "NAME_UNKNOWN": "repository name not known to registry",
-    "BLOB_UNKNOWN": "blob unknown to registry",
+_USUAL = {
+    "UNKNOWN": "unknown error",
+    "UNSUPPORTED": "The operation is unsupported.",
     "UNAUTHORIZED": "authentication required",
     "DENIED": "requested access to the resource is denied",
+    "UNAVAILABLE": "service unavailable",
+    "TOOMANYREQUESTS": "too many requests",
+    "DIGEST_INVALID": "provided digest did not match uploaded content",
+    "SIZE_INVALID": "provided length did not match content length",
+    "RANGE_INVALID": "invalid content range",
+    "NAME_INVALID": "invalid repository name",
+    "TAG_INVALID": "manifest tag did not match URI",
+    "NAME_UNKNOWN": "repository name not known to registry",
+    "MANIFEST_UNKNOWN": "manifest unknown",
+    "MANIFEST_INVALID": "manifest invalid",
+    "MANIFEST_UNVERIFIED": "manifest failed signature verification",
+    "MANIFEST_BLOB_UNKNOWN": "blob unknown to registry",
+    "BLOB_UNKNOWN": "blob unknown to registry",
+    "BLOB_UPLOAD_UNKNOWN": "blob upload unknown to registry",
+    "BLOB_UPLOAD_INVALID": "blob upload invalid",
+    "PAGINATION_NUMBER_INVALID": "invalid number of results requested",
 }
+"""What every registry says with a code (distribution-spec, Error Codes): where it says that, the code adds nothing."""
+_LONGEST_TEXT = 1000
+_LONGEST_BODY = 50
+_LATER = "try again later"
 
 
 class Refusal(Record):
-    """An answer that is no success: the codes and the first message of its body, cleaned."""
+    """An answer that is no success: the codes of its body, and what Podman would say of it."""
 
     status: int
     codes: tuple[str, ...] = ()
-    message: str = ""
+    text: str = ""
 
 
-def read_refusal(status: int, body: bytes) -> Refusal:
-    """Take an error body apart (distribution-spec, Error Codes); what is no such body has no codes."""
+def read_refusal(status: int, body: bytes, challenges: tuple[Challenge, ...] = ()) -> Refusal:
+    """Take an error's body apart (distribution-spec, Error Codes), in the words of containers/image.
+
+    What a bearer challenge says of a token (RFC 6750, 3.1) goes before the body.
+    """
+    if not 400 <= status < 500:
+        return Refusal(status=status, text=status_text(status))
+    items = _items(body)
+    codes = tuple(item["code"][:64] for item in items[:16])
+    said = _of_challenge(challenges) if status == 401 else ""
+    if not said and items:
+        said = _of_item(items[0])
+    if not said and (details := _details(body)):
+        code = {401: "UNAUTHORIZED", 429: "TOOMANYREQUESTS"}.get(status, "UNKNOWN")
+        codes, said = (code,), _words(code, details)
+    if not said and status == 401:
+        said = _USUAL["UNAUTHORIZED"]
+    return Refusal(status=status, codes=codes, text=said or f"StatusCode: {status}, {_quoted(body)}")
+
+
+def status_text(status: int) -> str:
+    """What is said of a status that nothing else is known of."""
+    from http import HTTPStatus
+
+    try:
+        phrase = f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        phrase = ""
+    return f"received unexpected HTTP status: {status}{phrase}"
+
+
+def _document(body: bytes) -> dict[str, Any]:
     import json
 
     try:
         document = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
-        return Refusal(status=status)
-    errors = document.get("errors") if isinstance(document, dict) else None
-    items = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
-    codes = tuple(item["code"][:64] for item in items[:16] if isinstance(item.get("code"), str))
-    messages = [item["message"] for item in items[:1] if isinstance(item.get("message"), str)]
-    return Refusal(status=status, codes=codes, message=shown(messages[0])[1:-1] if messages else "")
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _items(body: bytes) -> list[dict[str, Any]]:
+    errors = _document(body).get("errors")
+    items = errors if isinstance(errors, list) else []
+    return [item for item in items if isinstance(item, dict) and isinstance(item.get("code"), str)]
+
+
+def _details(body: bytes) -> str:
+    found = _document(body).get("details")
+    return found if isinstance(found, str) else ""
+
+
+def _of_item(item: dict[str, Any]) -> str:
+    code = item["code"] if item["code"] in _USUAL else "UNKNOWN"
+    message = item.get("message")
+    if not isinstance(message, str) or not message or (message == _USUAL[code] and item.get("detail") is None):
+        return _lower(code)
+    return _words(code, message)
+
+
+def _of_challenge(challenges: tuple[Challenge, ...]) -> str:
+    for challenge in challenges:
+        error = challenge.parameters.get("error", "") if challenge.scheme == "bearer" else ""
+        code = {"invalid_token": "UNAUTHORIZED", "insufficient_scope": "DENIED"}.get(error)
+        if code:
+            return _words(code, challenge.parameters.get("error_description") or _USUAL[code])
+    return ""
+
+
+def _words(code: str, message: str) -> str:
+    """A code and its message; the message alone where it is the usual one."""
+    said = "".join(sign if sign.isprintable() else "?" for sign in message[:_LONGEST_TEXT])
+    return said if said == _USUAL[code] else f"{_lower(code)}: {said}"
+
+
+def _lower(code: str) -> str:
+    return code.replace("_", " ").lower()
+
+
+def _quoted(body: bytes) -> str:
+    text = body[:_LONGEST_BODY].decode("utf-8", "replace")
+    text = "".join(sign if sign.isprintable() else "?" for sign in text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}{"..." if len(body) > _LONGEST_BODY else ""}"'
 
 
 def explain(what: str, refusal: Refusal) -> SonataError:
     """The error for a refused request; `what` says what was asked, such as `reading manifest 1 in h/x`."""
-    text = _text(refusal)
-    details = {"status": refusal.status, "codes": refusal.codes}
-    if refusal.status == 404 or _NOT_FOUND.intersection(refusal.codes):
-        return NotFound(f"{what}: {text}", hint="check the name and the tag", **details)
-    if refusal.status == 401:
-        return Denied(f"{what}: {text}", hint="log in to the registry, or give credentials with --creds", **details)
-    if refusal.status == 403:
-        return Denied(f"{what}: {text}", hint="this user may not do that at the registry", **details)
-    temporary = refusal.status == 429 or refusal.status >= 500
-    hint = "try again later" if temporary else None
-    return RegistryFailure(f"{what}: {text}", hint=hint, temporary=temporary, **details)
+    text, status = f"{what}: {refusal.text}", refusal.status
+    details = {"status": status, "codes": refusal.codes}
+    if status == 404 or _NOT_FOUND.intersection(refusal.codes):
+        return NotFound(text, hint="check the name and the tag", **details)
+    if status == 401:
+        return Denied(text, hint="log in to the registry, or give credentials with --creds", **details)
+    if status == 403:
+        return Denied(text, hint="this user may not do that at the registry", **details)
+    temporary = status == 429 or status >= 500
+    return RegistryFailure(text, hint=_LATER if temporary else None, temporary=temporary, **details)
 
 
-def _text(refusal: Refusal) -> str:
-    for code in refusal.codes:
-        if code in _TEXTS:
-            return _TEXTS[code]
-    if refusal.status == 401:
-        return _TEXTS["UNAUTHORIZED"]
-    if refusal.status == 429:
-        return "toomanyrequests: too many requests to registry"
-    if refusal.message:
-        return f"{refusal.message} (HTTP status {refusal.status})"
-    return "manifest unknown" if refusal.status == 404 else f"received unexpected HTTP status {refusal.status}"
+def explain_token(refusal: Refusal) -> SonataError:
+    """The error for a token server that gives no token."""
+    status = refusal.status
+    if status == 401:
+        return Denied(
+            f"unable to retrieve auth token: invalid username/password: {refusal.text}",
+            hint="log in to the registry, or give credentials with --creds",
+            status=status,
+        )
+    if status == 429:
+        return RegistryFailure("too many requests to registry", hint=_LATER, temporary=True, status=status)
+    text = f"Requesting bearer token: {status_text(status)}"
+    if status == 403:
+        return Denied(text, hint="this user may not do that at the registry", status=status)
+    return RegistryFailure(text, hint=_LATER if status >= 500 else None, temporary=status >= 500, status=status)
 
 
 def explain_network(origin: Origin, method: str, target: str, error: BaseException) -> SonataError:

@@ -67,7 +67,7 @@ class RegistrySource:
         *mirrors, (_, last) = failures
         text = f"initializing source docker://{parse_name(self._reference.rest.removeprefix('//')).familiar}: "
         if mirrors:
-            said = " ".join(f"[{client.name}: {error}]" for client, error in mirrors)
+            said = "\n".join(f"[{client.name}: {error}]" for client, error in mirrors)
             text += f"(Mirrors also failed: {said}): {self._clients[-1].name}: "
         return type(last)(text + last.message, hint=last.hint, **last.details)
 

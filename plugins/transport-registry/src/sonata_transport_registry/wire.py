@@ -102,7 +102,11 @@ class Wire:
             if to != at:
                 given.pop("Authorization", None)
             at = to
-        raise RegistryFailure(f"registry {origin.netloc} redirects without end", temporary=False)
+        raise RegistryFailure(
+            f'{method.capitalize()} "{at}{target.partition("?")[0]}": stopped after {_MOST_REDIRECTS} redirects',
+            hint=f"registry {origin.netloc} redirects without end",
+            temporary=False,
+        )
 
     def _pool(self, origin: Origin) -> Pool:
         pool = self._pools.get(origin)

@@ -11,7 +11,7 @@ import os
 
 from sonata.config.values import EngineConfig
 from sonata_core import json_text as json
-from sonata_core.errors import ExternalFailure, NotFound, UsageError
+from sonata_core.errors import ExternalFailure, NotFound, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.image import Credentials
 from sonata_core.models.process import Command, CommandResult
@@ -47,13 +47,9 @@ def auth_files(config: EngineConfig, authfile: str, helpers: Sequence[str], run:
 
     That of REGISTRY_AUTH_FILE need not be there: then nobody has logged in yet, as for Podman.
     """
+    require_auth_file(authfile)
     given = authfile or config.environment.get("REGISTRY_AUTH_FILE", "")
     if given:
-        if authfile and not os.path.exists(given):
-            raise UsageError(
-                f"credential file is not accessible: faccessat {given}: no such file or directory",
-                hint="Log in with that --authfile first, or name another.",
-            )
         return AuthFiles([given], "", helpers, run)
     home = config.places.home
     docker = config.environment.get("DOCKER_CONFIG", "") or (f"{home}/.docker" if home else "")
@@ -65,6 +61,15 @@ def auth_files(config: EngineConfig, authfile: str, helpers: Sequence[str], run:
     return AuthFiles(paths, f"{home}/.dockercfg" if home else "", helpers, run)
 
 
+def require_auth_file(authfile: str) -> None:
+    """Raise UsageError where the file of an option does not exist."""
+    if authfile and not os.path.exists(authfile):
+        raise UsageError(
+            f"credential file is not accessible: faccessat {authfile}: no such file or directory",
+            hint="Log in with that --authfile first, or name another.",
+        )
+
+
 def login_file(config: EngineConfig) -> str:
     """The file that a login writes where none is named."""
     runtime = config.environment.get("XDG_RUNTIME_DIR", "")
@@ -74,15 +79,26 @@ def login_file(config: EngineConfig) -> str:
 def find_credentials(files: AuthFiles, repository: str) -> Credentials | None:
     """Credentials for `host/namespace/name`, from the most special entry that applies; None where there are none.
 
-    Raises UsageError for a malformed file, ExternalFailure for a helper that fails.
+    A helper that fails leaves the turn to those after it. Raises its failure where they have nothing, UsageError or
+    ExternalFailure, and UsageError for a malformed file.
     """
+    failures: list[SonataError] = []
     for helper in files.helpers or (BUILT_IN,):
-        if helper == BUILT_IN:
-            found = _from_files(files, repository)
-        else:
-            found = _ask(helper, repository.partition("/")[0], files.run)
+        try:
+            if helper == BUILT_IN:
+                found = _from_files(files, repository)
+            else:
+                found = _ask(helper, repository.partition("/")[0], files.run)
+        except (ExternalFailure, UsageError) as error:
+            failures.append(error)
+            continue
         if found is not None:
             return found
+    if len(failures) > 1:
+        told = "\n\t* ".join(["errors looking up credentials:", *(error.message for error in failures)])
+        raise type(failures[0])(told, hint=failures[0].hint)
+    if failures:
+        raise failures[0]
     return None
 
 
@@ -98,36 +114,57 @@ def _from_files(files: AuthFiles, repository: str) -> Credentials | None:
 
 
 def read_file(path: str) -> dict[str, Any]:
-    """A file's content; empty where there is none. Raises UsageError with file and line for a malformed one."""
+    """A file's content; empty where there is none. Raises UsageError for one that cannot be read or is malformed."""
+    beginning, mend = f'reading JSON file "{path}": ', "Mend the file, or remove it and log in again."
     try:
         with open(path, "rb") as handle:
             raw = handle.read(_LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UsageError(f"open {path}: {error.strerror}") from error
+        raise UsageError(f"{beginning}open {path}: {(error.strerror or '').lower()}", hint=mend) from error
     try:
-        content = json.loads(raw[:_LARGEST]) if raw.strip() else {}
+        if not raw.strip():
+            raise ValueError("unexpected end of JSON input")
+        content = json.loads(raw[:_LARGEST])
     except ValueError as error:
-        at = getattr(error, "lineno", 1)
-        cause = getattr(error, "msg", "is not UTF-8")
-        raise UsageError(f"{path}:{at}: {cause}", hint="Mend the file, or remove it and log in again.") from error
+        where = f"line {error.lineno}: " if hasattr(error, "lineno") else ""
+        cause = getattr(error, "msg", str(error))
+        raise UsageError(f'{beginning}unmarshaling JSON at "{path}": {where}{cause}', hint=mend) from error
     except RecursionError as error:
-        raise UsageError(
-            f"{path}:1: nested too deeply", hint="Mend the file, or remove it and log in again."
-        ) from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}:1: want an object", hint="Mend the file, or remove it and log in again.")
+        raise UsageError(f'{beginning}unmarshaling JSON at "{path}": nested too deeply', hint=mend) from error
+    content = {} if content is None else content
+    cause = _wrong_shape(content)
+    if cause:
+        raise UsageError(f'{beginning}unmarshaling JSON at "{path}": {cause}', hint=mend)
     return content
+
+
+def _wrong_shape(content: object) -> str:
+    """What keeps a file's content from being read as it is meant; empty for nothing."""
+    if not isinstance(content, dict):
+        return "want an object"
+    for key in ("auths", "credHelpers"):
+        table = {} if content.get(key) is None else content[key]
+        if not isinstance(table, dict):
+            return f"{key}: want an object"
+        for name, entry in table.items():
+            if key == "credHelpers" and not isinstance(entry, str):
+                return f"{key}.{name}: want a string"
+            if key == "auths" and not isinstance(entry, dict | None):
+                return f"{key}.{name}: want an object"
+            for part in ("auth", "identitytoken") if isinstance(entry, dict) else ():
+                if not isinstance(entry.get(part), str | None):
+                    return f"{key}.{name}.{part}: want a string"
+    return ""
 
 
 def _from_content(content: dict[str, Any], repository: str, run: Run, path: str) -> Credentials | None:
     host = repository.partition("/")[0]
-    helpers = content.get("credHelpers")
-    if isinstance(helpers, dict) and isinstance(helpers.get(host), str):
-        return _ask(helpers[host], host, run)
-    auths = content.get("auths")
-    return _from_auths(auths, repository, path) if isinstance(auths, dict) else None
+    helper = (content.get("credHelpers") or {}).get(host)
+    if helper is not None:
+        return _ask(helper, host, run)
+    return _from_auths(content.get("auths") or {}, repository, path)
 
 
 def _from_auths(auths: Mapping[str, Any], repository: str, path: str) -> Credentials | None:
@@ -163,9 +200,11 @@ def _decoded(entry: object, path: str, key: str) -> Credentials | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("auth"), str):
         return None
     try:
-        plain = binascii.a2b_base64(entry["auth"], strict_mode=True).decode("utf-8")
+        text = entry["auth"].replace("\r", "").replace("\n", "")
+        plain = binascii.a2b_base64(text, strict_mode=True).decode("utf-8")
     except (binascii.Error, ValueError) as error:
-        raise UsageError(f"{path}: auths[{key}].auth is not base64", hint="Log in again.") from error
+        told = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else "illegal base64 data"
+        raise UsageError(f'{told} in the "auth" field of entry "{key}" of {path}', hint="Log in again.") from error
     user, colon, password = plain.partition(":")
     if not colon:
         return None
@@ -181,17 +220,16 @@ def _is_text(value: object) -> TypeGuard[str]:
 def _ask(helper: str, host: str, run: Run) -> Credentials | None:
     """Ask `docker-credential-HELPER get` for the host; None where it has nothing."""
     program = _trusted(helper)
-    result = run(Command(argv=(program, "get"), input=host.encode(), timeout=_HELPER_SECONDS))
-    if result.code:
-        said = (result.stdout or result.stderr).decode(errors="replace").strip()
-        if _NOT_FOUND in said:
+    try:
+        said = _told(program, "get", host.encode(), run)
+    except ExternalFailure as error:
+        if _NOT_FOUND in error.message:
             return None
         raise ExternalFailure(
-            f"credential helper {program} ended with {result.code} for {host}",
-            hint=f"Ask it by hand: echo {host} | {program} get",
-        )
+            f"error getting credentials - {error.message}", hint=f"Ask it by hand: echo {host} | {program} get"
+        ) from error
     try:
-        answer = json.loads(result.stdout)
+        answer = json.loads(said[:_LARGEST])
         user, secret = answer["Username"], answer["Secret"]
     except (ValueError, KeyError, TypeError, RecursionError):
         user = secret = None
@@ -202,15 +240,27 @@ def _ask(helper: str, host: str, run: Run) -> Credentials | None:
     return Credentials(username=user, password=secret)
 
 
+def _told(program: str, verb: str, said: bytes, run: Run) -> bytes:
+    """What a helper answers. Raises ExternalFailure with what it said, as Docker's library tells it."""
+    result = run(Command(argv=(program, verb), input=said, timeout=_HELPER_SECONDS))
+    if result.code:
+        answer = (result.stdout or result.stderr)[:500].decode(errors="replace").strip()
+        raise ExternalFailure(f"err: exit status {result.code}, out: `{answer}`")
+    return result.stdout
+
+
 def tell_helper(helper: str, verb: str, said: bytes, run: Run) -> None:
     """Have `docker-credential-HELPER` store or erase. Raises ExternalFailure; NotFound for what it has not."""
     program = _trusted(helper)
-    result = run(Command(argv=(program, verb), input=said, timeout=_HELPER_SECONDS))
-    if result.code:
-        answer = (result.stdout or result.stderr).decode(errors="replace").strip()
-        if verb == "erase" and _NOT_FOUND in answer:
-            raise NotFound(f"not logged into {said.decode()}", name=said.decode())
-        raise ExternalFailure(f"credential helper {program} {verb} ended with {result.code}: {answer[:500]}")
+    try:
+        _told(program, verb, said, run)
+    except ExternalFailure as error:
+        if verb == "erase" and _NOT_FOUND in error.message:
+            raise NotFound(f"not logged into {said.decode()}", name=said.decode()) from error
+        doing = {"store": "storing", "erase": "erasing"}[verb]
+        raise ExternalFailure(
+            f"error {doing} credentials - {error.message}", hint=f"The helper is {program}."
+        ) from error
 
 
 def listed(helper: str, run: Run) -> tuple[str, ...]:

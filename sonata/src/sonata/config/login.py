@@ -46,7 +46,7 @@ def split_key(text: str) -> tuple[str, str]:
     if host != text:
         name = parse_name(text)
         if name.tag or name.digest:
-            raise UsageError(f"reference {text!r} contains tag or digest", hint="log in to the repository or the host")
+            raise UsageError(f'reference "{text}" contains tag or digest', hint="log in to the repository or the host")
     if not host:
         raise UsageError(f"{text!r} names no registry")
     return text, host
@@ -65,7 +65,7 @@ def keep(target: LoginFile, files: AuthFiles, key: str, credentials: Credentials
 
     def change(content: dict[str, Any]) -> None:
         plain = f"{credentials.username}:{credentials.password}".encode()
-        _auths(content, target.path)[_entry(target, key)] = {"auth": base64.b64encode(plain).decode()}
+        _auths(content)[_entry(target, key)] = {"auth": base64.b64encode(plain).decode()}
 
     _change(target.path, change)
     return target.path
@@ -79,7 +79,7 @@ def forget(target: LoginFile, files: AuthFiles, key: str) -> None:
         return
 
     def change(content: dict[str, Any]) -> None:
-        if _auths(content, target.path).pop(_entry(target, key), None) is None:
+        if _auths(content).pop(_entry(target, key), None) is None:
             raise NotFound(f"not logged into {key}", name=key)
 
     _change(target.path, change)
@@ -115,10 +115,10 @@ def _entry(target: LoginFile, key: str) -> str:
     return _DOCKER_HUB_KEY if target.docker and key == "docker.io" else key
 
 
-def _auths(content: dict[str, Any], path: str) -> dict[str, Any]:
-    auths = content.setdefault("auths", {})
-    if not isinstance(auths, dict):
-        raise UsageError(f"{path}: auths: want an object", hint="Mend the file, or remove it and log in again.")
+def _auths(content: dict[str, Any]) -> dict[str, Any]:
+    if content.get("auths") is None:
+        content["auths"] = {}
+    auths: dict[str, Any] = content["auths"]
     return auths
 
 

@@ -12,6 +12,7 @@ from sonata.config.values import Places
 from sonata_core.errors import Denied, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.image import Endpoint
+from sonata_core.naming import is_digest, is_domain, is_path, is_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +159,12 @@ class Registries:
             for mirror in registry.mirrors
             if mirror.serves(by_digest)
         ]
-        return (*places, self._own(registry, reference))
+        own = self._own(registry, reference)
+        return (*(place for place in places if not self._blocks(place.reference)), own)
+
+    def _blocks(self, reference: str) -> bool:
+        registry = self.registry_of(reference)
+        return registry is not None and registry.blocked
 
     def push_endpoint(self, reference: str) -> Endpoint:
         """Where to push: never a mirror. Raises Denied where the registry is blocked."""
@@ -167,6 +173,7 @@ class Registries:
 
     def _own(self, registry: Registry, reference: str) -> Endpoint:
         own = registry.rewritten(reference, registry.location)
+        self._allowed(own)
         return Endpoint(reference=own, insecure=registry.insecure)
 
     def _allowed(self, reference: str) -> Registry | None:
@@ -185,15 +192,18 @@ def load_registries(places: Places, environ: Mapping[str, str], alias_file: str)
 
     Without any file short names are Docker Hub's. Raises UsageError with file and line.
     """
-    found = search(places, "registries.conf", environ, "CONTAINERS_REGISTRIES_CONF")
+    try:
+        found = search(places, "registries.conf", environ, "CONTAINERS_REGISTRIES_CONF")
+    except UsageError as error:
+        raise UsageError(f"loading registries configuration: {error.message}", hint=error.hint) from error
     watched = Found(found.files, (*found.watched, alias_file))
     memo, stamp = memo_of(places), stamp_for(watched)
-    kept = memo.get("registries-2", stamp)
+    kept = memo.get("registries-3", stamp)
     if kept is None:
         from sonata.config.registries_file import read_registries
 
         kept = read_registries(found.files, alias_file)
-        memo.put("registries-2", stamp, kept)
+        memo.put("registries-3", stamp, kept)
     return Registries(frozen_value(kept), alias_file)
 
 
@@ -233,47 +243,16 @@ def normalised(name: str) -> str:
     return f"{domain}/{path}" + (f"@{digest}" if at else tag or ":latest")
 
 
-_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
-_TAG = _WORD | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-")
-
-
 def _check(name: str, domain: str, path: str, rest: str) -> None:
     if path != path.lower():
         raise UsageError("invalid reference format: repository name must be lowercase", hint=f"The name was {name}.")
     if len(f"{domain}/{path}") > 255:
         raise UsageError("invalid reference format: repository name must not be more than 255 characters")
     tag, at, digest = rest.partition("@")
-    good = all(_component(part) for part in path.split("/")) and _domain(domain)
+    good = is_path(path) and is_domain(domain)
     if tag:
-        good = good and 2 <= len(tag) <= 129 and not set(tag[1:]) - _TAG and tag[1] not in ".-"
+        good = good and is_tag(tag[1:])
     if at:
-        good = good and _digest(digest)
+        good = good and is_digest(digest)
     if not good:
         raise UsageError("invalid reference format", hint=f"The name was {name!r}.")
-
-
-def _component(part: str) -> bool:
-    plain = part.replace("__", "_")
-    while "--" in plain:
-        plain = plain.replace("--", "-")
-    pieces = plain.replace("_", ".").replace("-", ".").split(".")
-    return all(piece and not set(piece) - _WORD for piece in pieces)
-
-
-def _domain(domain: str) -> bool:
-    host, colon, port = domain.partition(":")
-    if colon and not (port.isascii() and port.isdigit()):
-        return False
-    labels = host.lower().split(".")
-    return host.isascii() and all(
-        label and not set(label) - _WORD - {"-"} and not label.startswith("-") and not label.endswith("-")
-        for label in labels
-    )
-
-
-_HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
-
-
-def _digest(digest: str) -> bool:
-    algorithm, _, value = digest.partition(":")
-    return len(value) == _HEX_DIGITS.get(algorithm, -1) and not set(value) - frozenset("0123456789abcdef")

@@ -73,7 +73,9 @@ def _still_good(call: Call, request: LoginRequest, place: Known) -> bool:
     assert place.credentials is not None
     try:
         log_in(call.engine, request, place, place.credentials)
-    except Denied:
+    except Denied as error:
+        if error.message.startswith("authenticating"):
+            raise
         return False
     return True
 
@@ -103,6 +105,7 @@ def _ask_user(known: str) -> str:
 
 def _ask_password() -> str:
     if not sys.stdin.isatty():
+        print("Password: ", end="", flush=True)
         raise UsageError(
             "getting username and password: reading password: inappropriate ioctl for device",
             hint="give --password-stdin",

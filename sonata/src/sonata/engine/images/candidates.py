@@ -39,8 +39,9 @@ def candidates(engine: Engine, text: str, progress: Progress) -> Candidates:
     Where several places may have a short name, a terminal is asked; without one, `enforcing` is an error and
     `permissive` tries them all. Raises UsageError, also for what is no name.
     """
+    known = lookup.registries(engine)
     try:
-        found = lookup.registries(engine).resolve(text)
+        found = known.resolve(text)
     except UsageError as error:
         raise lookup.bad_reference(text, error) from error
     if found.short:

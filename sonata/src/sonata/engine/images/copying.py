@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import mounting
-from sonata.engine.images.pull import credentials_for, transport_options, wanted_platform
+from sonata.engine.images.pull import endpoints_for, transport_options, wanted_platform
 from sonata.engine.images.signing import carrier_for, put_written
-from sonata.engine.images.trust import trust_for, with_signature_places
+from sonata.engine.images.trust import trust_for
 from sonata.image.convert import require_packing
 from sonata.image.copy import SYSTEM, CopyOptions, copy_image, copy_into
 from sonata.image.platform import parse_platform
@@ -83,22 +83,12 @@ def scheme_of(engine: Engine, text: str, what: str) -> str:
 
 def source_end(engine: Engine, text: str, options: PullOptions) -> End:
     """Where to read. Mirrors of a registry are asked first, as for a pull."""
-    from sonata.config.certs import cert_dirs
-    from sonata.engine.images import lookup
-
     scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
     slot = engine.transport(scheme)
     reference = parsed(slot, text, rest, "source")
     if scheme != "docker":
         return End(slot, reference, transport_options(engine, options, _daemon(scheme, options)))
-    places = lookup.registries(engine).endpoints(reference.name)
-    endpoints = tuple(
-        with_signature_places(engine, one).replace(
-            credentials=credentials_for(engine, one.reference, options),
-            cert_dirs=cert_dirs(engine.config.places, one.reference.partition("/")[0], options.cert_dir),
-        )
-        for one in places
-    )
+    endpoints = endpoints_for(engine, reference.name, options)
     return End(slot, reference, transport_options(engine, options, endpoints))
 
 

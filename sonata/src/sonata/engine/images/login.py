@@ -9,7 +9,7 @@ from sonata.config.certs import cert_dirs
 from sonata.engine.images import lookup
 from sonata.engine.images.pull import transport_options
 from sonata.model.image_request import LoginRequest, PullOptions
-from sonata_core.errors import Denied, NotFound, SonataError, UsageError
+from sonata_core.errors import Denied, ExternalFailure, NotFound, SonataError, UsageError
 from sonata_core.hookspecs.transport import TransportLogin
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Credentials
@@ -32,24 +32,28 @@ def known(engine: Engine, request: LoginRequest) -> Known:
     """What the request means, and whether there are credentials. Raises UsageError."""
     key, host = login.split_key(request.registry or _default(engine))
     files = _files(engine, request)
-    return Known(key=key, host=host, credentials=auth.find_credentials(files, key) if files else None)
+    try:
+        return Known(key=key, host=host, credentials=auth.find_credentials(files, key) if files else None)
+    except (UsageError, ExternalFailure) as error:
+        error.message = f"get credentials: {error.message}"
+        raise
 
 
 def log_in(engine: Engine, request: LoginRequest, place: Known, credentials: Credentials) -> None:
     """Try the credentials. Raises Denied where the registry does not take them, RegistryFailure."""
-    endpoint = lookup.registries(engine).push_endpoint(f"{place.host}/none")
-    endpoint = endpoint.replace(
-        reference=endpoint.reference.partition("/")[0],
-        credentials=credentials,
-        cert_dirs=cert_dirs(engine.config.places, place.host, request.cert_dir),
-    )
-    options = transport_options(engine, PullOptions(tls_verify=request.tls_verify), (endpoint,))
-    slot = engine.transport("docker")
+    known = lookup.registries(engine)
     try:
-        slot.require(TransportLogin).transport_login(endpoint=endpoint, options=options)
-    except Denied as error:
-        raise Denied(f'logging into "{place.key}": {error.message}', hint=error.hint) from error
+        endpoint = known.push_endpoint(f"{place.host}/none")
+        endpoint = endpoint.replace(
+            reference=endpoint.reference.partition("/")[0],
+            credentials=credentials,
+            cert_dirs=cert_dirs(engine.config.places, place.host, request.cert_dir),
+        )
+        options = transport_options(engine, PullOptions(tls_verify=request.tls_verify, retry=0), (endpoint,))
+        engine.transport("docker").require(TransportLogin).transport_login(endpoint=endpoint, options=options)
     except SonataError as error:
+        if isinstance(error, Denied) and error.details.get("status") == 401:
+            raise Denied(f'logging into "{place.key}": invalid username/password', hint=error.hint) from error
         error.message = f'authenticating creds for "{place.key}": {error.message}'
         raise
 
@@ -72,7 +76,11 @@ def log_out(engine: Engine, request: LoginRequest) -> str:
         login.forget_all(file, _helpers(engine))
         return ""
     key, _ = login.split_key(request.registry or _default(engine))
-    login.forget(file, _helpers(engine), key)
+    try:
+        login.forget(file, _helpers(engine), key)
+    except (UsageError, ExternalFailure) as error:
+        error.message = f'logging out of "{key}": {error.message}'
+        raise
     return key
 
 

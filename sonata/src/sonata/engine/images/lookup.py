@@ -72,8 +72,9 @@ def _named(engine: Engine, images: list[ImageRecord], text: str) -> tuple[ImageR
 
 
 def _local_names(engine: Engine, text: str) -> tuple[str, ...]:
+    known = registries(engine)
     try:
-        return registries(engine).local_names(text)
+        return known.local_names(text)
     except UsageError as error:
         scheme = text.partition(":")[0]
         if scheme in _ELSEWHERE:
@@ -114,6 +115,8 @@ def found_by_id(image: ImageRecord, full: str, text: str) -> bool:
 
 def bad_reference(text: str, error: UsageError) -> UsageError:
     """The error for a name that is none, in Podman's words."""
+    if error.message.startswith("short-name "):
+        return error
     told = error.message.removeprefix("invalid reference format: ")
     if not text:
         told = "repository name must have at least one component"

@@ -17,7 +17,7 @@ from sonata.image.platform import host_platform, parse_platform
 from sonata.image.reference import drop_tag_of_digest, local_name, transport_or_name
 from sonata.image.transfer import PullOptions as TransferOptions
 from sonata.image.transfer import Quiet, choose_image, partial_folder, pull_image
-from sonata_core.errors import Denied, Interrupted, NotFound, SonataError, UsageError
+from sonata_core.errors import Denied, ExternalFailure, Interrupted, NotFound, SonataError, UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.image import Credentials, Endpoint, ImageReference, TransportOptions
@@ -51,12 +51,15 @@ def pull_one(
     A short name is tried at each place that it may stand for. Where a registry still has what is `kept`, nothing
     is pulled. Raises NotFound, Denied, RegistryFailure, Damaged, UsageError, Unavailable.
     """
+    from sonata.config.auth import require_auth_file
+
     scheme, rest = transport_or_name(text, engine.catalog.names(TRANSPORT))
     if scheme == "containers-storage":
         return _of_store(engine, rest, progress)
     if scheme and scheme != "docker":
         return pull_reference(engine, engine.transport(scheme).hook.transport_parse(text=rest), options, (), progress)
     progress = progress or Quiet()
+    require_auth_file(options.authfile)
     found = candidates(engine, rest.removeprefix("//"), progress)
     troubles: list[SonataError] = []
     for name in found.names:
@@ -86,18 +89,20 @@ def pull_all_tags(engine: Engine, text: str, options: PullOptions, progress: Pro
 
     Raises UsageError for what is no repository of a registry, and what asking the registry raises.
     """
+    from sonata.config.auth import require_auth_file
     from sonata_core.hookspecs.transport import TransportTags
 
     scheme, rest = transport_or_name(text, engine.catalog.names(TRANSPORT))
     if scheme and scheme != "docker":
         raise UsageError(f"pulling all tags is not supported for {scheme} transport")
+    require_auth_file(options.authfile)
     found = candidates(engine, rest.removeprefix("//"), progress)
     troubles: list[SonataError] = []
     slot = engine.transport("docker")
     for name in found.names:
         repository = parse_name(name).repository
         try:
-            endpoints = _endpoints(engine, f"{repository}:latest", options)
+            endpoints = endpoints_for(engine, f"{repository}:latest", options)
             reference = slot.hook.transport_parse(text=f"//{repository}")
             opened = transport_options(engine, options, endpoints)
             tags = slot.require(TransportTags).transport_tags(reference=reference, options=opened)
@@ -123,20 +128,15 @@ def _from_registry(
     if kept is None:
         progress.message(f"Trying to pull {asked}...")
     try:
-        endpoints = _endpoints(engine, name, options)
-    except Denied as error:
+        endpoints = endpoints_for(engine, name, options)
+    except (Denied, UsageError, ExternalFailure) as error:
         error.message = f"initializing source docker://{asked.familiar}: {error.message}"
         raise _told(error, str(asked)) from error
     reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}").replace(name=str(asked))
     return pull_reference(engine, reference, options, endpoints, progress, kept=kept)
 
 
-def _endpoints(engine: Engine, name: str, options: PullOptions) -> tuple[Endpoint, ...]:
-    """Where to ask for a full name, in order. Raises Denied where its registry is blocked."""
-    return tuple(_endpoint(engine, one, options) for one in lookup.registries(engine).endpoints(name))
-
-
-def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
+def equipped(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
     """The endpoint with what is needed to talk to it: credentials and certificates."""
     from sonata.config.certs import cert_dirs
 
@@ -149,7 +149,15 @@ def _endpoint(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpo
 
 def endpoints_for(engine: Engine, name: str, options: PullOptions) -> tuple[Endpoint, ...]:
     """Where to ask for a full name, mirrors first, with what is needed to talk to each. Raises Denied if blocked."""
-    return tuple(_endpoint(engine, one, options) for one in lookup.registries(engine).endpoints(name))
+    *mirrors, own = lookup.registries(engine).endpoints(name)
+    asked = [equipped(engine, mirror, for_mirror(name, mirror, options)) for mirror in mirrors]
+    return (*asked, equipped(engine, own, options))
+
+
+def for_mirror(name: str, mirror: Endpoint, options: PullOptions) -> PullOptions:
+    """What of the options goes to a mirror: --creds is the registry's password, and no other host's."""
+    same = mirror.reference.partition("/")[0] == name.partition("/")[0]
+    return options if same or not options.creds else options.replace(creds="")
 
 
 def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Credentials | None:
@@ -162,7 +170,11 @@ def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Cre
     if options.anonymous:
         return None
     files = auth_files(engine.config, options.authfile, lookup.registries(engine).helpers, engine.run_command)
-    return find_credentials(files, parse_name(reference).repository)
+    try:
+        return find_credentials(files, parse_name(reference).repository)
+    except (UsageError, ExternalFailure) as error:
+        error.message = f"getting username and password: {error.message}"
+        raise
 
 
 def transport_options(engine: Engine, options: PullOptions, endpoints: tuple[Endpoint, ...] = ()) -> TransportOptions:

@@ -6,9 +6,8 @@ from sonata.engine import events
 from sonata.engine.images import lookup
 from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import mounting
-from sonata.engine.images.pull import credentials_for, transport_options
+from sonata.engine.images.pull import equipped, transport_options
 from sonata.engine.images.stored import stored_image
-from sonata.engine.images.trust import with_signature_places
 from sonata.image.convert import require_packing
 from sonata.image.forms import check_destination
 from sonata.image.layers.compress import Compression
@@ -132,16 +131,10 @@ def _whole_list(
 
 def registry_end(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
     """A repository to push to: its name as the transport reads it, and where it is with what it asks for."""
-    from sonata.config.certs import cert_dirs
     from sonata_core.naming import parse_name
 
     name = str(parse_name(text.removeprefix("//")).with_default_tag())
-    endpoint = lookup.registries(engine).push_endpoint(name)
-    host = endpoint.reference.partition("/")[0]
-    endpoint = with_signature_places(engine, endpoint).replace(
-        credentials=credentials_for(engine, endpoint.reference, options),
-        cert_dirs=cert_dirs(engine.config.places, host, options.cert_dir),
-    )
+    endpoint = equipped(engine, lookup.registries(engine).push_endpoint(name), options)
     return f"//{name}", transport_options(engine, options, (endpoint,))
 
 
