@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sonata.engine.system.recover import command_lines
+from sonata.engine.containers.recovery import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
 from both_ways import Root
@@ -77,8 +77,12 @@ def test_failures_in_a_row_make_it_unhealthy(world: LiveWorld) -> None:
     assert found["Config"]["Healthcheck"] == {
         "Test": ["CMD", "test", "-e", "/tmp/good"], "Interval": 10**9, "Timeout": 30 * 10**9, "Retries": 2,
     }  # fmt: skip
-    streaks = [event.get("health_status") for event in world.events("--filter=event=health_status")]
-    assert streaks[:2] == ["starting", "unhealthy"]
+
+    def told() -> list[object]:
+        return [event.get("health_status") for event in world.events("--filter=event=health_status")]
+
+    # The event is written after what `wait` looks at.
+    assert eventually(lambda: told()[:2] == ["starting", "unhealthy"])
     assert {event["Status"] for event in world.events()} & {"exec", "exec_died"} == set()
     world.ok("exec", "a", "touch", "/tmp/good")
     assert eventually(lambda: health(world, "a") == ("healthy", 0))

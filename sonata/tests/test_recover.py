@@ -15,9 +15,10 @@ import pytest
 
 from sonata.assemble import open_engine
 from sonata.engine.containers.listing import listing
+from sonata.engine.containers.recovery import command_lines
 from sonata.engine.engine import Engine
 from sonata.engine.paths import store_tag
-from sonata.engine.system.recover import command_lines, recover_pending
+from sonata.engine.system.recover import recover_pending
 from sonata.engine.volumes.make import make
 from sonata.host import cgroups
 from sonata.model.container_request import ListRequest

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sonata.engine.system.recover import command_lines
+from sonata.engine.containers.recovery import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
 from both_ways import Root

@@ -56,12 +56,12 @@ def test_lines_say_whose_they_are(world: LiveWorld) -> None:
 OVERTAKEN = """
 import subprocess, sys
 from sonata.__main__ import main
-from sonata.engine.containers import start
-needed = start.start_needed
+from sonata.engine.containers import starting
+needed = starting.start_needed
 def overtaken(engine, row):
     needed(engine, row)
     subprocess.run([sys.executable, "-m", "sonata", *sys.argv[1:4], "start", row.config.id], check=True, stdout=2)
-start.start_needed = overtaken
+starting.start_needed = overtaken
 sys.exit(main())
 """
 """The program, which another command overtakes between the making of a container and its start, as `pod start` may."""
