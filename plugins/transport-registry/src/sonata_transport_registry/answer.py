@@ -23,6 +23,10 @@ class Broken(OSError):
     """The connection ended too early, or what came is no HTTP."""
 
 
+class Refused(OSError):
+    """A proxy does not connect. Its text says so."""
+
+
 class Headers:
     """Headers by their names, whatever the case."""
 

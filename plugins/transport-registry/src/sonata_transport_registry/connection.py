@@ -6,7 +6,8 @@ import socket
 
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_transport_registry.address import bracketed
-from sonata_transport_registry.answer import Answer, Broken, read_head
+from sonata_transport_registry.answer import Answer, Broken, Refused, read_head
+from sonata_transport_registry.failures import status_text
 from sonata_transport_registry.patience import Limit
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Pool:
         return _Connection(wire, top)
 
     def _tunnel(self, wire: Any, proxy: Proxy) -> None:
-        """Have the proxy connect. Raises Broken where it does not."""
+        """Have the proxy connect. Raises Refused where it does not."""
         place = f"{bracketed(self._origin.host)}:{self._origin.port}"
         at = _Connection(wire, wire)
         at.send(
@@ -146,7 +147,7 @@ class Pool:
         with self._limit(at, self._patience.head, f"waiting for the proxy {proxy.host}:{proxy.port}"):
             status = read_head(at.stream).status
         if status != 200:
-            raise Broken(f"the proxy {proxy.host}:{proxy.port} answers {status}")
+            raise Refused(f"the proxy {proxy.host}:{proxy.port} does not connect: {status_text(status)}")
 
 
 class _Connection:

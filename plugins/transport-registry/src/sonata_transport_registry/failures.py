@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonata_core.errors import Denied, NotFound, RegistryFailure, SonataError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record
+from sonata_transport_registry.answer import Refused
 
 if TYPE_CHECKING:
     from sonata_transport_registry.address import Origin
@@ -174,6 +175,10 @@ def explain_network(origin: Origin, method: str, target: str, error: BaseExcepti
     if target == "/v2/":
         where = f"pinging container registry {origin.netloc}: {where}"
     for cause in causes:
+        if isinstance(cause, Refused):
+            return RegistryFailure(
+                f"{where}: {cause}", hint="the proxy is named by HTTPS_PROXY or HTTP_PROXY", temporary=False
+            )
         if isinstance(cause, ssl.SSLError):
             return _explain_tls(where, origin, cause)
         if isinstance(cause, gaierror):
@@ -209,19 +214,41 @@ def _explain_tls(where: str, origin: Origin, error: Exception) -> SonataError:
             hint=f"{origin.netloc} speaks plain HTTP: use --tls-verify=false, or insecure = true in registries.conf",
             temporary=False,
         )
+    if "_ALERT_" in reason:
+        return _explain_alert(where, origin, reason.partition("_ALERT_")[2])
+    authority = f"put the certificate of its authority into /etc/containers/certs.d/{origin.netloc}/ca.crt"
+    hint = "ask for a name that its certificate has" if _is_of_others(error) else authority
     return RegistryFailure(
-        f"{where}: tls: failed to verify certificate: {_why(error) or verify or reason or 'the handshake broke off'}",
-        hint=f"put the certificate of its authority into /etc/containers/certs.d/{origin.netloc}/ca.crt, "
-        "or use --tls-verify=false",
+        f"{where}: tls: failed to verify certificate: "
+        f"{_why(error, origin) or verify or reason or 'the handshake broke off'}",
+        hint=f"{hint}, or use --tls-verify=false",
         temporary=False,
     )
 
 
-def _why(error: Exception) -> str:
+def _explain_alert(where: str, origin: Origin, alert: str) -> SonataError:
+    """What the other side has against our handshake (RFC 8446, 6.2), in the words of Go's library."""
+    said = {"PROTOCOL_VERSION": "protocol version not supported", "UNKNOWN_CA": "unknown certificate authority"}
+    hint = f"client.cert and client.key belong into /etc/containers/certs.d/{origin.netloc}/"
+    return RegistryFailure(
+        f"{where}: remote error: tls: {said.get(alert) or alert.replace('_', ' ').lower()}",
+        hint=hint if "CERT" in alert or alert == "UNKNOWN_CA" else None,
+        temporary=False,
+    )
+
+
+def _is_of_others(error: Exception) -> bool:
+    """Whether the certificate is good, for another host or another address."""
+    return getattr(error, "verify_code", 0) in (62, 64)
+
+
+def _why(error: Exception, origin: Origin) -> str:
     """What Go's library says of such a certificate; empty for what it has no words for."""
     code = getattr(error, "verify_code", 0)
     if code in (2, 18, 19, 20, 21):  # no issuer, or one that signed itself
         return "x509: certificate signed by unknown authority"
+    if _is_of_others(error):
+        return f"x509: certificate is valid for other names, not {origin.host}"
     return "x509: certificate has expired or is not yet valid" if code in (9, 10) else ""
 
 

@@ -126,11 +126,18 @@ class Wire:
 
         from sonata_transport_registry.connection import Proxy
 
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+            port = parts.port
+        except ValueError as error:
+            shown = address.rpartition("@")[2]
+            raise UsageError(
+                f'invalid proxy address "{shown}": {error}', hint="mend HTTPS_PROXY or HTTP_PROXY"
+            ) from error
         secure = parts.scheme == "https"
         login = basic(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else ""
         tls = self._tls(own=False) if secure else None
-        return Proxy(parts.hostname or "", parts.port or (443 if secure else 80), login, tls)
+        return Proxy(parts.hostname or "", port or (443 if secure else 80), login, tls)
 
     def _tls(self, *, own: bool = True) -> Any:
         """A TLS context: the system's authorities and, for the registry itself, those of certs.d."""
@@ -143,12 +150,30 @@ class Wire:
             context.verify_mode = ssl.CERT_NONE
         else:
             context = ssl.create_default_context()
+            _load_folders(context, os.environ.get("SSL_CERT_DIR", ""))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         for folder in self._endpoint.cert_dirs if own else ():
             if _load_certificates(context, folder):
                 break
         return context
+
+
+def _load_folders(context: object, folders: str) -> None:
+    """Load every file of SSL_CERT_DIR, as Go's programs do; OpenSSL itself looks for names made of hashes there."""
+    import ssl
+
+    assert isinstance(context, ssl.SSLContext)
+    for folder in filter(None, folders.split(":")):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            try:
+                context.load_verify_locations(cafile=f"{folder}/{name}")
+            except (OSError, ssl.SSLError):
+                continue  # a key, a note, a folder
 
 
 def _load_certificates(context: object, folder: str) -> bool:
@@ -158,14 +183,14 @@ def _load_certificates(context: object, folder: str) -> bool:
     assert isinstance(context, ssl.SSLContext)
     try:
         names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return False
     except OSError as error:
-        raise UsageError(f"reading certificates in {folder}: {error.strerror}") from error
+        raise UsageError(f"open {folder}: {(error.strerror or '').lower()}") from error
     for name in names:
         path = f"{folder}/{name}"
         try:
-            if name.endswith(".crt"):
+            if name.endswith(".crt") and os.path.exists(path):  # a link that leads nowhere is no authority
                 context.load_verify_locations(cafile=path)
             elif name.endswith(".cert"):
                 context.load_cert_chain(path, _partner(folder, name, ".cert", ".key", names))
@@ -179,9 +204,12 @@ def _load_certificates(context: object, folder: str) -> bool:
 def _partner(folder: str, name: str, own: str, other: str, names: Iterable[str]) -> str:
     partner = name.removesuffix(own) + other
     if partner not in names:
-        raise UsageError(
-            f"missing {'key' if other == '.key' else 'client certificate'} {partner} for {name} in {folder}"
-        )
+        if other == ".key":
+            note = "Note that CA certificates should use the extension .crt"
+            told = f"missing key {partner} for client certificate {name}. {note}"
+        else:
+            told = f"missing client certificate {partner} for key {name}"
+        raise UsageError(told, hint=f"in {folder}")
     return f"{folder}/{partner}"
 
 
