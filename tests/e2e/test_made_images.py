@@ -124,12 +124,33 @@ def test_commit_of_a_running_container_squashed_and_paused(store: PlainStore, tm
     assert store.out("run", "--rm", "--network", "none", "--entrypoint", "cat", "flat", "/tmp/one") == "1"
 
 
+def test_what_commit_says_beside_the_id(store: PlainStore) -> None:
+    store.out("create", "--name", "c", IMAGE)
+    told = store("commit", "c", "made").stderr.decode()
+    digests = [one.removeprefix("sha256:") for one in config_of(store, "made")["RootFS"]["Layers"]]
+    copied = [f"Copying blob sha256:{digest}" for digest in digests]
+    config = f"Copying config sha256:{config_of(store, 'made')['Id']}"
+    end = "Writing manifest to image destination"
+    assert told.splitlines() == ["Getting image source signatures", *copied, config, end]
+    assert store("commit", "-q", "c", "made").stderr == b""
+    shell = ("-c", 'SHELL ["/bin/x", "-c"]', "c", "shelled")
+    left_out = store("commit", "-q", *shell)
+    assert b"SHELL is not supported for OCI image format and will be ignored" in left_out.stderr
+    assert store("commit", "-q", "-f", "docker", *shell).stderr == b""
+    ident = config_of(store, "shelled")["Id"]
+    written = next(store.base.glob(f"root/*-images/{ident}/=c2hh*"))
+    assert json.loads(written.read_bytes())["config"]["Shell"] == ["/bin/x", "-c"]
+
+
 def test_refusals_are_podmans(store: PlainStore) -> None:
     store.out("create", "--name", "c", IMAGE)
     assert "messages are only compatible with the docker image format" in store.refused("commit", "-m", "x", "c")
     assert 'unrecognized image format "foo"' in store.refused("commit", "-f", "foo", "c")
     assert "invalid reference format" in store.refused("commit", "c", "BAD Name")
     assert "FOO" in store.refused("commit", "-c", "FOO x", "c")
+    assert "Invalid signal: NOPE" in store.refused("commit", "-c", "STOPSIGNAL NOPE", "c")
+    assert "SHELL requires the arguments to be in JSON form" in store.refused("commit", "-c", "SHELL x", "c")
+    assert "--config: open /nosuch: no such file or directory" in store.refused("commit", "--config=/nosuch", "c")
     assert "no such container" in store.refused("export", "nosuch")
     assert 'error opening "/nosuch": open /nosuch: no such file or directory' in store.refused("import", "/nosuch")
     assert "invalid instruction FOO" in store.refused("import", "-c", "FOO x", "/dev/null")

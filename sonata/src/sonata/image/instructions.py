@@ -29,7 +29,7 @@ def apply_changes(config: Config, changes: Iterable[str], *, single: bool = Fals
     for change in changes:
         word, value = _split(change, bare=not single)
         act = _INSTRUCTIONS.get(word)
-        if act is None or (single and word == "HEALTHCHECK"):  # an OCI image has no room for it
+        if act is None or (single and word in ("HEALTHCHECK", "SHELL")):  # an OCI image has no room for it
             raise UsageError(f"invalid change {_quoted(change)} - invalid instruction {word}")
         try:
             act(made, value, single)
@@ -170,6 +170,24 @@ def _health(config: Config, value: str, _single: bool) -> None:
     config["Healthcheck"] = {"Test": ["CMD", *words] if words is not None else ["CMD-SHELL", rest.strip()]}
 
 
+def _shell(config: Config, value: str, _single: bool) -> None:
+    words = _words(value)
+    if words is None:
+        raise ValueError("SHELL requires the arguments to be in JSON form")
+    config["Shell"] = words
+
+
+def _signal(config: Config, value: str, single: bool) -> None:
+    """Kept as it is written. For `commit` it must be one, as Buildah has it; `import` takes any text."""
+    from signal import Signals
+
+    name = value.upper().removeprefix("SIG")
+    known = value.isdecimal() and 0 < int(value[:4]) < 65
+    if not single and not known and f"SIG{name.split('+')[0].split('-')[0]}" not in Signals.__members__:
+        raise ValueError(f"Invalid signal: {value}")
+    config["StopSignal"] = value
+
+
 _INSTRUCTIONS: dict[str, Callable[[Config, str, bool], None]] = {
     "CMD": _program("Cmd"),
     "ENTRYPOINT": _program("Entrypoint"),
@@ -178,7 +196,8 @@ _INSTRUCTIONS: dict[str, Callable[[Config, str, bool], None]] = {
     "HEALTHCHECK": _health,
     "LABEL": _label,
     "ONBUILD": _on_build,
-    "STOPSIGNAL": _text("StopSignal"),
+    "SHELL": _shell,
+    "STOPSIGNAL": _signal,
     "USER": _text("User"),
     "VOLUME": _volume,
     "WORKDIR": _directory,

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 def command(parsed: Parsed, call: Call) -> int:
     """Make an image of a container; print its id. Raises UsageError for files that cannot be read or written."""
+    from sonata.cli.render.progress import Progress
     from sonata.engine.containers.commit import CommitRequest, commit
 
     more = {"name": parsed.args[1] if len(parsed.args) > 1 else "", "config": _read(parsed["config"])}
-    ident = commit(call.engine, parsed.args[0], fill(CommitRequest, parsed, **more))
+    progress = Progress(sys.stderr, quiet=parsed["quiet"])
+    try:
+        ident = commit(call.engine, parsed.args[0], fill(CommitRequest, parsed, **more), progress)
+    finally:
+        progress.close()
     path = parsed["iidfile"]
     if path:
         try:
@@ -39,4 +44,4 @@ def _read(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             return file.read(4 << 20)
     except OSError as error:
-        raise UsageError(f"reading config file {path}: {(error.strerror or '').lower()}") from error
+        raise UsageError(f"--config: open {path}: {(error.strerror or '').lower()}") from error

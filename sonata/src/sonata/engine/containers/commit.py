@@ -14,10 +14,12 @@ from sonata.image.instructions import apply_changes
 from sonata.image.layers.diff import changes_tar, tree_tar
 from sonata.image.platform import host_platform
 from sonata.image.reference import local_name
+from sonata.image.transfer import Quiet
 from sonata.model.times import rfc3339
 from sonata.plan.lifecycle import Phase
 from sonata_core.errors import Conflict, Damaged, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.models.ids import Digest
 from sonata_core.models.storage import LayerFormat, LayerRef
 from sonata_core.record import Record
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sonata.engine.engine import Engine
+    from sonata.image.transfer import Progress
     from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow
     from sonata.store.records import ImageRecord, LayerRecord
@@ -52,7 +55,7 @@ class CommitRequest(Record):
     source_date_epoch: int | None = None
 
 
-def commit(engine: Engine, container: str, request: CommitRequest) -> str:
+def commit(engine: Engine, container: str, request: CommitRequest, progress: Progress | None = None) -> str:
     """Make an image of a container; its id. A running container is frozen meanwhile if `pause` says so.
 
     Raises UsageError for formats, changes and names; NotFound.
@@ -67,6 +70,10 @@ def commit(engine: Engine, container: str, request: CommitRequest) -> str:
     name = str(local_name(request.name)) if request.name else ""
     before = _overridden(_own(row.config, request), request.config)
     inner = apply_changes(before, request.change)
+    if request.format == "oci":
+        _tell_left_out(engine, request.change)
+    progress = progress or Quiet()
+    progress.message("Getting image source signatures")
     paused = request.pause and row.state.phase == Phase.RUNNING and _paused(engine, row)
     try:
         made = _Base(engine, row, request)
@@ -74,13 +81,25 @@ def commit(engine: Engine, container: str, request: CommitRequest) -> str:
     finally:
         if paused:
             small.unpause(engine, row.config.id)
+    for one in made.layers:
+        progress.blob(one.diff_digest, "done" if one is layer else "exists", one.diff_size, one.diff_size)
     epoch = request.source_date_epoch
     created = rfc3339(time.time_ns() if epoch is None else epoch * 1_000_000_000)
     described = _describe(engine, row, request, made, created).replace(inner=inner, before=before)
     composed = compose.docker(described) if request.format == "docker" else compose.oci(described)
     image = making.add_image(engine, composed, layer.id, created, name)
+    for state in ("config", "done"):
+        progress.blob(Digest(f"sha256:{image.id}"), state, 0, 0)
+    progress.message("Writing manifest to image destination")
     events.container(engine, row.config, "commit")
     return str(image.id)
+
+
+def _tell_left_out(engine: Engine, changes: tuple[str, ...]) -> None:
+    """Say it in Buildah's words where an OCI image has no room for an instruction."""
+    for word in ("HEALTHCHECK", "SHELL", "ONBUILD"):
+        if any(change.split()[:1] == [word] for change in changes):
+            engine.notify(f"{word} is not supported for OCI image format and will be ignored. Must use `docker` format")
 
 
 def _paused(engine: Engine, row: ContainerRow) -> bool:

@@ -35,7 +35,8 @@ def load(engine: Engine, path: str, options: PullOptions, progress: Progress | N
             _one(engine, scheme, f"{path}:{selector}" if selector else path, options, progress)
             for selector in selectors
         ]
-    raise Damaged(f"payload does not match any of the supported image formats: {'; '.join(troubles)}")
+    told = "".join(f"\n * {trouble}" for trouble in troubles)
+    raise Damaged(f"payload does not match any of the supported image formats:{told}")
 
 
 def _selectors(engine: Engine, scheme: str, path: str, options: PullOptions) -> list[str]:
