@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -141,6 +142,26 @@ def test_pause_and_unpause_reach_those_that_are_meant(three: LiveWorld, words: t
     assert states(three) == after
     three.run("unpause", *meant)
     assert states(three) == "a running, b created, c running"
+
+
+@pytest.mark.rootful("control groups of version 1 are root's alone")
+def test_what_a_killed_command_left_frozen_or_not(three: LiveWorld) -> None:
+    """A `pause` that was killed: its runtime has frozen the container unseen, or did not come to it."""
+    ids = {name: three.inspect(name)["Id"] for name in "ac"}
+    three.ok("pause", "c")
+    crun("resume", ids["c"])
+    assert states(three) == "a running, b created, c running"
+    three.ok("pause", "c")
+    three.ok("unpause", "c")
+    for name in "ac":
+        crun("pause", ids[name])
+    three.ok("stop", "-t0", "a")
+    three.ok("rm", "-f", "-t0", "c")
+    assert states(three) == "a exited, b created"
+
+
+def crun(*words: str) -> None:
+    subprocess.run(["crun", *words], check=True, env={"PATH": os.environ["PATH"]})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,15 @@ from sonata_core.models.runtime import ContainerRef
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
+    from sonata.state.rows import ContainerRow
+
+
+def cgroup_of(row: ContainerRow) -> str:
+    """The container's control group, where Sonata chose it and not systemd; empty otherwise."""
+    config = row.config
+    if config.cgroups != "enabled" or config.backends.cgroup_manager == "systemd":
+        return ""
+    return f"{(config.cgroup_parent or '/libpod_parent').rstrip('/')}/libpod-{config.id}"
 
 
 def store_tag(graph_root: str) -> str:

@@ -59,6 +59,11 @@ def corrected(engine: Engine, row: ContainerRow) -> ContainerRow:
             return row.replace(state=state.replace(phase=phase, pid=0, pid_start=0))
         return row.replace(state=_over(state, LOST, state.started, phase, "the host was restarted"))
     if process.alive(state.pid, state.pid_start):
+        if state.phase == Phase.PAUSED:
+            from sonata.engine.containers import freezing
+
+            if not freezing.is_frozen(row):
+                return row.replace(state=state.replace(phase=Phase.RUNNING))
         return row
     found = read_exit(engine, row)
     if found is None:

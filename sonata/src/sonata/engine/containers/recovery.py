@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from sonata.engine import events
-from sonata.engine.containers import erasing, rest
-from sonata.engine.paths import ContainerPaths
+from sonata.engine.containers import erasing, freezing, rest
+from sonata.engine.paths import ContainerPaths, cgroup_of
 from sonata.host import cgroups, process
 from sonata.plan.lifecycle import Phase
 from sonata.state import containers as rows
@@ -132,8 +132,10 @@ def end_processes(engine: Engine, row: ContainerRow) -> None:
         helpers = {pid: began for pid, began in _helpers(engine, row).items() if seen.get(pid) != began}
     if same_boot and state.pid:
         process.send(state.pid, state.pid_start, _KILL)
-        process.wait_gone(state.pid, state.pid_start, _GRACE)
-    group = rest.cgroup_of(row)
+        if not process.wait_gone(state.pid, state.pid_start, _GRACE):
+            freezing.thaw(engine, row)
+            process.wait_gone(state.pid, state.pid_start, _GRACE)
+    group = cgroup_of(row)
     for pid in cgroups.processes(group) if group else ():
         process.send(pid, process.start_time(pid), _KILL)
     engine.log.info("processes_ended", container=config.id, helpers=sorted(seen))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers import ending, lookup, present
+from sonata.engine.containers import ending, freezing, lookup, present
 from sonata.engine.containers.erasing import remove_ended
 from sonata.engine.containers.stopping import end_process
-from sonata.engine.paths import ContainerPaths
 from sonata.plan import lifecycle
 from sonata.plan.lifecycle import Phase, Verb
 from sonata.state import containers as rows
@@ -65,7 +64,7 @@ def _remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool, ti
         seconds = row.config.process.stop_timeout if timeout is None else timeout
         patience = 0.0 if phase in (Phase.PAUSED, Phase.INITIALISED) else None if seconds < 0 else float(seconds)
         if phase is Phase.PAUSED:
-            _thaw(engine, row)
+            freezing.thaw(engine, row)
         end_process(engine, row, patience)
         ending.wait_exit_file(engine, row)
     with engine.locks.hold(ident):
@@ -77,13 +76,6 @@ def _remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool, ti
         remove_ended(engine, row, volumes=volumes or row.config.auto_remove)
         engine.locks.forget(ident)
     return ident
-
-
-def _thaw(engine: Engine, row: ContainerRow) -> None:
-    from sonata_core.hookspecs.runtime import RuntimePause
-
-    ref = ContainerPaths(engine, row.config.backends.storage, row.config.id).ref
-    engine.runtime(row.config.backends.runtime).require(RuntimePause).runtime_resume(ref=ref)
 
 
 def require_unneeded(engine: Engine, container: str) -> None:

@@ -8,7 +8,7 @@ import time
 from sonata.engine import events, storage
 from sonata.engine.background import Background
 from sonata.engine.containers import network, rootfs
-from sonata.engine.paths import ContainerPaths
+from sonata.engine.paths import ContainerPaths, cgroup_of
 from sonata.host import cgroups, mounts
 from sonata.model.container import NamespaceKind
 from sonata.plan.lifecycle import Phase
@@ -156,14 +156,6 @@ def forget_exit(paths: ContainerPaths) -> None:
     """Remove what conmon wrote of an earlier run, before the next one begins."""
     for path in (paths.exit_file, f"{paths.persist_dir}/exit", f"{paths.persist_dir}/oom"):
         remove_file(path)
-
-
-def cgroup_of(row: ContainerRow) -> str:
-    """The container's control group, where Sonata chose it and not systemd; empty otherwise."""
-    config = row.config
-    if config.cgroups != "enabled" or config.backends.cgroup_manager == "systemd":
-        return ""
-    return f"{(config.cgroup_parent or '/libpod_parent').rstrip('/')}/libpod-{config.id}"
 
 
 def remove_cgroup(engine: Engine, row: ContainerRow) -> None:

@@ -95,11 +95,16 @@ def _freeze(engine: Engine, container: str, verb: Verb) -> str:
         hook = engine.runtime(row.config.backends.runtime).require(RuntimePause)
         ref = ContainerPaths(engine, row.config.backends.storage, row.config.id).ref
         if verb is Verb.PAUSE:
-            hook.runtime_pause(ref=ref)
+            # First said, then done: a row that says so and is wrong is corrected, one that does not say so is not.
+            rows.put_state(engine.database, row.config.id, row.state.replace(phase=Phase.PAUSED))
+            try:
+                hook.runtime_pause(ref=ref)
+            except BaseException:
+                rows.put_state(engine.database, row.config.id, row.state)
+                raise
         else:
             hook.runtime_resume(ref=ref)
-        phase = Phase.PAUSED if verb is Verb.PAUSE else Phase.RUNNING
-        rows.put_state(engine.database, row.config.id, row.state.replace(phase=phase))
+            rows.put_state(engine.database, row.config.id, row.state.replace(phase=Phase.RUNNING))
     events.container(engine, row.config, str(verb))
     return row.config.id
 

@@ -6,8 +6,8 @@ import os
 import time
 
 from sonata.engine.containers import present
-from sonata.engine.containers.rest import cgroup_of
 from sonata.engine.containers.select import select
+from sonata.engine.paths import cgroup_of
 from sonata.host import cgroups
 from sonata.model.container import NetworkMode
 from sonata.model.stats import ContainerStats, Traffic

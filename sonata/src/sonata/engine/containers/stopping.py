@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.containers import ending, lookup, present, rest
+from sonata.engine.containers import ending, freezing, lookup, present, rest
 from sonata.engine.paths import ContainerPaths
 from sonata.host import cgroups, process
 from sonata.plan import lifecycle, signals
@@ -22,8 +22,8 @@ else:
     import _signal as signal
 
 
-_AFTER_KILL = 5.0
-"""Seconds that a killed process may take to go."""
+_AFTER_KILL = (0.25, 0.75, 1.5, 2.5)
+"""Seconds that a killed process may take to go; between them it is thawed."""
 
 
 def stop(engine: Engine, container: str, timeout: int | None = None) -> ContainerRow | None:
@@ -82,11 +82,19 @@ def end_process(engine: Engine, row: ContainerRow, patience: float | None) -> No
             return
         warn_of_kill(engine, config, patience or 0)
         kill_now(engine, row)
-    if not ending.wait_dead(row, _AFTER_KILL):
-        raise TimedOut(
-            f"container {config.id} is still running after SIGKILL",
-            hint="a process of it may be in a system call that cannot be interrupted",
-        )
+    require_dead(engine, row)
+
+
+def require_dead(engine: Engine, row: ContainerRow) -> None:
+    """Wait for the end of what SIGKILL was sent to; what is frozen is thawed for it. Raises TimedOut."""
+    for seconds in _AFTER_KILL:
+        if ending.wait_dead(row, seconds):
+            return
+        freezing.thaw(engine, row)
+    raise TimedOut(
+        f"container {row.config.id} is still running after SIGKILL",
+        hint="a process of it may be in a system call that cannot be interrupted",
+    )
 
 
 def warn_of_kill(engine: Engine, config: ContainerConfig, seconds: float) -> None:

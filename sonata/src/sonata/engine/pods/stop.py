@@ -7,9 +7,9 @@ import time
 from sonata.engine import events
 from sonata.engine.containers import ending
 from sonata.engine.containers.stop import settle
-from sonata.engine.containers.stopping import begin, kill_now, send, warn_of_kill
+from sonata.engine.containers.stopping import begin, kill_now, require_dead, send, warn_of_kill
 from sonata.engine.pods.members import levels, members
-from sonata_core.errors import NotFound, SonataError, TimedOut
+from sonata_core.errors import NotFound, SonataError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -93,10 +93,6 @@ def _end(engine: Engine, one: _Stopping) -> None:
         if one.seconds:
             warn_of_kill(engine, one.row.config, one.seconds)
             kill_now(engine, one.row)
-        if not ending.wait_dead(one.row, 5.0):
-            raise TimedOut(
-                f"container {one.row.config.id} is still running after SIGKILL",
-                hint="a process of it may be in a system call that cannot be interrupted",
-            )
+        require_dead(engine, one.row)
     ending.wait_exit_file(engine, one.row)
     settle(engine, one.row.config.id)
