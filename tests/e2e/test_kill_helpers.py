@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,8 +54,10 @@ def gone(pid: int, seconds: float = 10) -> bool:
 @pytest.mark.parametrize("rm", ["--rm", "--rm=false"])
 def test_the_exit_command_killed_in_flight(host: PrivateHost, part: int, rm: str) -> None:
     before = host.world()
-    host.ok("run", "-d", rm, "--name", "c", "-p", "18081:80", "--cgroup-parent", host.group, host.image, "sleep", "0.3")
-    pid = outer(host, "cleanup")
+    host.ok("run", "-d", rm, "--name", "c", "-p", "18081:80", "--cgroup-parent", host.group, host.image, "sleep", "99")
+    inner = host.ok("inspect", "--format", "{{.State.Pid}}", "c")
+    with subprocess.Popen(host.inside("kill", "-KILL", inner)):
+        pid = outer(host, "cleanup")
     assert pid, "conmon started no exit command"
     time.sleep(part * (0.025 if LONG else 0.06))
     try:
@@ -65,7 +68,7 @@ def test_the_exit_command_killed_in_flight(host: PrivateHost, part: int, rm: str
         assert gone(pid)
         assert "c" not in host.ok("ps", "-a", "--format", "{{.Names}}").split()
     else:
-        assert host.ok("wait", "c") == "0"
+        assert host.ok("wait", "c") == "137"
         assert host.ok("ps", "-a", "--format", "{{.Names}} {{.State}}") == "c exited"
         host.ok("rm", "c")
     host.ok("run", "--rm", "--name", "c", "-p", "18081:80", host.image, "true")
