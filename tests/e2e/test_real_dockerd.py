@@ -74,7 +74,7 @@ def test_archives_of_either_are_the_others(store: PlainStore, docker: Dockerd, t
     docker("save", "-o", f"{tmp_path}/theirs.tar", "again:1", IMAGE)
     store.out("rmi", "-fa")
     loaded = store.out("load", "-q", "-i", f"{tmp_path}/theirs.tar").splitlines()
-    assert sorted(loaded) == ["Loaded image: docker.io/library/again:1", f"Loaded image: {IMAGE}"]
+    assert sorted(loaded) == sorted(["Loaded image: localhost/again:1", f"Loaded image: {IMAGE}"])
     assert id_of(store, "again:1") == id_of(store, IMAGE) == own
     docker("save", "-o", f"{tmp_path}/id.tar", own)
     assert store.out("load", "-q", "-i", f"{tmp_path}/id.tar") == f"Loaded image: sha256:{own}"

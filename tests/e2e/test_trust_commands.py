@@ -368,7 +368,7 @@ def test_trust_is_shown_as_podman_shows_it(world: World) -> None:
     assert rows.split() == ["all", "default", "reject"]
     some = {"*.x.example": ACCEPT, "x.example/a:1": ACCEPT, "x.example:5000": ACCEPT, "y.example": ACCEPT}
     other.write_text(json.dumps({"default": ACCEPT, "transports": {"docker": some}}))
-    show = ("image", "trust", "show", "-n", f"--signature-policy={other}", f"--registrypath={world.base}")
+    show = ("image", "trust", "show", "-n", f"--policypath={other}", f"--registrypath={world.base}")
     assert [line.split()[1] for line in store_rows(world, *show, "b.x.example/c")] == ["default", "*.x.example"]
     assert [line.split()[1] for line in store_rows(world, *show, "x.example/a")] == ["default", "x.example/a:1"]
     good = other.read_bytes()

@@ -5,7 +5,8 @@ Rows are described in `sonata.cli.pflag`. Names, letters, kinds and defaults are
 
 from sonata.cli.options.signing import AUTHFILE
 
-_POLICY = ("signature-policy", "", "string", "", "", "Signature verification policy file", {"complete": "files"})
+_OLD = {"complete": "files", "aliases": ("policypath",)}
+_POLICY = ("signature-policy", "", "string", "", "", "Signature verification policy file", _OLD)
 
 SHOW = (
     ("json", "j", "bool", False, "", "Output as json"),

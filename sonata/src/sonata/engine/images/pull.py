@@ -212,8 +212,10 @@ def pull_reference(
     hook = engine.transport(reference.transport).hook
     transfer = transfer_options(engine, options, opened)
     progress = progress or Quiet()
-    names: tuple[str, ...] = (reference.name,) if reference.name else ()
-    name = reference.name
+    # A short name in an archive is this host's, as to Podman: only the selector tells that it is short.
+    given = "" if reference.transport == "docker-archive" else reference.name
+    names: tuple[str, ...] = (given,) if given else ()
+    name = given
     trust = trust_for(engine, options.signature_policy)
     try:
         trust.forbid(reference)
