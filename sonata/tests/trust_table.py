@@ -207,3 +207,41 @@ TABLE = (
     Pair("unknown-transport", APP, (), {"default": ACCEPT, "transports": {"pigeon": {"x": REJECT}}}, True),
     Pair("fulcio-without-log", APP, EC, only([{"type": "sigstoreSigned", "fulcio": {"caPath": "/x"}}]), False),
 )
+
+
+SIGNED_NAMES = {
+    "tag": NAME,
+    "other-tag": "{host}/team/app:2",
+    "none": "{host}/team/app",
+    "digest": "{host}/team/app@{digest}",
+    "both": "{host}/team/app:1@{digest}",
+    "other": "{host}/team/ap",
+    "longer": "{host}/team/app/x:1",
+    "short": "team/app:1",
+    "upper": "{host}/Team/app:1",
+    "empty": "",
+    "other-digest": "{host}/team/app@sha256:" + "0" * 64,
+}
+_OF_REPOSITORY = {"tag", "other-tag", "none", "digest", "both", "other-digest"}
+_ACCEPTED = {
+    ("matchExact", APP): {"tag"},
+    ("matchExact", BY_DIGEST): {"digest"},
+    ("matchRepoDigestOrExact", APP): {"tag"},
+    ("matchRepoDigestOrExact", BY_DIGEST): _OF_REPOSITORY - {"none"},
+    ("matchRepository", APP): _OF_REPOSITORY,
+    ("matchRepository", BY_DIGEST): _OF_REPOSITORY,
+}
+NAMES = tuple(
+    Pair(
+        f"{make.__name__}-{kind}-{'digest' if source == BY_DIGEST else 'tag'}-{word}",
+        source,
+        (make("alice" if make is gpg else "first", name),),
+        only(policy(**match(kind))),
+        word in accepted,
+        (1, 9) if make is gpg else NEW,
+    )
+    for make, policy in ((gpg, signed_by), (ec, sigstore))
+    for (kind, source), accepted in _ACCEPTED.items()
+    for word, name in SIGNED_NAMES.items()
+)
+"""Every rule on names with every signed name."""
