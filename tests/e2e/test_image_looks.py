@@ -267,3 +267,25 @@ def test_an_index_is_told_by_its_digest_or_by_an_id(tmp_path: Path) -> None:
         store.out("inspect", "--format={{.Digest}}", one) for one in (first, "x", *(f"{name}@{one}" for one in digests))
     ]
     assert told == [digests[0], digests[1], *digests]
+
+
+def test_what_is_no_name_is_not_here(store: PlainStore) -> None:
+    """`inspect` shows the others all the same, as Podman does."""
+    for words, told in (
+        (("inspect", "Upper", IMAGE), b'Error: no such object: "Upper"\n'),
+        (
+            ("image", "inspect", "Upper", IMAGE),
+            b'Error: parsing reference "Upper": repository name must be lowercase\n',
+        ),
+    ):
+        done = store(*words)
+        assert done.returncode == 125
+        assert [one["RepoTags"] for one in json.loads(done.stdout)] == [[IMAGE]]
+        assert done.stderr.startswith(told)
+    for command in (("inspect",), ("container", "inspect")):
+        done = store(*command, "")
+        assert (done.returncode, done.stdout) == (125, b"")
+        assert done.stderr.startswith(b"Error: name or ID cannot be empty\n")
+    name = 'could not find local image for filter "since"="a b": parsing reference "a b": invalid reference format'
+    assert name in store.refused("images", "--filter=since=a b")
+    assert 'template: list:1:13: executing "list" at <.Nope>' in store.refused("image", "ls", "--format={{.Nope}}")

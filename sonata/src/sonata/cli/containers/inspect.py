@@ -25,6 +25,8 @@ def command(parsed: Parsed, call: Call) -> int:
         return inspect_all(parsed, [""], lambda _: show(one(engine, "", latest=True)))
 
     def find(name: str) -> dict[str, Any]:
+        if not name:
+            raise UsageError("name or ID cannot be empty")
         try:
             return show(one(engine, name))
         except NotFound as error:

@@ -39,12 +39,12 @@ def command(parsed: Parsed, call: Call) -> int:
         rows = ordered(_rows(found), parsed["sort"])
         print("".join(f"{ident}\n" for ident in dict.fromkeys(_id(one, parsed) for one, _ in rows)), end="")
         return 0
-    print(shown(parsed, found, time.time()), end="")
+    print(shown(parsed, found, time.time(), call.path.rpartition(" ")[2]), end="")
     return 0
 
 
-def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
-    """What is printed for the images."""
+def shown(parsed: Parsed, found: list[ListedImage], now: float, command_name: str = "images") -> str:
+    """What is printed for the images; templates' errors name the command."""
     from sonata.cli.render.report import Report, is_json, json_text, render_rows
 
     form = parsed.get("format")
@@ -66,7 +66,7 @@ def shown(parsed: Parsed, found: list[ListedImage], now: float) -> str:
         rows = [{**row, "History": row["History"] or "<none>"} for row in rows]
     if "ImageSummary" in (form or ""):
         rows = [_with_summary(row, one) for row, (one, _) in zip(rows, ranked, strict=True)]
-    report = Report("images", "images.imageReporter", columns, HEADINGS)
+    report = Report(command_name, "images.imageReporter", columns, HEADINGS)
     return render_rows(report, rows, form, heading=not parsed["noheading"])
 
 

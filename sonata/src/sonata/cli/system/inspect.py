@@ -54,6 +54,8 @@ def _finders(call: Call, *, size: bool) -> dict[str, Callable[[str], dict[str, A
     def container(name: str) -> dict[str, Any]:
         from sonata.engine.containers.inspect import inspect
 
+        if not name:
+            raise UsageError("name or ID cannot be empty")
         try:
             return inspect(call.engine, name, size=size)
         except NotFound as error:

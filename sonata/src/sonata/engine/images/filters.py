@@ -119,7 +119,7 @@ def _forms(name: str) -> list[str]:
 def _image_created(engine: Engine, key: str, value: str) -> int:
     try:
         return lookup.get(engine, value, lists=True)[0].created
-    except NotFound as error:
+    except (NotFound, UsageError) as error:
         raise UsageError(f'could not find local image for filter "{key}"="{value}": {error.message}') from error
 
 

@@ -6,6 +6,7 @@ from sonata.engine.graph import graph_driver
 from sonata.engine.images import lookup
 from sonata.engine.images.listing import size_of
 from sonata.image import view
+from sonata_core.errors import NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import ManifestBytes
@@ -19,7 +20,11 @@ def inspect(engine: Engine, name: str) -> dict[str, Any]:
     """The object that `inspect` shows for an image. Raises NotFound, Damaged."""
     from sonata.engine.images.kinship import Kinship
 
-    image, _ = lookup.get(engine, name)
+    try:
+        image, _ = lookup.get(engine, name)
+    except UsageError as error:
+        # What is no name is not here either: what else was asked for is shown all the same.
+        raise NotFound(error.message, name=name, hint=error.hint) from error
     parent = Kinship(engine).parent(image)
     return view.inspect(shown(engine, image, name), graph_driver(engine, image.layer), parent.id if parent else "")
 

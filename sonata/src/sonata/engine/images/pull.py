@@ -347,7 +347,10 @@ def _told(error: SonataError, name: str) -> SonataError:
     if not error.message.startswith("unable to copy"):
         from sonata_core.naming import parse_name
 
-        error.message = f"unable to copy from source docker://{parse_name(name).familiar}: {error.message}"
+        place = f"docker://{parse_name(name).familiar}"
+        if error.message.startswith("no image found in image index"):
+            error.message = f"choosing an image from manifest list {place}: {error.message}"
+        error.message = f"unable to copy from source {place}: {error.message}"
     return error
 
 
