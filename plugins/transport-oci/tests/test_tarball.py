@@ -31,9 +31,9 @@ def place(plugin_context: PluginContext) -> Callable[[str], Place]:
 
 def test_an_image_of_two_archives(place: Callable[[str], Place], tmp_path: Path) -> None:
     base, more = layer_tar("base", 70_000), gzip.compress(layer_tar("more", 30))
-    for name, content, when in (("base", base, 1_600_000_000), ("more", more, 1_700_000_000)):
+    for name, content, when in (("base", base, 1_600_000_000 * 10**9), ("more", more, 1_700_000_000_120000000)):
         (tmp_path / name).write_bytes(content)
-        os.utime(tmp_path / name, (when, when))
+        os.utime(tmp_path / name, ns=(when, when))
     made = place(f"{tmp_path}/base:{tmp_path}/more")
     manifest, blobs = made.read()
     config, *layers = descriptors_of(manifest)
@@ -41,7 +41,10 @@ def test_an_image_of_two_archives(place: Callable[[str], Place], tmp_path: Path)
     assert [layer.media_type.rpartition(".")[2] for layer in layers] == ["tar", "tar+gzip"]
     described = json.loads(blobs[config.digest])
     assert described["rootfs"]["diff_ids"] == [digest_of(base), digest_of(gzip.decompress(more))]
-    assert described["created"] == "2023-11-14T22:13:20Z"
+    assert described["created"] == "2023-11-14T22:13:20.12Z"
+    step = described["history"][0]
+    assert (step["created"], step["comment"]) == ("2020-09-13T12:26:40Z", "imported from tarball")
+    assert step["created_by"] == f"/bin/sh -c #(nop) ADD file:{digest_of(base).removeprefix('sha256:')} in /"
     assert made.resolve() == manifest
     with made.source() as source, pytest.raises(NotFound):
         source.manifest(digest_of(b""))

@@ -98,7 +98,7 @@ class TarballSource(HoldsNothing):
                 "os": "linux",
                 "config": {},
                 "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-                "history": [{"created": _time(layer.changed), "comment": "imported from tarball"} for layer in layers],
+                "history": [_step(layer) for layer in layers],
             }
         )
         self._config = ("sha256:" + hashlib.sha256(config).hexdigest(), config)
@@ -140,7 +140,7 @@ class _Layer:
         self.path = path
         fd, self.size = open_regular(path)
         try:
-            self.changed = os.fstat(fd).st_mtime
+            self.changed = os.fstat(fd).st_mtime_ns
             name = compression_of(os.pread(fd, HEAD, 0))
             if name not in _KINDS:
                 raise Unsupported(
@@ -164,10 +164,21 @@ def _digest(read: Callable[[], bytes]) -> str:
     return "sha256:" + state.hexdigest()
 
 
-def _time(seconds: float) -> str:
+def _step(layer: _Layer) -> dict[str, str]:
+    """A step of the history, as Skopeo tells it."""
+    return {
+        "created": _time(layer.changed),
+        "created_by": f"/bin/sh -c #(nop) ADD file:{layer.diff_id.removeprefix('sha256:')} in /",
+        "comment": "imported from tarball",
+    }
+
+
+def _time(nanoseconds: int) -> str:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    fraction = f".{rest:09d}".rstrip("0").rstrip(".")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
 
 
 def _json(document: object) -> bytes:
