@@ -20,9 +20,41 @@ def _sha(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+_CAPABILITY = "\x01\x00\x00\x02\x00\x04" + "\x00" * 14
+_SHAPES: list[tuple[str, dict[str, Any]]] = [
+    # What the layers of some images have beside plain files.
+    ("x", {"pax_headers": {"SCHILY.xattr.security.capability": _CAPABILITY}, "mode": 0o4755}),
+    ("x", {"pax_headers": {"SCHILY.xattr.user.a": "b"}}),
+    (".wh.nothing", {}),
+    ("d2/.wh..wh..opq", {}),
+    ("null", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),
+    ("fifo", {"type": tarfile.FIFOTYPE}),
+    ("link", {"type": tarfile.SYMTYPE, "linkname": "z" * 200}),
+    ("p" * 90 + "/" + "q" * 200, {}),
+    ("\udcff\udcfe", {}),
+    ("üñí", {"uid": 2_097_151, "gid": 4_294_967_294, "uname": "u"}),
+    ("./a/../b", {"mtime": 1_700_000_000.123456}),
+    ("/top", {"mtime": -5}),
+]
+
+
+def _shape(number: int) -> tarfile.TarInfo:
+    """One of the shapes: images have layers from ten on that no other has."""
+    name, given = _SHAPES[number % len(_SHAPES)]
+    item = tarfile.TarInfo(name)
+    for key, value in given.items():
+        setattr(item, key, value)
+    return item
+
+
 def _tar(number: int) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    if number == 10 + 38:
+        return bytes(1024)
+    form = tarfile.GNU_FORMAT if number % len(_SHAPES) == 8 else tarfile.PAX_FORMAT
+    with tarfile.open(fileobj=out, mode="w", format=form, errors="surrogateescape") as tar:
+        if number >= 10:
+            tar.addfile(_shape(number))
         folder = tarfile.TarInfo(f"d{number}")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(folder)
