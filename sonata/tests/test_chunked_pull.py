@@ -26,7 +26,8 @@ from sonata.engine.images.local_files import LocalFiles
 from sonata.engine.images.stored import open_layer
 from sonata.image.layers.chunked import write_chunked
 from sonata.image.layers.chunks import PREFIX, TABLE_LIMIT, places_of
-from sonata.image.transfer import PullOptions, pull_image
+from sonata.image.pull_options import PullOptions
+from sonata.image.transfer import pull_image
 from sonata.store.store import Store
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes, Platform

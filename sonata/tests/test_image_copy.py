@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from sonata.image.copy import ALL, INDEX_ONLY, CopyOptions, copy_image, copy_into
+from sonata.image.copy import copy_image, copy_into
+from sonata.image.copy_options import ALL, INDEX_ONLY, CopyOptions
 from sonata.image.signatures.carrying import Carrier
 from sonata_core.context import PluginContext
 from sonata_core.errors import Damaged, NotFound, RegistryFailure, Unsupported

@@ -24,7 +24,8 @@ from sonata.engine.images.landing import StoreLanding
 from sonata.image.layers import tarsplit
 from sonata.image.layers.compress import Compression, Compressor
 from sonata.image.partial import PartialUse
-from sonata.image.transfer import PullOptions, pull_image
+from sonata.image.pull_options import PullOptions
+from sonata.image.transfer import pull_image
 from sonata_core.errors import Damaged, NotFound, RegistryFailure, Unsupported
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import ManifestBytes, Platform

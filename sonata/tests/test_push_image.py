@@ -20,8 +20,9 @@ from test_pull_image import AMD64, Source, layer, sha, squeeze
 from sonata.engine.images.landing import StoreLanding
 from sonata.engine.images.stored import stored_image
 from sonata.image.layers.compress import Compression, Decompressor
+from sonata.image.pull_options import PullOptions
 from sonata.image.push import PushOptions, push_image
-from sonata.image.transfer import PullOptions, pull_image
+from sonata.image.transfer import pull_image
 from sonata_core.errors import Damaged, Unsupported
 from sonata_core.models.image import TransportFacts
 from sonata_core.models.media import DOCKER_MANIFEST, OCI_MANIFEST

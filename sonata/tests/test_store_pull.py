@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import pytest
 
 from sonata.engine.images.landing import StoreLanding
-from sonata.image.transfer import PullOptions, pull_image
+from sonata.image.pull_options import PullOptions
+from sonata.image.transfer import pull_image
 from sonata_core.models.ids import Digest
 from sonata_core.models.image import Descriptor, ManifestBytes, Platform
 

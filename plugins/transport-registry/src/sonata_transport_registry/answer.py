@@ -185,3 +185,9 @@ class Answer:
         self._ended = True
         if done is not None:
             done(lasting)
+
+
+def read_some(answer: Answer, size: int, what: str) -> bytes:
+    """At most `size` bytes of a body, soon. Raises RegistryFailure, OSError."""
+    with answer.limit(what):
+        return answer.read(size)

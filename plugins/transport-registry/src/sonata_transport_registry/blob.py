@@ -6,7 +6,7 @@ import io
 
 from sonata_core.errors import RegistryFailure
 from sonata_core.lite import TYPE_CHECKING
-from sonata_transport_registry.patience import read_some
+from sonata_transport_registry.answer import read_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable

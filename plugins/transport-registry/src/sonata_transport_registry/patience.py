@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from sonata_transport_registry.answer import Answer
-
 
 class Patience(Record):
     """Seconds that a server may take: for the head of an answer, and for each block of a body (a quarter mebibyte)."""
@@ -108,9 +106,3 @@ class Limit:
                 "containers.conf say how long to wait",
                 temporary=True,
             ) from error
-
-
-def read_some(answer: Answer, size: int, what: str) -> bytes:
-    """At most `size` bytes of a body, soon. Raises RegistryFailure, OSError."""
-    with answer.limit(what):
-        return answer.read(size)

@@ -7,8 +7,9 @@ import os
 from sonata_core.errors import RegistryFailure, SonataError, UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_transport_registry.address import Origin, follow
+from sonata_transport_registry.answer import read_some
 from sonata_transport_registry.failures import explain_network
-from sonata_transport_registry.patience import Patience, Watch, read_some
+from sonata_transport_registry.patience import Patience, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sonata.config.values import EngineConfig
     from sonata.host.kernel import Kernel
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.defaults import Defaults
     from sonata.store.store import Store
     from sonata_core.hookspecs.net import NetHooks

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from sonata.image.artifact import Artifact
     from sonata.image.artifact_store import ArtifactChange, ArtifactStore
-    from sonata.image.transfer import Progress, PullOptions
+    from sonata.image.progress import Progress
+    from sonata.image.pull_options import PullOptions
     from sonata_core.models.image import Descriptor, ImageSink, ImageSource, ManifestBytes
 
 _OPEN = 200

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from sonata.image.copy import CopyOptions
-    from sonata.image.transfer import Progress
+    from sonata.image.copy_options import CopyOptions
+    from sonata.image.progress import Progress
     from sonata_core.models.image import ImageBatch, ImageSink, ImageSource, ManifestBytes
     from sonata_core.models.streams import Readable
 

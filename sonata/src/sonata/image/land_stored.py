@@ -5,7 +5,8 @@ from __future__ import annotations
 from sonata.image.landing import PulledImage
 from sonata.image.layer_transfer import Layers
 from sonata.image.manifest import Index, LegacyManifest, parse
-from sonata.image.transfer import Quiet, chain_of, land
+from sonata.image.progress import Quiet
+from sonata.image.transfer import chain_of, land
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from sonata.image.landing import Landing
+    from sonata.image.progress import Progress
+    from sonata.image.pull_options import PullOptions
     from sonata.image.push import StoredImage
-    from sonata.image.transfer import Progress, PullOptions
     from sonata_core.models.ids import ImageId
     from sonata_core.models.image import ManifestBytes
 

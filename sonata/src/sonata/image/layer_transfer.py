@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from sonata.image.chunked_pull import Parts
     from sonata.image.landing import Landing
     from sonata.image.limits import Limits
-    from sonata.image.transfer import Progress, PullOptions
+    from sonata.image.progress import Progress
+    from sonata.image.pull_options import PullOptions
     from sonata.model.image import ImageConfig
     from sonata_core.models.image import Descriptor, ImageSource
     from sonata_core.models.storage import UnpackTarget

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Self
 
     from sonata.image.layers.feed import Feed
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata_core.models.image import Descriptor
     from sonata_core.models.streams import Readable
 

@@ -9,7 +9,7 @@ from sonata.image.forms import in_a_form
 from sonata.image.layers.compress import Compression
 from sonata.image.manifest import Index, LegacyManifest, Manifest, parse
 from sonata.image.packing import Told, pack
-from sonata.image.transfer import Progress, Quiet
+from sonata.image.progress import Progress, Quiet
 from sonata_core.errors import Damaged, SonataError, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest

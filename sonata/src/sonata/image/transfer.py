@@ -3,65 +3,24 @@
 import os
 
 from sonata.image.landing import Landing, PulledImage
-from sonata.image.limits import NO_LIMITS, Limits
 from sonata.image.manifest import Index, LegacyManifest, Manifest, check_matches, parse
 from sonata.image.platform import choose
+from sonata.image.progress import Progress, Quiet
+from sonata.image.pull_options import PullOptions
 from sonata_core.errors import Damaged, NotFound, Unsupported
-from sonata_core.lite import TYPE_CHECKING, Protocol
+from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest, ImageId, LayerId
 from sonata_core.models.image import Descriptor, ImageSource, ManifestBytes, Platform
-from sonata_core.models.process import IdMapping
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sonata.image.chunked_pull import Reuse
     from sonata.model.image import ImageConfig
 
 CONFIG_LIMIT = 4 << 20
 MANIFEST_LIMIT = 4 << 20
 _TRIES = 10
-
-
-class Progress(Protocol):
-    """Is told of each blob's fate; called from several threads, often."""
-
-    def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
-        """Bytes; `total` -1 where unknown.
-
-        `state`: `waiting`; `config` (said of a config, ahead of the rest); `compressing`, `copying`; `unpacked`; and at
-        the end `done`, or `exists` where nothing had to be copied.
-        """
-
-    def message(self, text: str) -> None:
-        """A line of its own, such as `Trying to pull h/x:1...`."""
-
-
-class Quiet:
-    """Progress that nobody wants to see."""
-
-    def blob(self, digest: Digest, state: str, done: int, total: int) -> None:
-        """Nothing."""
-
-    def message(self, text: str) -> None:
-        """Nothing."""
-
-
-class PullOptions(Record):
-    """How to pull. `partial` is the folder of partial blobs, empty for none; `parallel` counts layers at once."""
-
-    platform: Platform
-    partial: str
-    parallel: int = 3
-    retries: int = 3
-    retry_delay: float = 1.0
-    mapping: IdMapping | None = None
-    rootless: bool = False
-    any_owner: bool = False
-    limits: Limits = NO_LIMITS
-    reuse: "Reuse | None" = None
-    """Finds files that the store has, for layers that can be fetched in parts; None: all are fetched whole."""
 
 
 class Pulled(Record):

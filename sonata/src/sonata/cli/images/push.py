@@ -24,7 +24,8 @@ def to_request(parsed: Parsed) -> PushRequest:
 def command(parsed: Parsed, call: Call) -> int:
     """Push an image to where it was asked to go, by default to where its name says."""
     from sonata.cli.render.progress import progress_of
-    from sonata.engine.images.push import PushChoices, push
+    from sonata.engine.images.outgoing import PushChoices
+    from sonata.engine.images.push import push
 
     request = to_request(parsed)
     if request.format not in (*MANIFESTS, "v2s1"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.artifacts.transfer import place_of
-from sonata.engine.images.copying import source_end
+from sonata.engine.images.ends import source_end
 from sonata_core.hookspecs.transport import TransportReferrers
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest

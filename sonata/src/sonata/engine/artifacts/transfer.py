@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sonata.engine.artifacts.stored import open_store
 from sonata.engine.images.again import again
-from sonata.engine.images.copying import DEFAULT_PARALLEL, sink_end, source_end
-from sonata.engine.images.pull import wanted_platform
+from sonata.engine.images.ends import DEFAULT_PARALLEL, sink_end, source_end
+from sonata.engine.images.platforms import wanted_platform
 from sonata.engine.images.trust import trust_for
 from sonata.image.artifact_transfer import pull_artifact, push_artifact
+from sonata.image.progress import Quiet
+from sonata.image.pull_options import PullOptions as TransferOptions
 from sonata.image.reference import drop_tag_of_digest
-from sonata.image.transfer import PullOptions as TransferOptions
-from sonata.image.transfer import Quiet, partial_folder
+from sonata.image.transfer import partial_folder
 from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.hookspecs.transport import TransportWrite
 from sonata_core.lite import TYPE_CHECKING
@@ -19,7 +20,7 @@ from sonata_core.naming import parse_name
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.image.artifact_store import ArtifactStore
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.image_request import PullOptions
     from sonata.model.signing import Signing
     from sonata_core.models.ids import Digest

@@ -60,7 +60,7 @@ def _local(engine: Engine, name: str, platform: str) -> tuple[Engine, ImageRecor
 
 def _of_platform(engine: Engine, name: str, platform: str) -> ImageRecord:
     from sonata.engine.images.facts import read_config
-    from sonata.engine.images.pull import wanted_platform
+    from sonata.engine.images.platforms import wanted_platform
     from sonata.image.platform import parse_platform
 
     if not platform:

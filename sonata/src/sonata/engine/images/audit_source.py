@@ -92,7 +92,7 @@ def subject_of_source(engine: Engine, text: str, options: PullOptions) -> Iterat
 
     Raises NotFound, Damaged, Unsupported (an artifact, encrypted layers), RegistryFailure.
     """
-    from sonata.engine.images.copying import source_end
+    from sonata.engine.images.ends import source_end
     from sonata.engine.images.pull import transfer_options
 
     end = source_end(engine, text, options)

@@ -8,7 +8,7 @@ from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
 
 
 class Candidates:

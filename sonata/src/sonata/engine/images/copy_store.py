@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sonata.engine.images.copying import DAEMON, DEFAULT_PARALLEL, STORE, End, further, sink_end, source_end, tags_of
+from sonata.engine.images.ends import DAEMON, DEFAULT_PARALLEL, STORE, End, further, sink_end, source_end, tags_of
 from sonata.engine.images.landing import StoreLanding
-from sonata.engine.images.other_store import full_name, named, opened, split_id
-from sonata.engine.images.pull import wanted_platform
-from sonata.engine.images.push import PushChoices, settings_for, stored
+from sonata.engine.images.lookup import named
+from sonata.engine.images.other_store import full_name, opened, split_id
+from sonata.engine.images.outgoing import PushChoices, settings_for, stored
+from sonata.engine.images.platforms import wanted_platform
 from sonata.engine.images.signing import carrier_of_stored, put_written
 from sonata.engine.images.trust import trust_for
 from sonata.image.platform import parse_platform
+from sonata.image.pull_options import PullOptions as TransferOptions
 from sonata.image.push import push_signed, put_image
-from sonata.image.transfer import PullOptions as TransferOptions
 from sonata.image.transfer import partial_folder, pull_image
 from sonata_core.errors import NotFound, Unsupported, UsageError
 from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.copy_request import CopyChoices
     from sonata.store.records import ImageRecord
     from sonata_core.models.image import ManifestBytes, TransportOptions

@@ -4,47 +4,38 @@ from __future__ import annotations
 
 from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import mounting
-from sonata.engine.images.pull import endpoints_for, transport_options, wanted_platform
+from sonata.engine.images.ends import (
+    DAEMON,
+    DEFAULT_PARALLEL,
+    STORE,
+    End,
+    digest_in,
+    further,
+    scheme_of,
+    sink_end,
+    source_end,
+    tags_of,
+)
+from sonata.engine.images.platforms import wanted_platform
 from sonata.engine.images.signing import carrier_for, put_written
 from sonata.engine.images.trust import trust_for
 from sonata.image.convert import require_packing
-from sonata.image.copy import SYSTEM, CopyOptions, copy_image, copy_into
+from sonata.image.copy import copy_image, copy_into
+from sonata.image.copy_options import SYSTEM, CopyOptions
 from sonata.image.platform import parse_platform
-from sonata.image.reference import split_transport
-from sonata.model.image_request import PullOptions
-from sonata_core.errors import SonataError, Unsupported, UsageError
-from sonata_core.groups import TRANSPORT
 from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
-from sonata_core.lite import TYPE_CHECKING, Any
+from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.copy_request import CopyChoices
-    from sonata_core.models.image import Endpoint, ImageReference, TransportOptions
-    from sonata_core.slot import Slot
+    from sonata_core.models.image import ImageReference
 
-STORE = "containers-storage"
-DAEMON = "docker-daemon"
-DEFAULT_PARALLEL = 3
 _LAYOUTS = ("oci", "oci-archive")
 """Places that hold Docker's manifests too, where that is asked for."""
 _WITH_ADDRESSES = ("docker", *_LAYOUTS)
 """Places where a layer may lie elsewhere: at the addresses that its descriptor names."""
-
-
-class End:
-    """One end of a copy: a place of a transport, and how to talk to it."""
-
-    def __init__(self, slot: Slot[Any], reference: ImageReference, options: TransportOptions) -> None:
-        self.slot = slot
-        self.reference = reference
-        self.options = options
-
-    @property
-    def facts(self) -> Any:
-        """What the transport says of itself."""
-        return self.slot.hook.transport_facts()
 
 
 def copy(
@@ -68,71 +59,6 @@ def copy(
     trust_for(engine, choices.source.signature_policy).forbid(start.reference)
     goal = sink_end(engine, destination, choices.destination)
     return transfer(engine, start, goal, choices, progress)
-
-
-def scheme_of(engine: Engine, text: str, what: str) -> str:
-    """The transport that a place names. Raises UsageError where it names none."""
-    scheme, _ = split_transport(text, engine.catalog.names(TRANSPORT))
-    if not scheme:
-        raise UsageError(
-            f'Invalid {what} name {text}: Invalid image name "{text}", expected colon-separated transport:reference',
-            hint=f"for example docker://{text}, or containers-storage:{text}",
-        )
-    return scheme
-
-
-def source_end(engine: Engine, text: str, options: PullOptions) -> End:
-    """Where to read. Mirrors of a registry are asked first, as for a pull."""
-    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
-    slot = engine.transport(scheme)
-    reference = parsed(slot, text, rest, "source")
-    if scheme != "docker":
-        return End(slot, reference, transport_options(engine, options, _daemon(scheme, options)))
-    endpoints = endpoints_for(engine, reference.name, options)
-    return End(slot, reference, transport_options(engine, options, endpoints))
-
-
-def sink_end(engine: Engine, text: str, options: PullOptions) -> End:
-    """Where to write: never a mirror. Raises Unsupported for a place that can only be read."""
-    from sonata.engine.images.push import registry_end
-
-    scheme, rest = split_transport(text, engine.catalog.names(TRANSPORT))
-    slot = engine.transport(scheme)
-    reference = parsed(slot, text, rest, "destination")
-    if not slot.offers(TransportWrite):
-        raise Unsupported(
-            f'initializing destination {text}: "{scheme}:" locations can only be read from, not written to',
-            hint="write a docker-archive, an oci-archive or a folder",
-        )
-    if scheme != "docker":
-        return End(slot, reference, transport_options(engine, options, _daemon(scheme, options)))
-    _, opened = registry_end(engine, rest, options)
-    return End(slot, reference, opened)
-
-
-def _daemon(scheme: str, options: PullOptions) -> tuple[Endpoint, ...]:
-    """The Docker daemon that was named. Raises UsageError."""
-    from sonata_core.models.image import Endpoint
-
-    host = options.daemon_host
-    if scheme != DAEMON or not host:
-        return ()
-    if "://" not in host:
-        raise UsageError(
-            f"initializing docker engine client: unable to parse docker host `{host}`",
-            hint="an address looks like unix:///PATH or tcp://HOST:PORT",
-        )
-    folders = (options.cert_dir,) if options.cert_dir else ()
-    return (Endpoint(reference=host, insecure=options.tls_verify is False, cert_dirs=folders),)
-
-
-def parsed(slot: Slot[Any], text: str, rest: str, what: str) -> ImageReference:
-    """The reference of a `source` or `destination`. Raises UsageError in Skopeo's words."""
-    try:
-        found: ImageReference = slot.hook.transport_parse(text=rest)
-    except UsageError as error:
-        raise UsageError(f"Invalid {what} name {text}: {error.message}", hint=error.hint) from error
-    return found
 
 
 def transfer(engine: Engine, start: End, goal: End, choices: CopyChoices, progress: Progress | None) -> str:
@@ -175,34 +101,6 @@ def _attempt(engine: Engine, start: End, goal: End, choices: CopyChoices, progre
         return digest
 
 
-def further(goal: End, choices: CopyChoices) -> tuple[End, ...]:
-    """A Docker daemon, under the goal's name and under each additional one: it keeps what it has, and adds the name."""
-    names = [f"{DAEMON}:{name}" for name in _names(goal, choices)]
-    references = [parsed(goal.slot, name, name.partition(":")[2], "destination") for name in names]
-    return tuple(End(goal.slot, reference, goal.options) for reference in references)
-
-
-def tags_of(goal: End, choices: CopyChoices) -> tuple[str, ...]:
-    """The names that an archive gets. Raises Unsupported where the place keeps one only."""
-    if not goal.slot.offers(TransportBatch):
-        raise Unsupported(
-            f"--additional-tag: {goal.reference.transport} keeps no further names of an image",
-            hint="docker-archive and docker-daemon do; elsewhere copy once more",
-        )
-    return _names(goal, choices)
-
-
-def _names(goal: End, choices: CopyChoices) -> tuple[str, ...]:
-    from sonata_core.naming import parse_name
-
-    own = (goal.reference.name,) if goal.reference.name else ()
-    try:
-        more = tuple(str(parse_name(text).with_default_tag()) for text in choices.additional_tags)
-    except SonataError as error:
-        raise UsageError(f"error parsing additional-tag: {error.message}", hint=error.hint) from error
-    return tuple(dict.fromkeys((*own, *more)))
-
-
 def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> CopyOptions:
     """How one copy goes. Raises UsageError."""
     host = wanted_platform(engine, choices.source)
@@ -237,11 +135,6 @@ def settings(engine: Engine, start: End, goal: End, choices: CopyChoices) -> Cop
         addresses=goal.reference.transport in _WITH_ADDRESSES,
         near=_near(start.reference, goal.reference),
     )
-
-
-def digest_in(reference: ImageReference) -> str:
-    """The digest by which a registry's place is named; empty where it has a tag."""
-    return reference.name.partition("@")[2] if reference.transport == "docker" else ""
 
 
 def _near(source: ImageReference, goal: ImageReference) -> tuple[str, str]:

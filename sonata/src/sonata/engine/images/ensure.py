@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sonata.engine.images import lookup
+from sonata.engine.images.platforms import asks_platform, fits, require_platform, wanted_platform
 from sonata_core.errors import NotFound, SonataError, UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
 
@@ -25,25 +26,12 @@ def policy_named(text: str | None, default: str) -> str:
     return name
 
 
-def require_platform(engine: Engine, options: PullOptions) -> None:
-    """Raise UsageError for a platform that is none, or that is said in two ways."""
-    from sonata.image.platform import host_platform, parse_platform
-
-    if options.arch or options.os:
-        raise UsageError("--platform option can not be specified with --arch or --os")
-    parse_platform(options.platform, host_platform(engine.facts.machine))
-
-
 def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageRecord, str] | None:
     """The image of the store that `text` names, for the platform that was asked for, and its full name.
 
     `docker://` before a name is passed over; what another transport names is never local. Raises UsageError, Conflict.
     """
-    platform = None
-    if _asks_platform(options):
-        from sonata.engine.images.pull import wanted_platform
-
-        platform = wanted_platform(engine, options)
+    platform = wanted_platform(engine, options) if asks_platform(options) else None
     try:
         found = lookup.find(engine, text.removeprefix("docker://"), platform=platform)
     except UsageError:
@@ -53,23 +41,6 @@ def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageR
             return None
         raise
     return found if found is not None and fits(engine, found[0], options) else None
-
-
-def _asks_platform(options: PullOptions) -> bool:
-    return bool(options.platform or options.arch or options.os or options.variant)
-
-
-def fits(engine: Engine, image: ImageRecord, options: PullOptions) -> bool:
-    """Whether a local image is for the platform that was asked for, if one was."""
-    if not _asks_platform(options):
-        return True
-    from sonata.engine.images.facts import read_config
-    from sonata.engine.images.pull import wanted_platform
-
-    wanted, config = wanted_platform(engine, options), read_config(engine, image)
-    given_variant = options.variant or options.platform.count("/") > 1
-    same = (config.os, config.architecture) == (wanted.os, wanted.architecture)
-    return same and (not given_variant or config.variant == wanted.variant)
 
 
 def ensure(

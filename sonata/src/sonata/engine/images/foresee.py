@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sonata.engine.images import lookup
-from sonata.engine.images.ensure import local_image, policy_named, require_platform
+from sonata.engine.images.ensure import local_image, policy_named
 from sonata.engine.images.facts import image_facts
+from sonata.engine.images.platforms import require_platform
 from sonata.engine.images.trust import resolved, trust_for
 from sonata.image import policy as rules
 from sonata.image.reference import drop_tag_of_digest, transport_or_name

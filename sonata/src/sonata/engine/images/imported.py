@@ -10,8 +10,8 @@ from sonata.image.compose import LayerBlob, Made, oci
 from sonata.image.instructions import apply_changes
 from sonata.image.layers.compress import Decompressor
 from sonata.image.platform import host_platform
+from sonata.image.progress import Quiet
 from sonata.image.reference import normal_name
-from sonata.image.transfer import Quiet
 from sonata.model.times import rfc3339
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import Digest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
 
 
 class ImportRequest(Record):

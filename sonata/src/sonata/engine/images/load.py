@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from sonata.engine import events
-from sonata.engine.images.pull import pull_reference, transport_options
+from sonata.engine.images.access import transport_options
+from sonata.engine.images.pull import pull_reference
 from sonata.model.image_request import PullOptions
 from sonata_core.errors import Damaged, SonataError
 from sonata_core.hookspecs.transport import TransportTags
@@ -13,7 +14,7 @@ from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
 
 _KINDS = ("docker-archive", "oci-archive")
 _FOLDERS = ("oci", "dir")

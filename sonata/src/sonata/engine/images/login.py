@@ -7,7 +7,7 @@ import os
 from sonata.config import auth, login
 from sonata.config.certs import cert_dirs
 from sonata.engine.images import lookup
-from sonata.engine.images.pull import transport_options
+from sonata.engine.images.access import transport_options
 from sonata.model.image_request import LoginRequest, PullOptions
 from sonata_core.errors import Denied, ExternalFailure, NotFound, SonataError, UsageError
 from sonata_core.hookspecs.transport import TransportLogin

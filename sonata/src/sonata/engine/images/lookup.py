@@ -45,7 +45,7 @@ _ELSEWHERE = ("dir", "docker", "docker-archive", "docker-daemon", "oci", "oci-ar
 
 def _of_store(engine: Engine, text: str) -> tuple[ImageRecord, str] | None:
     """As `_named`, for the long form of a name in this store. Raises UsageError for another store."""
-    from sonata.engine.images.other_store import named, opened
+    from sonata.engine.images.other_store import opened
 
     here, name = opened(engine, text.removeprefix(_STORE))
     if here is not engine:
@@ -121,3 +121,19 @@ def bad_reference(text: str, error: UsageError) -> UsageError:
     if not text:
         told = "repository name must have at least one component"
     return UsageError(f'parsing reference "{text}": {told}', hint=error.hint)
+
+
+def named(engine: Engine, name: str, *, lists: bool = False) -> tuple[ImageRecord, str]:
+    """The image that a name means, behind the store: `name:tag`, `name@digest`, `@ID`, `name:tag@ID`; and its name.
+
+    Raises NotFound, UsageError.
+    """
+    from sonata.engine.images.other_store import full_name, split_id
+
+    bare, ident = split_id(name)
+    if not ident:
+        return get(engine, name, lists=lists)
+    image, _ = get(engine, ident, lists=lists)
+    if not image.id.startswith(ident) or (bare and full_name(bare) not in image.names):
+        raise NotFound(f"{name}: image not known", hint=f"`sonata image inspect {ident}` shows what names it has")
+    return image, bare

@@ -10,7 +10,6 @@ from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.store.records import ImageRecord
 
 
 def opened(engine: Engine, text: str, *, make: bool = False) -> tuple[Engine, str]:
@@ -35,22 +34,6 @@ def opened(engine: Engine, text: str, *, make: bool = False) -> tuple[Engine, st
     if not make and not os.path.isdir(graph):
         raise NotFound(f"containers-storage: there is no store at {graph}")
     return _engine_on(engine, (driver, graph, run), tuple(options.split(",")) if options else ()), name
-
-
-def named(engine: Engine, name: str, *, lists: bool = False) -> tuple[ImageRecord, str]:
-    """The image that a name means, behind the store: `name:tag`, `name@digest`, `@ID`, `name:tag@ID`; and its name.
-
-    Raises NotFound, UsageError.
-    """
-    from sonata.engine.images import lookup
-
-    bare, ident = split_id(name)
-    if not ident:
-        return lookup.get(engine, name, lists=lists)
-    image, _ = lookup.get(engine, ident, lists=lists)
-    if not image.id.startswith(ident) or (bare and full_name(bare) not in image.names):
-        raise NotFound(f"{name}: image not known", hint=f"`sonata image inspect {ident}` shows what names it has")
-    return image, bare
 
 
 def split_id(name: str) -> tuple[str, str]:

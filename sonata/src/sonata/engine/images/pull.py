@@ -6,21 +6,23 @@ from functools import partial
 
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.access import endpoints_for, transport_options
 from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import learn
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
-from sonata.engine.images.trust import trust_for, with_signature_places
+from sonata.engine.images.platforms import fits, wanted_platform
+from sonata.engine.images.trust import trust_for
 from sonata.engine.storage import ignores_owners
 from sonata.image.limits import Limits
-from sonata.image.platform import host_platform, parse_platform
+from sonata.image.progress import Quiet
+from sonata.image.pull_options import PullOptions as TransferOptions
 from sonata.image.reference import drop_tag_of_digest, local_name, transport_or_name
-from sonata.image.transfer import PullOptions as TransferOptions
-from sonata.image.transfer import Quiet, choose_image, partial_folder, pull_image
+from sonata.image.transfer import choose_image, partial_folder, pull_image
 from sonata_core.errors import Denied, ExternalFailure, Interrupted, NotFound, SonataError, UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.lite import TYPE_CHECKING
-from sonata_core.models.image import Credentials, Endpoint, ImageReference, TransportOptions
+from sonata_core.models.image import Endpoint, ImageReference, TransportOptions
 from sonata_core.naming import parse_name
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
 
     from sonata.engine.engine import Engine
     from sonata.image.chunked_pull import Reuse
-    from sonata.image.transfer import Progress, Pulled
+    from sonata.image.progress import Progress
+    from sonata.image.transfer import Pulled
     from sonata.model.image_request import PullOptions
     from sonata.store.records import ImageRecord
     from sonata_core.models.ids import ImageId
-    from sonata_core.models.image import ImageSource, Platform
+    from sonata_core.models.image import ImageSource
     from sonata_core.naming import ImageName
 
 _DEFAULT_PARALLEL = 3
@@ -134,68 +137,6 @@ def _from_registry(
         raise _told(error, str(asked)) from error
     reference = engine.transport("docker").hook.transport_parse(text=f"//{asked}").replace(name=str(asked))
     return pull_reference(engine, reference, options, endpoints, progress, kept=kept)
-
-
-def equipped(engine: Engine, endpoint: Endpoint, options: PullOptions) -> Endpoint:
-    """The endpoint with what is needed to talk to it: credentials and certificates."""
-    from sonata.config.certs import cert_dirs
-
-    host = endpoint.reference.partition("/")[0]
-    return with_signature_places(engine, endpoint).replace(
-        credentials=credentials_for(engine, endpoint.reference, options),
-        cert_dirs=cert_dirs(engine.config.places, host, options.cert_dir),
-    )
-
-
-def endpoints_for(engine: Engine, name: str, options: PullOptions) -> tuple[Endpoint, ...]:
-    """Where to ask for a full name, mirrors first, with what is needed to talk to each. Raises Denied if blocked."""
-    *mirrors, own = lookup.registries(engine).endpoints(name)
-    asked = [equipped(engine, mirror, for_mirror(name, mirror, options)) for mirror in mirrors]
-    return (*asked, equipped(engine, own, options))
-
-
-def for_mirror(name: str, mirror: Endpoint, options: PullOptions) -> PullOptions:
-    """What of the options goes to a mirror: --creds is the registry's password, and no other host's."""
-    same = mirror.reference.partition("/")[0] == name.partition("/")[0]
-    return options if same or not options.creds else options.replace(creds="")
-
-
-def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Credentials | None:
-    """What --creds says, else what the auth files hold for this repository."""
-    from sonata.config.auth import auth_files, find_credentials
-
-    if options.creds:
-        user, _, password = options.creds.partition(":")
-        return Credentials(username=user, password=password)
-    if options.anonymous:
-        return None
-    files = auth_files(engine.config, options.authfile, lookup.registries(engine).helpers, engine.run_command)
-    try:
-        return find_credentials(files, parse_name(reference).repository)
-    except (UsageError, ExternalFailure) as error:
-        error.message = f"getting username and password: {error.message}"
-        raise
-
-
-def transport_options(engine: Engine, options: PullOptions, endpoints: tuple[Endpoint, ...] = ()) -> TransportOptions:
-    """The options of one transfer, from the request and the configuration."""
-    from sonata.plan.values import duration
-
-    environment = engine.config.environment
-    proxies = {
-        name: environment[key]
-        for name in ("http", "https", "no")
-        for key in (f"{name}_proxy", f"{name}_proxy".upper())
-        if environment.get(key)
-    }
-    text = options.retry_delay or engine.config.engine.retry_delay
-    return TransportOptions(
-        endpoints=endpoints,
-        tls_verify=options.tls_verify,
-        retries=engine.config.engine.retry if options.retry is None else options.retry,
-        retry_delay=duration(text) / 10**9 if text else 1.0,
-        proxies=proxies,
-    )
 
 
 def pull_reference(
@@ -305,7 +246,6 @@ def _still_same(source: ImageSource, transfer: TransferOptions, kept: ImageRecor
 
 def _warn_of_platform(engine: Engine, image: ImageRecord, options: PullOptions) -> None:
     """An image without an index is pulled whatever it is for: said where something else was asked for."""
-    from sonata.engine.images.ensure import fits
     from sonata.engine.images.facts import read_config
 
     if fits(engine, image, options):
@@ -352,15 +292,3 @@ def _told(error: SonataError, name: str) -> SonataError:
             error.message = f"choosing an image from manifest list {place}: {error.message}"
         error.message = f"unable to copy from source {place}: {error.message}"
     return error
-
-
-def wanted_platform(engine: Engine, options: PullOptions) -> Platform:
-    """The platform that the options ask for; the host's own where they say nothing."""
-    host = host_platform(engine.facts.machine)
-    if options.platform:
-        return parse_platform(options.platform, host)
-    changes = {"os": options.os, "architecture": options.arch, "variant": options.variant}
-    given = {key: value for key, value in changes.items() if value}
-    if "architecture" in given and "variant" not in given:
-        given["variant"] = ""
-    return host.replace(**given)

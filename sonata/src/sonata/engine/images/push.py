@@ -4,49 +4,24 @@ from __future__ import annotations
 
 from sonata.engine import events
 from sonata.engine.images import lookup
+from sonata.engine.images.access import transport_options
 from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import mounting
-from sonata.engine.images.pull import equipped, transport_options
-from sonata.engine.images.stored import stored_image
-from sonata.image.convert import require_packing
+from sonata.engine.images.ends import registry_end
+from sonata.engine.images.outgoing import PushChoices, settings_for, stored
 from sonata.image.forms import check_destination
-from sonata.image.layers.compress import Compression
-from sonata.image.push import PushOptions, push_signed, put_image
+from sonata.image.push import push_signed, put_image
 from sonata.image.reference import transport_or_name
-from sonata.model.signing import Signing
 from sonata_core.errors import UsageError
 from sonata_core.groups import TRANSPORT
 from sonata_core.hookspecs.transport import TransportBatch, TransportWrite
-from sonata_core.lite import TYPE_CHECKING, Any
-from sonata_core.record import Record
+from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sonata.engine.engine import Engine
-    from sonata.image.push import StoredImage
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.image_request import PullOptions
     from sonata_core.models.image import ImageReference, TransportOptions
-    from sonata_core.slot import Slot
-
-_DEFAULT_PARALLEL, _PACKERS = 6, 3
-
-
-class PushChoices(Record):
-    """How an image is to arrive. Empty fields: as the destination likes it best.
-
-    `compression`: gzip, zstd or zstd:chunked. `force` compresses anew what lies there in another compression;
-    `compress` compresses in folders of the `dir` transport too, `plain` nowhere.
-    """
-
-    manifest_type: str = ""
-    compression: str = ""
-    level: int | None = None
-    force: bool = False
-    compress: bool = False
-    plain: bool = False
-    preserve_digests: bool = False
-    remove_signatures: bool = False
-    signing: Signing = Signing()
 
 
 def push(
@@ -129,15 +104,6 @@ def _whole_list(
     return push_list(engine, ListPushRequest(**given), progress, say)
 
 
-def registry_end(engine: Engine, text: str, options: PullOptions) -> tuple[str, TransportOptions]:
-    """A repository to push to: its name as the transport reads it, and where it is with what it asks for."""
-    from sonata_core.naming import parse_name
-
-    name = str(parse_name(text.removeprefix("//")).with_default_tag())
-    endpoint = equipped(engine, lookup.registries(engine).push_endpoint(name), options)
-    return f"//{name}", transport_options(engine, options, (endpoint,))
-
-
 def send(
     engine: Engine,
     image: str,
@@ -178,29 +144,3 @@ def send(
         manifest = push_signed(source, sink, settings, carrier, progress)
     put_written(engine, carrier, reference, opened)
     return manifest.digest
-
-
-def stored(engine: Engine, image: str, digest: str = "") -> StoredImage:
-    """An image as the store has it, with the manifest of that digest if it has several. Raises NotFound."""
-    record, _ = lookup.get(engine, image)
-    return stored_image(engine.store, lambda layer: engine.storage.hook.storage_contents(layer=layer), record, digest)
-
-
-def settings_for(engine: Engine, slot: Slot[Any], choices: PushChoices) -> PushOptions:
-    """How images go to a transport."""
-    conf = engine.config.engine
-    require_packing(slot.hook.transport_facts(), choices.compression)
-    word = choices.compression or conf.compression_format or "gzip"
-    return PushOptions(
-        facts=slot.hook.transport_facts(),
-        spool=engine.config.paths.tmp_dir,
-        compression=Compression(word.partition(":")[0]),
-        level=(conf.compression_level or None) if choices.level is None else choices.level,
-        chunked=word.endswith(":chunked"),
-        plain=choices.plain or (slot.name == "dir" and not choices.compress),
-        force=choices.force,
-        manifest_type=choices.manifest_type,
-        preserve_digests=choices.preserve_digests,
-        parallel=conf.image_parallel_copies or _DEFAULT_PARALLEL,
-        packers=conf.image_parallel_copies or _PACKERS,
-    )

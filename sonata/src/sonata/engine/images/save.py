@@ -7,8 +7,9 @@ from stat import S_ISDIR, S_ISREG
 
 from sonata.engine import events
 from sonata.engine.images import lookup
-from sonata.engine.images.pull import transport_options
-from sonata.engine.images.push import PushChoices, send, settings_for, stored
+from sonata.engine.images.access import transport_options
+from sonata.engine.images.outgoing import PushChoices, settings_for, stored
+from sonata.engine.images.push import send
 from sonata.image.push import put_image
 from sonata.model.image_request import PullOptions
 from sonata_core.errors import UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
 
 FORMATS = {
     "docker-archive": ("docker-archive", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sonata.config.certs import cert_dirs
 from sonata.engine.images import lookup
-from sonata.engine.images.pull import credentials_for, transport_options
+from sonata.engine.images.access import credentials_for, transport_options
 from sonata_core.errors import RegistryFailure, SonataError, UsageError
 from sonata_core.hookspecs.transport import TransportSearch, TransportTags
 from sonata_core.lite import TYPE_CHECKING

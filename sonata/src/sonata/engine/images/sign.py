@@ -27,7 +27,7 @@ def sign(
     They go below `folder`, or where registries.d says that signatures are written. With `every` all images of an
     index are signed instead of the index. Raises UsageError, NotFound, Denied, Damaged.
     """
-    from sonata.engine.images.copying import scheme_of, source_end
+    from sonata.engine.images.ends import scheme_of, source_end
     from sonata.image.transfer import checked_manifest
     from sonata_core.naming import parse_name
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from sonata.engine.images.copying import End, sink_end, source_end, transfer
-from sonata.engine.images.pull import wanted_platform
+from sonata.engine.images.copying import transfer
+from sonata.engine.images.ends import End, sink_end, source_end
+from sonata.engine.images.platforms import wanted_platform
 from sonata.engine.images.sync_list import Item, list_images
 from sonata.engine.images.trust import trust_for
-from sonata.image.copy import SYSTEM
-from sonata.image.transfer import Quiet, choose_image
+from sonata.image.copy_options import SYSTEM
+from sonata.image.progress import Quiet
+from sonata.image.transfer import choose_image
 from sonata_core.errors import Conflict, NotFound, SonataError, Unsupported, UsageError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.naming import parse_name
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.copy_request import CopyChoices
     from sonata_core.models.image import Platform
 

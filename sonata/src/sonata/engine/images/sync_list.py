@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sonata.engine.images.copying import source_end
+from sonata.engine.images.ends import source_end
 from sonata.model.image_request import PullOptions
 from sonata.model.semver import Range, version_of
 from sonata_core.errors import NotFound, SonataError, UsageError

@@ -31,7 +31,8 @@ def find(engine: Engine, rest: str, *, lists: bool = False) -> tuple[Engine, Ima
 
     Raises NotFound, UsageError.
     """
-    from sonata.engine.images.other_store import named, opened
+    from sonata.engine.images.lookup import named
+    from sonata.engine.images.other_store import opened
 
     here = engine
     if rest.startswith("["):

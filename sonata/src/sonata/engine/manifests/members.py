@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sonata.engine.images import lookup
-from sonata.engine.images.pull import endpoints_for, transport_options
+from sonata.engine.images.access import endpoints_for, transport_options
 from sonata.engine.manifests import local
 from sonata.image.reference import transport_or_name
 from sonata_core.errors import NotFound, SonataError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sonata.engine import events
-from sonata.engine.images.copying import End, settings, sink_end, source_end
-from sonata.engine.images.push import PushChoices, settings_for, stored
+from sonata.engine.images.copying import settings
+from sonata.engine.images.ends import End, sink_end, source_end
+from sonata.engine.images.outgoing import PushChoices, settings_for, stored
 from sonata.engine.images.signing import carrier_for, carrier_of_stored, put_written
 from sonata.engine.images.trust import trust_for
 from sonata.engine.manifests import lists, local
@@ -13,10 +14,11 @@ from sonata.image.copy_one import One
 from sonata.image.forms import in_a_form
 from sonata.image.index import ZSTD_MARK, ImageList, best_type, write_list
 from sonata.image.manifest import Index, LegacyManifest, check_matches, parse
+from sonata.image.progress import Quiet
 from sonata.image.push import put_image
 from sonata.image.reference import transport_or_name
 from sonata.image.signatures.carrying import unsigned
-from sonata.image.transfer import Quiet, checked_manifest
+from sonata.image.transfer import checked_manifest
 from sonata.model.copy_request import CopyChoices
 from sonata_core.errors import NotFound, SonataError, Unsupported, UsageError
 from sonata_core.groups import TRANSPORT
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from sonata.engine.engine import Engine
     from sonata.engine.manifests.lists import StoredList
     from sonata.image.index import Entry
+    from sonata.image.progress import Progress
     from sonata.image.signatures.carrying import Carrier
-    from sonata.image.transfer import Progress
     from sonata.model.manifest_request import ListPushRequest
     from sonata_core.models.image import ImageSink, ImageSource
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from sonata.image.signatures.sigstore import holds, unbase64
+from sonata.image.signatures.keys import holds, unbase64
 from sonata.image.signatures.strict_json import loads
 from sonata_core.errors import Damaged
 from sonata_core.lite import TYPE_CHECKING, Any
