@@ -123,6 +123,7 @@ def test_archives(doors: Doors, names: list[str]) -> None:
         blob = made.put(content, hostile_manifests.LAYER)
         made.finish(made.document(made.manifest(layers=[made.layer, blob]), hostile_manifests.MANIFEST))
         doors.through(name, "pull", "-q", f"oci:{layout}:x")
+        assert "\x1b" not in doors.through(name, "image", "audit", f"oci:{layout}:x"), name
         shutil.rmtree(layout)
         doors.forget()
     doors.close(names[0])
@@ -135,6 +136,7 @@ def test_documents(doors: Doors, registry: FakeRegistry, names: list[str]) -> No
         DOCUMENTS[name](hostile_manifests.Layout(layout, tar_of(("f", b"x"))))
         as_an_artifact(doors, name, served(registry, layout))
         doors.through(name, "pull", "-q", f"oci:{layout}:x")
+        assert "\x1b" not in doors.through(name, "image", "audit", f"oci:{layout}:x"), name
         doors.through(name, "image", "copy", "-q", f"oci:{layout}:x", f"dir:{copied}")
         doors.through(name, "image", "copy", "-q", "--all", f"oci:{layout}:x", f"oci:{copied}-all:x")
         doors.through(name, "manifest", "inspect", f"oci:{layout}:x")
