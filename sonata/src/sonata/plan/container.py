@@ -16,7 +16,6 @@ from sonata.model.container import (
 from sonata.plan import (
     env,
     health,
-    mounts,
     namespaces,
     naming,
     network,
@@ -37,6 +36,8 @@ from sonata_core.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sonata.model.container import Namespaces
     from sonata.model.defaults import Defaults
     from sonata.model.materials import ImageFacts, Materials
@@ -413,7 +414,7 @@ def _mounts(request: RunRequest, image: ImageFacts, materials: Materials, defaul
     own = volumes.unify(
         (
             [volumes.parse(text, where, container_id) for text in request.volume],
-            [mounts.parse(text, where, container_id) for text in request.mount],
+            _parsed(request.mount, where, container_id),
             [volumes.parse_tmpfs(text) for text in request.tmpfs],
         )
     )
@@ -423,9 +424,18 @@ def _mounts(request: RunRequest, image: ImageFacts, materials: Materials, defaul
     of_image = volumes.of_image(image.volumes, _image_volumes(request, defaults), container_id)
     of_defaults = [
         *(volumes.parse(text, where, container_id) for text in defaults.volumes),
-        *(mounts.parse(text, where, container_id) for text in defaults.mounts),
+        *_parsed(defaults.mounts, where, container_id),
     ]
     return volumes.supersede(own, others, of_image, of_defaults)
+
+
+def _parsed(texts: Sequence[str], where: str, container_id: str) -> list[MountUse]:
+    """What `--mount` says, whose grammar is loaded where it is used."""
+    if not texts:
+        return []
+    from sonata.plan import mounts
+
+    return [mounts.parse(text, where, container_id) for text in texts]
 
 
 def _others(text: str, materials: Materials) -> list[MountUse]:

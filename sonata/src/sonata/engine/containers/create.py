@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sonata.engine.containers.abandoned import settle_owner
 from sonata.engine.containers.decide import decide
 from sonata.engine.containers.make import make
 from sonata.engine.images.ensure import ensure, policy_named
@@ -39,6 +38,8 @@ def create(engine: Engine, request: RunRequest) -> ContainerRow:
 def _create(engine: Engine, request: RunRequest) -> ContainerRow:
     pending.recover(engine)
     if request.name:
+        from sonata.engine.containers.abandoned import settle_owner
+
         settle_owner(engine, request.name)
     image: ImageRecord | None = None
     facts = ImageFacts()

@@ -6,7 +6,6 @@ import os
 
 from sonata._version import VERSION
 from sonata.engine.paths import ContainerPaths
-from sonata.host.resolv import host_resolv
 from sonata.model.container import NamespaceKind, NetworkMode
 from sonata.model.materials import HostsInput, ResolvInput, RuntimeFiles
 from sonata.plan import files as texts
@@ -136,6 +135,7 @@ def _resolv_input(engine: Engine, config: ContainerConfig, attached: AttachResul
     helped = config.network.mode in _USER_MODE
     served = bool(attached.dns_servers) and not helped
     from sonata.engine.containers import network
+    from sonata.host.resolv import host_resolv
 
     containers = engine.config.containers
     return ResolvInput(

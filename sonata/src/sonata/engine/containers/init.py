@@ -13,7 +13,7 @@ from sonata.engine.containers.aside import put_aside
 from sonata.engine.containers.monitored import exit_command, monitor_env
 from sonata.engine.paths import ContainerPaths
 from sonata.engine.undo import Undo
-from sonata.host import netns, ports, process
+from sonata.host import ports, process
 from sonata.model.container import MountKind, NetworkMode
 from sonata.monitor.launch import LaunchedPid, LaunchRefused, MonitorSpec, launch
 from sonata.plan import lifecycle
@@ -186,6 +186,8 @@ def _network(start: Start) -> None:
     if network.made_by_runtime(config):
         start.request = _with_lifetime(start, start.request)
         return
+    from sonata.host import netns
+
     path, request = start.state.netns, _with_lifetime(start, start.request)
     netns.create(start.engine.kernel, path)
     start.attaching = Background(lambda: _connect(start, path, request))
@@ -238,6 +240,8 @@ def _attached(start: Start, launched: LaunchedPid) -> AttachResult:
     if start.attaching is not None:
         return start.attaching.result()
     if start.config.network.mode in network.OWN:
+        from sonata.host import netns
+
         assert start.request is not None
         netns.pin(start.engine.kernel, launched.pid, start.state.netns)
         return _connect(start, start.state.netns, start.request)

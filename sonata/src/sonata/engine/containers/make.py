@@ -65,11 +65,8 @@ def make(engine: Engine, config: ContainerConfig, image: ImageRecord | None) -> 
 
 def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
     """Write the container down, with the volumes that it needs and what it depends on."""
-    from sonata.engine.networks.lookup import definition_of
-
-    networks = [definition_of(engine, use.network).name for use in config.network.networks]
-    uses = tuple(use.replace(network=name) for use, name in zip(config.network.networks, networks, strict=True))
-    config = config.replace(network=config.network.replace(networks=uses))
+    config = _named(engine, config)
+    networks = [use.network for use in config.network.networks]
     volumes = [use for use in config.mounts if use.kind is MountKind.VOLUME]
     state = ContainerState(phase=Phase.CREATING, boot=engine.facts.boot_id)
     needs = [*config.requires, *_joined(config)]
@@ -79,6 +76,16 @@ def _insert(engine: Engine, config: ContainerConfig) -> ContainerRow:
         rows.insert(engine.database, config, state, rows.Uses(needs, [use.source for use in volumes], networks))
         intents.put(engine.database, begun)
     return ContainerRow(config=config, state=state)
+
+
+def _named(engine: Engine, config: ContainerConfig) -> ContainerConfig:
+    """The container with its networks' own names, in place of the beginnings of ids that were given."""
+    if not config.network.networks:
+        return config
+    from sonata.engine.networks.lookup import definition_of
+
+    uses = tuple(use.replace(network=definition_of(engine, use.network).name) for use in config.network.networks)
+    return config.replace(network=config.network.replace(networks=uses))
 
 
 def _remove_anonymous(engine: Engine, config: ContainerConfig) -> None:

@@ -28,8 +28,6 @@ _FILE_LIMIT = 16 << 20
 def gather(engine: Engine, request: RunRequest) -> Materials:
     """Identity, and the contents of what the request names. Raises UsageError, NotFound."""
     ident = new_id()
-    from sonata.engine.rootless import delegated_group
-
     driver, graph = engine.driver, engine.config.storage.graph_root
     return Materials(
         id=ident,
@@ -41,10 +39,16 @@ def gather(engine: Engine, request: RunRequest) -> Materials:
         containers=_containers(engine, request),
         **_user_namespace(request),
         blkio_weight=bool(request.blkio_weight or request.blkio_weight_device) and _weighs(engine, request),
-        cgroup_delegated=delegated_group(engine) if engine.facts.cgroup_version == 2 else "",
+        cgroup_delegated=_delegated(engine) if engine.facts.cgroup_version == 2 else "",
         oom_score_adj=-1000 if request.oom_score_adj is None else _own_score(),
         log_path=f"{graph}/{driver}-containers/{ident}/userdata/ctr.log",
     )
+
+
+def _delegated(engine: Engine) -> str:
+    from sonata.engine.rootless import delegated_group
+
+    return delegated_group(engine)
 
 
 def _weighs(engine: Engine, request: RunRequest) -> bool:

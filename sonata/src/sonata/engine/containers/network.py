@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from sonata.engine.networks import kept
-from sonata.engine.networks.lookup import definition_of
 from sonata.engine.paths import store_tag
-from sonata.host import netns
 from sonata.model.container import NetworkMode
-from sonata.plan import ipam
 from sonata.plan.network import interfaces
 from sonata.state import leases
 from sonata_core.codec import freeze, thaw
@@ -46,6 +42,8 @@ def new_namespace_path(engine: Engine, config: ContainerConfig) -> str:
     """A name for the network namespace that the engine makes at a start; empty where it makes none."""
     if config.network.mode not in OWN:
         return ""
+    from sonata.host import netns
+
     return netns.new_path(engine.config.paths.netns_dir, store_tag(engine.config.storage.graph_root))
 
 
@@ -61,6 +59,8 @@ def request_for(engine: Engine, config: ContainerConfig) -> AttachRequest:
     if taken:
         leases.hold_ports(engine.database, config.id, engine.facts.boot_id, taken)
     if config.network.mode is NetworkMode.BRIDGE:
+        from sonata.engine.networks.lookup import definition_of
+
         definitions = [definition_of(engine, use.network) for use in config.network.networks]
         attachments = _lease(engine, config, definitions)
     return request_with(engine, config, attachments).replace(outer=_outer(engine, config))
@@ -95,6 +95,8 @@ def request_with(engine: Engine, config: ContainerConfig, attachments: Iterable[
 
 
 def _lease(engine: Engine, config: ContainerConfig, definitions: list[NetworkDefinition]) -> list[Attachment]:
+    from sonata.engine.networks import kept
+
     found: list[Attachment] = []
     others = {one.name: kept.taken(engine, one, config.id) for one in definitions}
     with engine.database.transaction(durable=False):
@@ -128,6 +130,8 @@ def lease_addresses(
     others: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """One address per subnet, taken inside the open transaction. `others` are those that nobody of ours has."""
+    from sonata.plan import ipam
+
     ipam.require_static(definition, static)
     boot = engine.facts.boot_id
     found: list[str] = []
@@ -181,6 +185,8 @@ def detach(engine: Engine, config: ContainerConfig, state: ContainerState) -> No
 
             shared.leave(engine, request.outer, config.id)
     if state.netns and config.network.mode not in (NetworkMode.PATH, NetworkMode.CONTAINER):
+        from sonata.host import netns
+
         netns.remove(engine.kernel, state.netns)
     leases.release_all(engine.database, config.id)
     if trouble is not None:

@@ -6,8 +6,6 @@ import os
 
 from sonata.engine import storage
 from sonata.engine.containers.made import Mounted
-from sonata.engine.volumes import place
-from sonata.engine.volumes import use as volumes
 from sonata.host import mounts
 from sonata.model.container import MountKind, MountUse, NamespaceKind
 from sonata_core.errors import NotFound
@@ -64,6 +62,8 @@ def places(engine: Engine, config: ContainerConfig, paths: ContainerPaths, root:
 
             mounted.sources[use.target] = place_of(paths, number, use)
         elif use.kind is MountKind.VOLUME:
+            from sonata.engine.volumes import place
+
             mounted.sources[use.target] = place.folder(engine, use)
         if use.id_map is not None and mounted.sources.get(use.target) != "":
             _show_mapped(config, paths, (number, use), mounted)
@@ -103,6 +103,8 @@ def unmount(engine: Engine, config: ContainerConfig, paths: ContainerPaths) -> N
     if not config.rootfs:
         storage.unmount_container(engine, config.id, force=True)
     if config.mounts:
+        from sonata.engine.volumes import use as volumes
+
         volumes.let_go(engine, config)
 
 
@@ -193,6 +195,8 @@ def _make_source(
     number, use = numbered
     found = use.source
     if use.kind is MountKind.VOLUME:
+        from sonata.engine.volumes import use as volumes
+
         found = volumes.prepare(engine, config, use, root)
     elif use.kind in (MountKind.BIND, MountKind.OVERLAY):
         _bind_flags(use)
