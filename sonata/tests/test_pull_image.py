@@ -341,6 +341,19 @@ def test_documents_that_lie_are_refused(world):
         pull_image(source, landing, options)
 
 
+def test_an_encrypted_image_is_refused_before_anything_is_fetched(world):
+    _, landing, options = world
+    source = Source()
+    source.image([b"sealed"], [layer(1)])
+    document = json.loads(source.top.content)
+    document["layers"][0]["mediaType"] += "+encrypted"
+    source.manifest(OCI.format("manifest"), document)
+    with pytest.raises(Unsupported, match=f"layer {sha(b'sealed')} is encrypted") as caught:
+        pull_image(source, landing, options)
+    assert "skopeo copy" in caught.value.hint
+    assert source.opened == []
+
+
 def test_one_blob_twice(world):
     """Two layers of one content, as builds of empty layers make them."""
     store, landing, options = world

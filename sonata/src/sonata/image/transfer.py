@@ -84,6 +84,13 @@ def read_config(source: ImageSource, blob: Descriptor) -> bytes:
         stream.close()
 
 
+def refuse_encrypted(layers: tuple[Descriptor, ...]) -> None:
+    """Raise Unsupported where a layer can be read only with somebody's key."""
+    sealed = next((layer.digest for layer in layers if layer.media_type.endswith("+encrypted")), "")
+    if sealed:
+        raise Unsupported(f"layer {sealed} is encrypted", hint="`skopeo copy --decryption-key` decrypts it")
+
+
 def pull_image(
     source: ImageSource,
     landing: Landing,
@@ -120,6 +127,7 @@ def pull_image(
                 hint="artifacts are pulled with `artifact pull`",
             )
         layers = document.layers
+        refuse_encrypted(layers)
         kept = landing.config_of(document.config.digest, chosen.manifest.digest)
         config = read_config(source, document.config) if kept is None else kept
     described = parse_config(config)

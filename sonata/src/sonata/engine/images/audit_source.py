@@ -109,7 +109,7 @@ def subject_of_source(engine: Engine, text: str, options: PullOptions) -> Iterat
 def _subject(source: ImageSource, platform: object, limits: Limits) -> Subject:
     from sonata.image.config import check_layers, parse
     from sonata.image.manifest import LegacyManifest
-    from sonata.image.transfer import choose_image, read_config
+    from sonata.image.transfer import choose_image, read_config, refuse_encrypted
 
     chosen = choose_image(source, platform)  # type: ignore[arg-type]
     document = chosen.document
@@ -123,9 +123,7 @@ def _subject(source: ImageSource, platform: object, limits: Limits) -> Subject:
             f"{chosen.manifest.digest} is no image: its config is of the type {document.config.media_type!r}",
             hint="artifacts have no layers of files",
         )
-    sealed = [one.digest for one in document.layers if one.media_type.endswith("+encrypted")]
-    if sealed:
-        raise Unsupported(f"layer {sealed[0]} is encrypted", hint="`skopeo copy --decryption-key` decrypts it")
+    refuse_encrypted(document.layers)
     config = parse(read_config(source, document.config))
     check_layers(config, len(document.layers))
     layers = tuple(
