@@ -11,49 +11,12 @@ from collections.abc import Iterator
 import pytest
 from ordinary import UID, OrdinaryHost, user_needs
 from private_host import Ended
+from traffic import CLIENT, CLIENT6, LAN, LAN6, SERVER
 
 from sonata_testkit.containers import eventually
 
-LAN, CLIENT = "198.51.100.1", "198.51.100.9"
-LAN6, CLIENT6 = "2001:db8::1", "2001:db8::9"
 pytestmark = [*user_needs(), pytest.mark.skipif(not shutil.which("pasta"), reason="needs pasta")]
 
-SERVER = """
-import os, socket, sys, threading
-
-def listening(kind, port):
-    made = socket.socket(socket.AF_INET6, kind)
-    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind(("::", port))
-    return made
-
-def who(peer):
-    return f"{peer[0].removeprefix('::ffff:')} {peer[1]} ".encode()
-
-def talk(one, peer):
-    one.sendall(who(peer))
-    while data := one.recv(1 << 16):
-        one.sendall(data)
-    one.close()
-
-def streams(made):
-    made.listen()
-    while True:
-        threading.Thread(target=talk, args=made.accept(), daemon=True).start()
-
-def datagrams(made):
-    while True:
-        data, peer = made.recvfrom(1 << 16)
-        made.sendto(who(peer) + data, peer)
-
-for port in (80, 81):
-    threading.Thread(target=streams, args=(listening(socket.SOCK_STREAM, port),), daemon=True).start()
-threading.Thread(target=datagrams, args=(listening(socket.SOCK_DGRAM, 53),), daemon=True).start()
-print("up", flush=True)
-sys.stdin.read()
-os._exit(0)
-"""
 ASK = """
 import socket, sys
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -90,7 +53,8 @@ class Lan(OrdinaryHost):
     def asked(self, address: str, port: int, kind: str = "STREAM", *, near: bool = False) -> list[str]:
         """Our own port; our address and port as the service sees them, and what it sends back. Empty: no answer."""
         run = self.as_root if near else self.far
-        return run(sys.executable, "-I", "-c", ASK, kind, address, str(port)).out.split()
+        own, *heard = run(sys.executable, "-I", "-c", ASK, kind, address, str(port)).out.split() or [""]
+        return [own, *heard[:2], *heard[3:]] if heard else []
 
     def sees(self, address: str, port: int, kind: str = "STREAM") -> str:
         """As whom the service sees the other machine, where it sees its port too."""
@@ -104,7 +68,7 @@ class Lan(OrdinaryHost):
 
     def begin_service(self, name: str) -> None:
         pid = self.ok("inspect", "--format", "{{.State.Pid}}", name)
-        words = self.inside("nsenter", "-t", pid, "-n", "--", sys.executable, "-I", "-c", SERVER)
+        words = self.inside("nsenter", "-t", pid, "-n", "--", sys.executable, "-I", "-c", SERVER, "80", "81", "53")
         self.service = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.service.stdout is not None
         assert self.service.stdout.readline() == b"up\n"
