@@ -20,8 +20,9 @@ from layer_corpus import cases, header, member, pax, tar_bytes
 
 from sonata.image import limits
 from sonata.image.layers import tarsplit
-from sonata.image.layers.agree import layer_differences
+from sonata.image.layers.agree import Rules, layer_differences
 from sonata.image.layers.apply import apply_layer
+from sonata.image.layers.members import read_members
 from sonata.image.limits import Limits
 from sonata_core.errors import Damaged, SonataError
 from sonata_core.models.process import IdMap, IdMapping
@@ -388,7 +389,6 @@ def test_any_bytes_are_unpacked_or_refused(tmp_path, seed, cuts):
 
 ONE_ID = """
 import io, sys
-from sonata.image.layers.agree import layer_differences
 from sonata.image.layers.apply import apply_layer
 from sonata_core.models.storage import LayerFormat, UnpackTarget
 target = UnpackTarget(path=sys.argv[1], format=LayerFormat(sys.argv[2]))
@@ -415,19 +415,25 @@ def test_owners_that_there_are_not_are_borne_where_asked(tmp_path, kind):
     assert (where / "d/f").read_bytes() == b"x"
 
 
-def told_of(data, where, **more):
-    options = {"nodes": True, "any_owner": False, **more}
-    digest, size, told = layer_differences(io.BytesIO(data), str(where), LayerFormat.OVERLAY_TRUSTED, **options)
-    assert (digest, size) == ("sha256:" + hashlib.sha256(data).hexdigest(), len(data))
-    return told
+def told_of(where, kind, *layers, **more):
+    """What is told of a layer's folder; `layers` are the tar-split data and tars of those in it, from the base up."""
+    found = []
+    for number, (record, data) in enumerate(layers):
+        path = where.parent / f"{where.name}.{number}.tar-split"
+        path.write_bytes(record)
+        found.append(read_members(str(path), (str(where),)))
+        assert (found[-1].digest, found[-1].size) == ("sha256:" + hashlib.sha256(data).hexdigest(), len(data))
+    rules = Rules(kind=kind, nodes=True, **more)
+    return layer_differences(str(where), found[-1], found[:-1], rules)
 
 
 @needs_root
-def test_what_was_unpacked_agrees_with_its_tar(tmp_path):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_was_unpacked_agrees_with_its_tar(tmp_path, kind):
     """Whatever a layer may hold, `system check` finds nothing wrong in it right after it was unpacked."""
     members = [
         member("lib", tarfile.SYMTYPE, link="usr/lib"),
-        member("usr/lib", tarfile.DIRTYPE, mode=0o2711, uid=3),
+        member("usr/lib", tarfile.DIRTYPE, mode=0o2711, uid=3, mtime=7),
         member("lib/through-a-link", data=b"x", mode=0o4755),
         member("not/named/file", data=b"y"),
         member("a", data=b"first"),
@@ -442,13 +448,13 @@ def test_what_was_unpacked_agrees_with_its_tar(tmp_path):
         member("cap", data=b"c", pax={"SCHILY.xattr.user.one": "1"}),
     ]
     data = tar_bytes(*members)
-    unpack(data, tmp_path / "root")
-    assert told_of(data, tmp_path / "root") == []
+    _, record = unpack(data, tmp_path / "root", kind)
+    assert told_of(tmp_path / "root", kind, (record, data)) == []
     for name, more, _ in cases(str(tmp_path / "out")):
         where = tmp_path / f"case-{name}".replace("/", "_")
         try:
-            unpack(more, where)
-            assert told_of(more, where) == [], name
+            _, record = unpack(more, where, kind)
+            assert told_of(where, kind, (record, more)) == [], name
         except SonataError:
             continue
         finally:
@@ -456,6 +462,7 @@ def test_what_was_unpacked_agrees_with_its_tar(tmp_path):
 
 
 @needs_root
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -463,21 +470,27 @@ def test_what_was_unpacked_agrees_with_its_tar(tmp_path):
         ("chmod 700 dir", "/dir has the mode 0700 instead of 0755"),
         ("chown 5:6 file", "/file belongs to 5:6 instead of 0:0"),
         ("chown -h 5 link", "/link belongs to 5:0 instead of 0:0"),
-        ("touch dir/more", "/dir/more comes from no layer"),
+        ("touch -d @9 file", "/file has the time 9 instead of 0"),
+        ("touch dir/more; touch -d @0 dir", "/dir/more comes from no layer"),
         ("rm empty", "/empty is missing"),
         ("rm -r dir", "/dir is missing"),
         ("rm link; ln -s else link", "/link leads elsewhere than to file"),
         ("rm link; echo x > link", "/link is a file instead of a symbolic link"),
-        ("cp file x; rm hard; mv x hard", "/hard is no hard link to /file"),
+        ("rm hard; cp -p file hard", "/hard is no hard link to /file"),
         ("rm null; mknod null c 1 5", "/null is device 1:5 instead of 1:3"),
         ("rm gone; touch gone", "/gone is not deleted"),
         ("rm gone", "/gone is missing"),
         ("setfattr -n user.one -v 2 file", "/file has another attribute user.one"),
         ("setfattr -x user.one file", "/file has another attribute user.one"),
         ("mkfifo fifo", "/fifo comes from no layer"),
+        ("truncate -s 20000 sparse; touch -d @0 sparse", "/sparse has 20000 bytes instead of 10000"),
+        ("printf y | dd of=sparse conv=notrunc; touch -d @0 sparse", "/sparse has another content than its layer "),
     ],
 )
-def test_what_differs_from_its_tar_is_told(tmp_path, command, told):
+def test_what_differs_from_its_tar_is_told(tmp_path, command, told, kind):
+    if "gone" in command and kind not in (LayerFormat.OVERLAY_TRUSTED, LayerFormat.OVERLAY_USER):
+        pytest.skip("there whiteouts are none")
+    sparse = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "10000"}
     data = tar_bytes(
         member("dir", tarfile.DIRTYPE),
         member("file", data=b"x", pax={"SCHILY.xattr.user.one": "1"}),
@@ -485,13 +498,81 @@ def test_what_differs_from_its_tar_is_told(tmp_path, command, told):
         member("link", tarfile.SYMTYPE, link="file"),
         member("empty"),
         member("null", tarfile.CHRTYPE, devmajor=1, devminor=3),
+        member("sparse", data=b"x", pax=sparse),
         member(".wh.gone"),
     )
-    unpack(data, tmp_path / "root")
+    _, record = unpack(data, tmp_path / "root", kind)
     if "setfattr" in command:
         key, value = "user.one", b"2"
         path = tmp_path / "root/file"
         os.removexattr(path, key) if "-x" in command else os.setxattr(path, key, value)
     else:
-        subprocess.run(["sh", "-ec", command], cwd=tmp_path / "root", check=True)
-    assert told_of(data, tmp_path / "root")[0] == told
+        subprocess.run(["sh", "-ec", f"{command} 2>&1"], cwd=tmp_path / "root", check=True)
+    assert told_of(tmp_path / "root", kind, (record, data))[0].startswith(told)
+
+
+BASE = (
+    member("bin", tarfile.DIRTYPE),
+    member("bin/tool", data=b"tool", mode=0o755),
+    member("lib", tarfile.SYMTYPE, link="bin"),
+    member("etc", tarfile.DIRTYPE),
+    member("etc/conf", data=b"conf"),
+    member("etc/more", data=b"more"),
+    member("old", tarfile.DIRTYPE),
+    member("old/thing", data=b"old"),
+    member("was", tarfile.DIRTYPE),
+    member("was/inside", data=b"x"),
+)
+UPPER = (
+    member("lib/tool", data=b"other"),
+    member("etc/.wh.conf"),
+    member("old/.wh..wh..opq"),
+    member("old/new", data=b"new"),
+    member("was", data=b"now a file"),
+    member("bin", tarfile.DIRTYPE, mode=0o700),
+    member("more", tarfile.LNKTYPE, link="etc/more"),
+)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("true", ""),
+        ("printf MORE > etc/more; touch -d @0 etc/more", "/etc/more has another content than its layer has brought"),
+        ("printf x >> etc/more; touch -d @0 etc/more", "/etc/more has 5 bytes instead of 4"),
+        ("rm etc/more", "/etc/more is missing"),
+        ("touch etc/conf", "/etc/conf comes from no layer"),
+        ("touch old/thing", "/old/thing comes from no layer"),
+        ("chmod 755 bin", "/bin has the mode 0755 instead of 0700"),
+        ("chown 5 etc", "/etc belongs to 5:0 instead of 0:0"),
+    ],
+)
+def test_a_merged_tree_is_compared_with_all_its_layers(tmp_path, command, told):
+    where = tmp_path / "root"
+    layers = [tar_bytes(*BASE), tar_bytes(*UPPER)]
+    folders = [tmp_path / "base", where]
+    # As the driver makes them: the upper layer's folder is a copy of the base's.
+    _, below = unpack(layers[0], folders[0], LayerFormat.PLAIN)
+    subprocess.run(["cp", "-a", folders[0], where], check=True)
+    _, above = unpack(layers[1], where, LayerFormat.PLAIN)
+    subprocess.run(["sh", "-ec", command], cwd=where, check=True)
+    found = []
+    for folder, record in zip(folders, (below, above), strict=True):
+        path = tmp_path / f"{folder.name}.tar-split"
+        path.write_bytes(record)
+        found.append(read_members(str(path), (str(folder),)))
+    said = layer_differences(str(where), found[1], found[:1], Rules(kind=LayerFormat.PLAIN, nodes=True))
+    assert said[:1] == ([told] if told else [])
+
+
+@needs_root
+@pytest.mark.parametrize("kind", [LayerFormat.OVERLAY_TRUSTED, LayerFormat.OVERLAY_USER])
+def test_an_opaque_folder_is_compared(tmp_path, kind):
+    data = tar_bytes(member("a", tarfile.DIRTYPE), member("b/.wh..wh..opq"), member("c", tarfile.DIRTYPE))
+    _, record = unpack(data, tmp_path / "root", kind)
+    mark = "trusted.overlay.opaque" if kind is LayerFormat.OVERLAY_TRUSTED else "user.overlay.opaque"
+    os.removexattr(tmp_path / "root/b", mark)
+    os.setxattr(tmp_path / "root/c", mark, b"y")
+    told = told_of(tmp_path / "root", kind, (record, data))
+    assert told == ["/b shows what lower layers have in it", "/c hides what lower layers have in it"]

@@ -101,7 +101,7 @@ def find(place: Place, driver: "Opener", look: Look) -> list[Finding]:
     found += broken
     found += _sizes(loaded, look.truths)
     lost = _closure(loaded, {one.subject for one in broken})
-    found += _tar_splits(place, loaded, lost, quick=look.quick)
+    found += _tar_splits(place, loaded, lost, look)
     found += _images(place, loaded, lost, quick=look.quick)
     found += _containers(place, loaded, lost)
     found += _unrecorded(place, driver, loaded, look.own)
@@ -246,12 +246,14 @@ def _closure(loaded: Loaded, broken: set[str]) -> set[str]:
     return lost
 
 
-def _tar_splits(place: Place, loaded: Loaded, lost: set[str], *, quick: bool) -> "Iterator[Finding]":
+def _tar_splits(place: Place, loaded: Loaded, lost: set[str], look: Look) -> "Iterator[Finding]":
     for root, rows in loaded.layers.items():
         for row in rows:
             if row["id"] in lost or not row.get("diff-digest"):
                 continue
-            evidence = _tar_split_evidence(place.tar_split(row["id"]), quick=quick)
+            truth = look.truths.get(row["id"])
+            read = truth is not None and not truth.evidence
+            evidence = _tar_split_evidence(place.tar_split(row["id"]), quick=look.quick or read)
             if evidence:
                 yield _layer("tar-split", row["id"], evidence, root)
 

@@ -1,26 +1,30 @@
-"""Whether a layer's folder has what its tar says, beside contents: kinds, modes, owners, links, devices, attributes.
-
-The tar is the one that is made again from the folder and tar-split: its headers are the original ones.
+"""Whether a layer's folder has what its tar says, beside contents: kinds, modes, owners, times, links, devices,
+attributes. In one walk; the headers are the original ones, since the tar is made again from the folder and tar-split.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from errno import ELOOP, ENAMETOOLONG, ENODATA, ENOENT, ENOTDIR, ENOTSUP
+from errno import ENODATA, ENOTSUP, EPERM
+
+from fastcrc.crc64 import go_iso as crc64
 
 from sonata.image.layers import whiteout
-from sonata.image.layers.feed import Feed
-from sonata.image.layers.tarread import Entry, TarReader, clean
+from sonata.image.layers.expect import Node, expected
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.storage import LayerFormat
+from sonata_core.record import Record
 from sonata_core.sdk.safepath import open_in_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
+    from collections.abc import Iterable, Iterator
 
-_REGULAR, _LINK, _SYMLINK, _CHAR, _BLOCK, _DIR, _FIFO, _GLOBAL = b"0123456g"
+    from sonata.image.layers.expect import File
+    from sonata.image.layers.members import Member, Members
+    from sonata.image.layers.tarread import Entry
+
+_REGULAR, _SYMLINK, _CHAR, _BLOCK, _DIR, _FIFO = b"023456"
 _KINDS = {
     _REGULAR: stat.S_IFREG,
     _SYMLINK: stat.S_IFLNK,
@@ -38,229 +42,234 @@ _WORDS = {
     stat.S_IFIFO: "fifo",
     stat.S_IFSOCK: "socket",
 }
-_PLACE = os.O_PATH | os.O_DIRECTORY
-_GONE = (ENOENT, ENOTDIR, ELOOP)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CAPABILITY = b"security.capability"
-Spot = tuple[int, bytes]
-"""A name in a folder, which is known by its inode: links on the way to it lead to the same spot."""
+_SECOND = 1_000_000_000
+_LAST_COMMON = (1 << 31) - 1
+_PIECE = 1 << 20
+_LONG = 3000
+"""Letters of a path that leave room for one more name."""
+_TOLD = 3
+"""So many differences are told of one layer."""
 
 
-class Headers:
-    """The members of one tar, by where they lie in the end. `digest` and `size` are those of the whole tar."""
+class Rules(Record):
+    """How to compare. Without `nodes` devices and what only root may set are not asked for."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        feed = Feed(stream)
-        self.members: dict[bytes, Entry] = {}
-        try:
-            for entry in TarReader(feed):
-                for _ in feed.pieces(entry.size):
-                    pass
-                entry.raw = b""
-                self._take(entry)
-            for _ in feed.rest():
-                pass
-            self.digest, self.size = feed.digest(), feed.size
-        finally:
-            feed.close()
-
-    def _take(self, entry: Entry) -> None:
-        path = clean(entry.name)
-        # No layer has a name twice: tar-split cannot tell two such members apart.
-        if path and entry.kind != _GLOBAL:
-            self.members[path] = entry
+    kind: LayerFormat
+    nodes: bool
+    any_owner: bool = False
 
 
-class Agreement:
-    """Compares headers with a folder. Use as a context manager. With `nodes` devices and attributes are told of."""
+def layer_differences(root: str, layer: Members, below: Iterable[Members], rules: Rules) -> list[str]:
+    """The first ways in which a layer's folder is otherwise than its tar says. `below` are the layers that it stands
+    on, from the base up: where layers are merged, their files lie among its own. Raises OSError.
+    """
+    told: list[str] = []
+    comparison = _Comparison(root, rules)
+    try:
+        for one in comparison.differences(expected(rules.kind, below, layer)):
+            told.append(one)
+            if len(told) == _TOLD:
+                break
+    finally:
+        comparison.close()
+    return told
 
-    def __init__(self, root: str, headers: Headers, *, nodes: bool, any_owner: bool) -> None:
+
+class _Comparison:
+    def __init__(self, root: str, rules: Rules) -> None:
+        self._path = os.fsencode(root)
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._headers = headers
-        self._nodes = nodes
-        self._any_owner = any_owner
-        self._linked: dict[bytes, list[Entry]] = {}
-        for entry in headers.members.values():
-            if entry.kind == _LINK:
-                self._linked.setdefault(clean(entry.link), []).append(entry)
+        self._rules = rules
+        self._mark = "" if rules.kind is LayerFormat.OVERLAY_FUSE else whiteout.OPAQUE_XATTR.get(rules.kind, "")
+        self._read: set[tuple[int, int]] = set()
 
-    def __enter__(self) -> Agreement:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let go of the folder."""
         os.close(self._root)
 
-    def differences(self) -> Iterator[str]:
-        """What differs, one by one: first what the tar has, then what it does not have. Raises OSError."""
-        known: dict[Spot, tuple[bytes, Entry]] = {}
-        folders: dict[bytes, int | None] = {b"": os.fstat(self._root).st_ino}
-        for path, entry in self._headers.members.items():
-            parent, _, base = path.rpartition(b"/")
-            place = self._folder(parent, folders, known)
-            if path.startswith(whiteout.META_PREFIX) and place is not None:
-                # AUFS's own data: some unpack it, some do not, and some take it for a deletion.
-                for one in (base, whiteout.deleted_name(base)):
-                    known[place, one] = (path, _IMPLIED)
-                continue
-            if base.startswith(whiteout.PREFIX):
-                base = whiteout.deleted_name(base)
-                if place is None or path.endswith(whiteout.OPAQUE) or not base:
-                    continue
-            if place is not None:
-                known[place, base] = (path, entry)
-            else:
-                yield f"{_shown(path)} is missing"
-        for path, entry in known.values():
-            if entry is not _IMPLIED:
-                yield from self._compared(path, entry)
-        yield from self._unknown(known)
+    def differences(self, top: Node) -> Iterator[str]:
+        """What differs, one by one."""
+        if top.file is not None and top.file.member is not None:
+            yield from self._same(b"", top, os.fstat(self._root), f"/proc/self/fd/{self._root}/.".encode())
+        waiting = [(b"", top)]
+        while waiting:
+            path, node = waiting.pop()
+            fd = open_in_root(self._root, path, _FOLDER)
+            try:
+                if path and self._mark:
+                    yield from self._same_opaque(path, node, fd)
+                more: list[tuple[bytes, Node]] = []
+                yield from self._inside(path, node.children or {}, fd, more)
+                waiting += more[::-1]
+            finally:
+                os.close(fd)
 
-    def _folder(
-        self, path: bytes, folders: dict[bytes, int | None], known: dict[Spot, tuple[bytes, Entry]]
-    ) -> int | None:
-        """The inode of a folder, and that it and those around it belong here although no header names them."""
-        missing = []
-        at = path
-        while at not in folders:  # not by recursion: a layer may have folders thousands deep
-            missing.append(at)
-            at = at.rpartition(b"/")[0]
-        for one in reversed(missing):
-            parent, _, base = one.rpartition(b"/")
-            above = folders[parent]
-            if above is not None:
-                known.setdefault((above, base), (one, _IMPLIED))
-            folders[one] = self._inode(one)
-        return folders[path]
+    def _inside(
+        self, path: bytes, wanted: dict[bytes, Node], fd: int, folders: list[tuple[bytes, Node]]
+    ) -> Iterator[str]:
+        """Compare the names in one folder; those that are folders too are put aside."""
+        with os.scandir(fd) as scan:
+            found = {os.fsencode(one.name): one for one in scan}
+        place = os.path.join(self._path, path, b"")
+        if len(place) > _LONG:
+            place = b"/proc/self/fd/%d/" % fd
+        for name in sorted(found.keys() | wanted.keys()):
+            inner = path + b"/" + name if path else name
+            node, one = wanted.get(name), found.get(name)
+            if node is None:
+                yield f"{_shown(inner)} comes from no layer"
+            elif one is None:
+                if not self._may_lack(node):
+                    yield f"{_shown(inner)} is missing"
+            elif not node.optional:
+                seen = one.stat(follow_symlinks=False)
+                yield from self._same(inner, node, seen, place + name)
+                if node.children is not None and stat.S_ISDIR(seen.st_mode):
+                    folders.append((inner, node))
 
-    def _inode(self, path: bytes) -> int | None:
-        try:
-            fd = open_in_root(self._root, path, _PLACE)
-        except OSError as error:
-            if error.errno not in (*_GONE, ENAMETOOLONG):
-                raise
-            return None
-        try:
-            return os.fstat(fd).st_ino
-        finally:
-            os.close(fd)
+    def _may_lack(self, node: Node) -> bool:
+        member = node.file.member if node.file is not None else None
+        device = member is not None and member.entry.kind in (_CHAR, _BLOCK)
+        return node.optional or (device and not self._rules.nodes)
 
-    def _compared(self, path: bytes, entry: Entry) -> Iterator[str]:
-        parent, _, base = path.rpartition(b"/")
-        gone = base.startswith(whiteout.PREFIX)
-        base = whiteout.deleted_name(base) if gone else base
-        if not self._nodes and entry.kind in (_CHAR, _BLOCK):
+    def _same(self, path: bytes, node: Node, seen: os.stat_result, name: bytes) -> Iterator[str]:
+        if node.file is None:
+            if not stat.S_ISCHR(seen.st_mode) or seen.st_rdev:
+                yield f"{_shown(path)} is not deleted"
             return
-        fd = open_in_root(self._root, parent, _PLACE)
-        try:
-            seen = os.stat(base, dir_fd=fd, follow_symlinks=False)
-            if gone:
-                if self._nodes and (not stat.S_ISCHR(seen.st_mode) or seen.st_rdev):
-                    yield f"{_shown(os.path.join(parent, base))} is not deleted"
-            elif entry.kind == _LINK:
-                yield from self._same_file(path, entry, seen)
-            else:
-                yield from self._same(path, entry, seen, f"/proc/self/fd/{fd}/".encode() + base)
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise
-            yield f"{_shown(os.path.join(parent, base))} is missing"
-        finally:
-            os.close(fd)
-
-    def _same_file(self, path: bytes, entry: Entry, seen: os.stat_result) -> Iterator[str]:
-        target = clean(entry.link)
-        parent, _, base = target.rpartition(b"/")
-        fd = open_in_root(self._root, parent, _PLACE)
-        try:
-            other = os.stat(base, dir_fd=fd, follow_symlinks=False)
-        finally:
-            os.close(fd)
-        if (other.st_dev, other.st_ino) != (seen.st_dev, seen.st_ino):
-            yield f"{_shown(path)} is no hard link to {_shown(target)}"
-
-    def _same(self, path: bytes, entry: Entry, seen: os.stat_result, name: bytes) -> Iterator[str]:
-        kind = _KINDS.get(entry.kind, stat.S_IFREG)
+        member = node.file.member
+        kind = _KINDS.get(member.entry.kind, stat.S_IFREG) if member is not None else stat.S_IFDIR
         if stat.S_IFMT(seen.st_mode) != kind:
             found = _WORDS.get(stat.S_IFMT(seen.st_mode), "thing unknown")
             yield f"{_shown(path)} is a {found} instead of a {_WORDS[kind]}"
             return
-        # A hard link's own header may have been the last word on the file that it names.
-        words = [entry, *self._linked.get(path, ())]
+        if node.own:
+            inode = (seen.st_dev, seen.st_ino)
+            if node.file.inode not in (None, inode):
+                yield f"{_shown(path)} is no hard link to {_shown(node.linked or path)}"
+            node.file.inode = inode
+        if member is not None:
+            usual = _looks_the_same(node.file.headers, seen)
+            if not usual:
+                yield from self._same_looks(path, node.file.headers, seen)
+            yield from self._same_rest(path, (node, node.file, member), seen, name)
+            if not usual:
+                yield from self._same_times(path, node, seen)
+
+    def _same_rest(
+        self, path: bytes, what: tuple[Node, File, Member], seen: os.stat_result, name: bytes
+    ) -> Iterator[str]:
+        node, file, member = what
+        regular = stat.S_ISREG(seen.st_mode)
+        if not regular:
+            yield from self._same_kind(path, member, seen, name)
+        elif not node.own or member.entry.sparse is not None:
+            yield from self._same_content(path, member, seen, name)
+        if regular or member.entry.xattrs:
+            yield from self._same_attributes(path, file, name)
+
+    def _same_looks(self, path: bytes, headers: list[Entry], seen: os.stat_result) -> Iterator[str]:
+        last = headers[0]
         mode = stat.S_IMODE(seen.st_mode)
-        if kind != stat.S_IFLNK and all(mode != one.mode & 0o7777 for one in words):
-            yield f"{_shown(path)} has the mode {mode:04o} instead of {entry.mode & 0o7777:04o}"
+        if not stat.S_ISLNK(seen.st_mode) and all(mode != one.mode & 0o7777 for one in headers):
+            yield f"{_shown(path)} has the mode {mode:04o} instead of {last.mode & 0o7777:04o}"
         owner = (seen.st_uid, seen.st_gid)
-        if not self._any_owner and all(owner != (one.uid, one.gid) for one in words):
-            yield f"{_shown(path)} belongs to {owner[0]}:{owner[1]} instead of {entry.uid}:{entry.gid}"
-        if kind == stat.S_IFLNK and os.readlink(name) != entry.link:
+        if not self._rules.any_owner and all(owner != (one.uid, one.gid) for one in headers):
+            yield f"{_shown(path)} belongs to {owner[0]}:{owner[1]} instead of {last.uid}:{last.gid}"
+
+    def _same_times(self, path: bytes, node: Node, seen: os.stat_result) -> Iterator[str]:
+        if node.file is None or (node.children is not None and self._rules.kind is LayerFormat.PLAIN):
+            # A folder's time changes with what layers above put into it.
+            return
+        at = seen.st_mtime_ns // _SECOND
+        # Not every file system has times after 2038.
+        if all(at != one.mtime // _SECOND <= _LAST_COMMON for one in node.file.headers):
+            yield f"{_shown(path)} has the time {at} instead of {node.file.headers[0].mtime // _SECOND}"
+
+    def _same_kind(self, path: bytes, member: Member, seen: os.stat_result, name: bytes) -> Iterator[str]:
+        """What only links and devices have."""
+        entry = member.entry
+        if entry.kind == _SYMLINK and os.readlink(name) != entry.link:
             yield f"{_shown(path)} leads elsewhere than to {os.fsdecode(entry.link)}"
-        if kind in (stat.S_IFCHR, stat.S_IFBLK) and seen.st_rdev != os.makedev(entry.major, entry.minor):
+        if entry.kind in (_CHAR, _BLOCK) and seen.st_rdev != os.makedev(entry.major, entry.minor):
             major, minor = os.major(seen.st_rdev), os.minor(seen.st_rdev)
             yield f"{_shown(path)} is device {major}:{minor} instead of {entry.major}:{entry.minor}"
-        if self._nodes and all(not one.xattrs or one is entry for one in words):
-            yield from _attributes(path, entry, name)
 
-    def _unknown(self, known: dict[Spot, tuple[bytes, Entry]]) -> Iterator[str]:
-        """What lies there and comes from no tar."""
-        waiting = [b""]
-        while waiting:
-            path = waiting.pop()
-            fd = open_in_root(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                inode = os.fstat(fd).st_ino
-                with os.scandir(fd) as found:
-                    for one in sorted(found, key=lambda item: item.name):
-                        inner = os.path.join(path, os.fsencode(one.name))
-                        if (inode, os.fsencode(one.name)) not in known:
-                            yield f"{_shown(inner)} comes from no layer"
-                        elif one.is_dir(follow_symlinks=False):
-                            waiting.append(inner)
-            finally:
-                os.close(fd)
-
-
-_IMPLIED = Entry()
-"""A folder that no header names."""
-
-
-def _attributes(path: bytes, entry: Entry, name: bytes) -> Iterator[str]:
-    wanted = dict(entry.xattrs or {})
-    wanted.setdefault(_CAPABILITY, b"")
-    for key, value in wanted.items():
-        if whiteout.is_overlay_xattr(key) or key == b"security.selinux":
-            continue
-        try:
-            seen = os.getxattr(name, key, follow_symlinks=False)
-        except OSError as error:
-            if error.errno == ENOTSUP:
+    def _same_attributes(self, path: bytes, file: File, name: bytes) -> Iterator[str]:
+        entry = file.headers[0]
+        if len(file.headers) > 1 and any(one.xattrs for one in file.headers[1:]):
+            return
+        wanted = dict(entry.xattrs or {})
+        if entry.kind == _REGULAR:
+            wanted.setdefault(_CAPABILITY, b"")
+        for key, value in wanted.items():
+            if whiteout.is_overlay_xattr(key) or key == b"security.selinux":
+                continue
+            seen = _attribute(name, key)
+            if seen is None:
                 return
-            if error.errno != ENODATA:
+            # What an ordinary user may not set was left out.
+            if seen != value and (seen or self._rules.nodes or key.startswith(b"user.")):
+                yield f"{_shown(path)} has another attribute {os.fsdecode(key)}"
+
+    def _same_opaque(self, path: bytes, node: Node, fd: int) -> Iterator[str]:
+        """Whether a folder hides what lower layers have in it just as its tar says."""
+        try:
+            opaque = os.getxattr(fd, self._mark) == b"y"
+        except OSError as error:
+            if error.errno not in (ENODATA, ENOTSUP, EPERM):
                 raise
-            seen = b""
-        if seen != value:
-            yield f"{_shown(path)} has another attribute {os.fsdecode(key)}"
+            opaque = False
+        if opaque != node.opaque:
+            yield f"{_shown(path)} {'hides' if opaque else 'shows'} what lower layers have in it"
+
+    def _same_content(self, path: bytes, member: Member, seen: os.stat_result, name: bytes) -> Iterator[str]:
+        """What making the tar again has not read: copies of lower layers' files, and sparse ones."""
+        entry = member.entry
+        if seen.st_size != entry.real_size:
+            yield f"{_shown(path)} has {seen.st_size} bytes instead of {entry.real_size}"
+        elif (seen.st_dev, seen.st_ino) not in self._read:
+            self._read.add((seen.st_dev, seen.st_ino))
+            if _crc(name, entry.sparse or [(0, entry.size)]) != member.crc:
+                yield f"{_shown(path)} has another content than its layer has brought"
+
+
+def _looks_the_same(headers: list[Entry], seen: os.stat_result) -> bool:
+    """Whether all is as the only header says: so it is with nearly every file."""
+    one = headers[0]
+    same = seen.st_uid == one.uid and seen.st_gid == one.gid and seen.st_mode & 0o7777 == one.mode & 0o7777
+    return same and seen.st_mtime_ns // _SECOND == one.mtime // _SECOND and len(headers) == 1
+
+
+def _crc(name: bytes, parts: list[tuple[int, int]]) -> int:
+    """The CRC of some parts of a file."""
+    fd = os.open(name, _READ)
+    try:
+        crc = 0
+        for start, size in parts:
+            at, end = start, start + size
+            while at < end and (piece := os.pread(fd, min(end - at, _PIECE), at)):
+                crc = crc64(piece, crc)
+                at += len(piece)
+        return crc
+    finally:
+        os.close(fd)
+
+
+def _attribute(name: bytes, key: bytes) -> bytes | None:
+    """An attribute, empty where it is not there; None where the file system has none."""
+    try:
+        return os.getxattr(name, key, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == ENOTSUP:
+            return None
+        if error.errno != ENODATA:
+            raise
+        return b""
 
 
 def _shown(path: bytes) -> str:
     return repr("/" + os.fsdecode(path))[1:-1]
-
-
-def layer_differences(
-    stream: BinaryIO, root: str, kind: LayerFormat, *, nodes: bool, any_owner: bool
-) -> tuple[str, int, list[str]]:
-    """Digest and size of a layer's tar, and the first ways in which its folder is otherwise than it says.
-
-    Only of overlay's own folders: elsewhere other layers' files lie among a layer's own. Raises Damaged, OSError.
-    """
-    headers = Headers(stream)
-    told: list[str] = []
-    if kind in (LayerFormat.OVERLAY_TRUSTED, LayerFormat.OVERLAY_USER):
-        with Agreement(root, headers, nodes=nodes, any_owner=any_owner) as agreement:
-            for one in agreement.differences():
-                told.append(one)
-                if len(told) == _TOLD:
-                    break
-    return headers.digest, headers.size, told
-
-
-_TOLD = 3
-"""So many differences are told of one layer."""

@@ -1,4 +1,4 @@
-"""A byte stream read ahead by a thread of its own, which also hashes it."""
+"""Byte streams in the sizes that a parser wants; read ahead by a thread of its own, which also hashes."""
 
 from __future__ import annotations
 
@@ -25,57 +25,23 @@ def too_large(what: str, limit: int) -> Damaged:
     )
 
 
-class Feed:
-    """Takes bytes off a stream in the sizes that a parser wants.
+class Window:
+    """Bytes that come in chunks, taken in the sizes that a parser wants. `_next` is the next chunk, None at the end."""
 
-    Reading (and with it decompression) and hashing go on in a thread: both let go of the
-    interpreter's lock, so that they overlap with what the caller does with the bytes.
-    """
-
-    def __init__(self, stream: Readable, limit: int | None = None, *, hashed: bool = True) -> None:
-        from queue import Queue
-        from threading import Thread
-
-        self._stream = stream
-        self._limit = limit
-        self._hash = hashlib.sha256()
-        self._hashed = hashed
-        self.size = 0
-        self._chunks: Queue[bytes | BaseException | None] = Queue(_AHEAD)
-        self._stop = False
+    def __init__(self) -> None:
         self._ended = False
         self._buf = b""
         self._pos = 0
-        self._thread = Thread(target=self._read, name="sonata-feed", daemon=True)
-        self._thread.start()
 
-    def _read(self) -> None:
-        try:
-            while not self._stop:
-                chunk = self._stream.read(CHUNK)
-                if not chunk:
-                    break
-                self.size += len(chunk)
-                if self._limit is not None and self.size > self._limit:
-                    raise too_large("layer", self._limit)
-                if self._hashed:
-                    self._hash.update(chunk)
-                self._chunks.put(chunk)
-            self._chunks.put(None)
-        except BaseException as error:  # carried over to the thread that asked
-            self._chunks.put(error)
+    def _next(self) -> bytes | None:
+        raise NotImplementedError
 
     def _fill(self) -> bool:
         """Put the next chunk under the reading position; False at the end."""
-        if self._ended:
-            return False
-        chunk = self._chunks.get()
+        chunk = None if self._ended else self._next()
         if chunk is None:
             self._ended = True
             return False
-        if not isinstance(chunk, bytes):
-            self._ended = True
-            raise chunk
         self._buf = self._buf[self._pos :] + chunk if self._pos < len(self._buf) else chunk
         self._pos = 0
         return True
@@ -113,6 +79,52 @@ class Feed:
             part = self._buf[self._pos :]
             self._pos = len(self._buf)
             yield part
+
+
+class Feed(Window):
+    """Takes bytes off a stream in the sizes that a parser wants.
+
+    Reading (and with it decompression) and hashing go on in a thread: both let go of the
+    interpreter's lock, so that they overlap with what the caller does with the bytes.
+    """
+
+    def __init__(self, stream: Readable, limit: int | None = None, *, hashed: bool = True) -> None:
+        from queue import Queue
+        from threading import Thread
+
+        super().__init__()
+        self._stream = stream
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self._hashed = hashed
+        self.size = 0
+        self._chunks: Queue[bytes | BaseException | None] = Queue(_AHEAD)
+        self._stop = False
+        self._thread = Thread(target=self._read, name="sonata-feed", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            while not self._stop:
+                chunk = self._stream.read(CHUNK)
+                if not chunk:
+                    break
+                self.size += len(chunk)
+                if self._limit is not None and self.size > self._limit:
+                    raise too_large("layer", self._limit)
+                if self._hashed:
+                    self._hash.update(chunk)
+                self._chunks.put(chunk)
+            self._chunks.put(None)
+        except BaseException as error:  # carried over to the thread that asked
+            self._chunks.put(error)
+
+    def _next(self) -> bytes | None:
+        chunk = self._chunks.get()
+        if chunk is not None and not isinstance(chunk, bytes):
+            self._ended = True
+            raise chunk
+        return chunk
 
     def digest(self) -> str:
         """The digest of all bytes; only when the end was reached."""
