@@ -70,6 +70,9 @@ def _layers(home: str, repair: bool) -> list[StorageFinding]:
             if os.path.islink(path) and os.readlink(path) == wanted:
                 continue
             evidence = f"l/{link} is absent or points elsewhere"
+            if _is_anothers(home, path, link):
+                link = _link_to(home, wanted) or new_link()
+                path = os.path.join(home, LINKS, link)
         else:
             link = _link_to(home, wanted) or new_link()
             path = os.path.join(home, LINKS, link)
@@ -116,6 +119,7 @@ def _lowers(homes: tuple[str, ...], home: str, repair: bool) -> list[StorageFind
             )
         )
         if repair:
+            remove_tree(os.path.join(folder, "lower"))
             write_text(os.path.join(folder, "lower"), text)
     return found
 
@@ -142,6 +146,15 @@ def _marks(home: str, repair: bool) -> list[StorageFinding]:
     return found
 
 
+def _is_anothers(home: str, path: str, link: str) -> bool:
+    """Whether a link leads to a layer that calls it its own."""
+    try:
+        layer = os.path.dirname(os.path.join(home, LINKS, os.readlink(path)))
+    except OSError:
+        return False
+    return read_text(os.path.join(layer, "link")) == link
+
+
 def _link_to(home: str, wanted: str) -> str | None:
     """A link that points to the layer already: its children's `lower` name it."""
     folder = os.path.join(home, LINKS)
@@ -154,7 +167,7 @@ def _link_to(home: str, wanted: str) -> str | None:
 
 def _relink(folder: str, path: str, link: str, wanted: str) -> None:
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-    if os.path.lexists(path):
-        os.unlink(path)
+    remove_tree(path)
     os.symlink(wanted, path)
+    remove_tree(os.path.join(folder, "link"))
     write_text(os.path.join(folder, "link"), link)

@@ -7,6 +7,8 @@ prefer. Both are written; a layer that has only `lower` is read through its link
 from __future__ import annotations
 
 import os
+import stat
+from errno import ELOOP
 
 from sonata_core.errors import Damaged, NotFound
 from sonata_core.models.ids import LayerId
@@ -48,12 +50,18 @@ def is_link(name: str) -> bool:
 
 
 def read_text(path: str) -> str | None:
-    """A small file's text, None where there is none."""
+    """A small file's text, None where there is none: what is no file has no text."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno != ELOOP:
+            raise
+        return None
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
         return os.read(fd, 1 << 16).decode("ascii", "replace").strip()
     finally:
         os.close(fd)

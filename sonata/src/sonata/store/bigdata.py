@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from sonata.store.names import big_data_file, is_id
 from sonata.store.table import trouble, write_file
@@ -25,11 +26,18 @@ def read_item(folder: str, key: str, name: str) -> bytes:
     """The content of one item. Raises NotFound, Damaged if it is absurdly large."""
     path = item_path(folder, key, name)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"{key[:12]} has no item {name!r}") from None
-    with open(fd, "rb") as file:
-        data = file.read(MAX_ITEM + 1)
+    except OSError as error:
+        raise Damaged(f"{path}: {error.strerror}", hint="run `sonata system check --repair`") from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Damaged(f"{path} is no file", hint="run `sonata system check --repair`")
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(MAX_ITEM + 1)
+    finally:
+        os.close(fd)
     if len(data) > MAX_ITEM:
         raise Damaged(f"{path} is larger than {MAX_ITEM} bytes")
     return data

@@ -4,6 +4,7 @@ The caller holds the locks. Nothing here changes anything: `repair.py` does.
 """
 
 import os
+import stat
 import time
 from collections.abc import Mapping
 
@@ -139,6 +140,25 @@ def record_folders(place: Place) -> "Iterator[tuple[str, str, str]]":
                 yield kind, root, folder
 
 
+def no_locks(place: Place) -> "Iterator[Finding]":
+    """What lies where a lock file belongs, and is none: nobody can take that lock."""
+    for kind, root, _folder in record_folders(place):
+        path = place.lock_path(kind, root)
+        try:
+            seen = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(seen.st_mode):
+            yield Finding(
+                kind="lock",
+                what="lock file that is no file",
+                subject=path,
+                evidence="it is a folder, a link or the like, so nobody can lock it",
+                repair="remove it: whoever locks next makes it anew",
+                root=root,
+            )
+
+
 def _files(place: Place) -> "Iterator[Finding]":
     for kind, root, folder in record_folders(place):
         for name in (f"{kind}.json", f"volatile-{kind}.json"):
@@ -260,10 +280,12 @@ def _tar_splits(place: Place, loaded: Loaded, lost: set[str], look: Look) -> "It
 
 def _tar_split_evidence(path: str, *, quick: bool) -> str:
     try:
-        size = os.stat(path).st_size
+        seen = os.stat(path)
     except FileNotFoundError:
         return f"{path} is absent"
-    if size == 0:
+    if not stat.S_ISREG(seen.st_mode):
+        return f"{path} is no file"
+    if seen.st_size == 0:
         return f"{path} is empty"
     if quick:
         return ""
@@ -322,9 +344,12 @@ def _image_evidence(folder: str, row: Row, *, quick: bool) -> str:
     for name in names:
         path = item_path(folder, row["id"], name)
         try:
-            size = os.stat(path).st_size
+            seen = os.lstat(path)
         except FileNotFoundError:
             return f"item {name} is absent"
+        if not stat.S_ISREG(seen.st_mode):
+            return f"item {name} is no file"
+        size = seen.st_size
         wanted = (row.get("big-data-sizes") or {}).get(name)
         if wanted is not None and size != wanted:
             return f"item {name} has {size} bytes, its record says {wanted}"

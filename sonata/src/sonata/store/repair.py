@@ -6,13 +6,13 @@ import json
 import os
 import time
 
-from sonata.store.check import Finding, Look, errors_of, find, load
+from sonata.store.check import Finding, Look, errors_of, find, load, no_locks
 from sonata.store.containers import Containers
 from sonata.store.images import Images
 from sonata.store.layers import Layers
-from sonata.store.locks import Locks
+from sonata.store.locks import KINDS, Locks
 from sonata.store.names import dump_json
-from sonata.store.table import Row, write_file, write_token
+from sonata.store.table import Row, misfit, write_file, write_token
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ImageId, LayerId
@@ -48,10 +48,15 @@ def check(
     only: Collection[str] = (),
 ) -> CheckResult:
     """Look at a whole store, and mend it if asked to; `only` mends these kinds. Other engines wait meanwhile."""
-    with Locks(place, "layers", "images", "containers") as locks:
+    crooked = list(no_locks(place))
+    if crooked and not repair:
+        return CheckResult(left=tuple(crooked))
+    for one in crooked:
+        remove_tree(one.subject)
+    with Locks(place, *KINDS) as locks:
         if not repair:
             return CheckResult(left=tuple(find(place, driver, look)))
-        seen: dict[tuple[str, str], Finding] = {}
+        seen: dict[tuple[str, str], Finding] = {(one.kind, one.subject): one for one in crooked}
         notes: list[str] = []
         left: list[Finding] = []
         for turn in range(_ROUNDS):
@@ -174,11 +179,16 @@ def _drop_unreferenced(place: Place, driver: Opener, locks: Locks, layer: LayerI
 
 def _salvage(one: Finding, locks: Locks) -> None:
     """Keep the records that are whole; the file as it was is set aside."""
-    with open(one.subject, "rb") as file:
-        raw = file.read()
+    aside = f"{one.subject}.broken-{int(time.time())}"
+    raw = b""
+    if os.path.isfile(one.subject):
+        with open(one.subject, "rb") as file:
+            raw = file.read()
+        write_file(aside, raw, durable=True)
+    elif os.path.lexists(one.subject):
+        os.rename(one.subject, aside)
     kind = os.path.basename(one.subject).removesuffix(".json").removeprefix("volatile-")
     write_token(locks.of(kind, one.root))
-    write_file(f"{one.subject}.broken-{int(time.time())}", raw, durable=True)
     write_file(one.subject, dump_json(whole_records(raw)), durable=True)
 
 
@@ -191,10 +201,10 @@ def whole_records(raw: bytes) -> list[Row]:
     while place >= 0:
         try:
             row, end = decoder.raw_decode(text, place)
-        except ValueError:
+        except (ValueError, RecursionError):
             end = place + 1
         else:
-            if isinstance(row, dict) and isinstance(row.get("id"), str) and "created" in row:
+            if isinstance(row, dict) and row.get("id") and "created" in row and not misfit(row):
                 found[row["id"]] = row
         place = text.find("{", end)
     return list(found.values())

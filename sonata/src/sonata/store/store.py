@@ -235,7 +235,7 @@ class Store:
         """The file from which a layer's tar can be made again, in whichever store has it."""
         for root in self.place.roots:
             path = os.path.join(self.place.folder("layers", root), f"{layer}.tar-split.gz")
-            if os.path.exists(path):
+            if os.path.isfile(path):
                 return path
         return None
 

@@ -7,6 +7,7 @@ reload and nothing else. A full disk leaves the old file as it was.
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 from sonata.store.names import dump_json
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_TYPES = {
+    **dict.fromkeys(("id", "created", "metadata", "digest", "layer", "parent", "image", "diff-digest"), str),
+    **dict.fromkeys(("compressed-diff-digest", "toc-digest"), str),
+    **dict.fromkeys(("diff-size", "compressed-size", "compression"), int),
+    **dict.fromkeys(("flags", "big-data-sizes", "big-data-digests"), dict),
+    **dict.fromkeys(("names", "names-history", "mapped-layers", "big-data-names", "uidmap", "gidmap"), list),
+}
+_TEXTS = ("names", "names-history", "mapped-layers", "big-data-names")
 _ORDERED = ("ext3", "ext4", "tmpfs")
 
 
@@ -98,27 +107,56 @@ def replaces_safely(folder: str) -> bool:
     return False
 
 
-def read_rows(path: str) -> tuple[list[Row], bytes]:
-    """The records of a file and its bytes; an absent or empty file has none. Raises Damaged for what is no list."""
+def _read(path: str) -> bytes:
+    """A file of records; empty where there is none. Raises Damaged for what is no file: a fifo would make us wait."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        return [], b""
+        if os.path.islink(path):
+            raise _damaged(path, "it is a symbolic link that leads nowhere") from None
+        return b""
     except OSError as error:
         raise trouble(error, f"reading {path}") from error
-    with open(fd, "rb") as file:
-        raw = file.read()
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise _damaged(path, "it is no file")
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(fd)
+
+
+def read_rows(path: str) -> tuple[list[Row], bytes]:
+    """The records of a file and its bytes; an absent or empty file has none. Raises Damaged for what is no list."""
+    raw = _read(path)
     if not raw.strip():
         return [], raw
     try:
         rows = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if rows is None:
         return [], raw
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
         raise _damaged(path, "it is no list of records")
+    for row in rows:
+        wrong = misfit(row)
+        if wrong:
+            raise _damaged(path, f"{wrong} of record {row['id']!r} is of a wrong type")
     return rows, raw
+
+
+def misfit(row: Row) -> str:
+    """The first key whose value is of another type than containers/storage gives it; empty for none."""
+    for key, value in row.items():
+        wanted = _TYPES.get(key)
+        if wanted is None or value is None:
+            continue
+        if type(value) is not wanted or (
+            wanted is list and key in _TEXTS and not all(type(one) is str for one in value)
+        ):
+            return key
+    return ""
 
 
 def _damaged(path: str, why: str) -> Damaged:

@@ -16,7 +16,7 @@ from sonata.engine.system.database import check_database
 from sonata.engine.system.recover import recover_any
 from sonata.state import containers as rows
 from sonata.state import intents, pods
-from sonata.store.check import Finding
+from sonata.store.check import Finding, no_locks
 from sonata_core.errors import Damaged, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
@@ -93,16 +93,22 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
 
 
 def _unreadable(engine: Engine, *, repair: bool) -> CheckResult:
-    """Records of the store that cannot be read: all else, what runs and what is mounted, is judged by them."""
+    """Records of the store that cannot be read, and its locks: all else, what runs and what is mounted, is judged by
+    them.
+    """
     from sonata.store.repair import CheckResult
 
+    kinds = ("records", "lock")
     try:
+        unread = any(no_locks(engine.store.place))
         engine.store.images(), engine.store.layers(), engine.store.containers()
     except Damaged:
-        found = engine.store.check(quick=True, repair=repair, only=("records",), own=rows.ids(engine.database))
-        mended, left = ([one for one in several if one.kind == "records"] for several in (found.mended, found.left))
-        return found.replace(mended=tuple(mended), left=tuple(left))
-    return CheckResult()
+        unread = True
+    if not unread:
+        return CheckResult()
+    found = engine.store.check(quick=True, repair=repair, only=kinds, own=rows.ids(engine.database))
+    mended, left = ([one for one in several if one.kind in kinds] for several in (found.mended, found.left))
+    return found.replace(mended=tuple(mended), left=tuple(left))
 
 
 def _check_store(engine: Engine, request: CheckRequest, settle: Callable[[Finding, Mend], None]) -> CheckResult:
