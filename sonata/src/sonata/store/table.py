@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_TYPES = {
+_TYPES: dict[str, type] = {
     **dict.fromkeys(("id", "created", "metadata", "digest", "layer", "parent", "image", "diff-digest"), str),
     **dict.fromkeys(("compressed-diff-digest", "toc-digest"), str),
     **dict.fromkeys(("diff-size", "compressed-size", "compression"), int),
@@ -152,9 +152,7 @@ def misfit(row: Row) -> str:
         wanted = _TYPES.get(key)
         if wanted is None or value is None:
             continue
-        if type(value) is not wanted or (
-            wanted is list and key in _TEXTS and not all(type(one) is str for one in value)
-        ):
+        if type(value) is not wanted or (key in _TEXTS and not all(type(one) is str for one in value)):
             return key
     return ""
 
