@@ -65,6 +65,7 @@ class Loaded(Record):
     images: dict[str, list[Row]]
     containers: list[Row]
     foreign: frozenset[str]
+    foreign_images: frozenset[str] = frozenset()
 
     def layer_ids(self) -> set[str]:
         """Ids of layers with a record."""
@@ -102,9 +103,11 @@ def find(place: Place, driver: "Opener", look: Look) -> list[Finding]:
     found += broken
     found += _sizes(loaded, look.truths)
     lost = _closure(loaded, {one.subject for one in broken})
-    found += _tar_splits(place, loaded, lost, look)
-    found += _images(place, loaded, lost, quick=look.quick)
-    found += _containers(place, loaded, lost)
+    splits = list(_tar_splits(place, loaded, lost, look))
+    images = list(_images(place, loaded, lost, quick=look.quick))
+    found += [*splits, *images]
+    ruined = _closure(loaded, {one.subject for one in splits}) - lost
+    found += _containers(loaded, lost, ruined, {one.subject for one in images if one.kind == "image"})
     found += _unrecorded(place, driver, loaded, look.own)
     found += _unreferenced(loaded, time.time_ns() - int(look.grace * 1e9))
     return found
@@ -113,13 +116,16 @@ def find(place: Place, driver: "Opener", look: Look) -> list[Finding]:
 def load(place: Place) -> Loaded:
     """Read all records. Raises Damaged."""
     foreign: set[str] = set()
+    foreign_images: set[str] = set()
     for root in place.additional:
         foreign |= {row["id"] for row in Table(place.folder("layers", root), "layers").all()}
+        foreign_images |= {row["id"] for row in Table(place.folder("images", root), "images").all()}
     return Loaded(
         layers={root: Table(place.folder("layers", root), "layers").all() for root in place.writable},
         images={root: Table(place.folder("images", root), "images").all() for root in place.writable},
         containers=Table(place.folder("containers", place.graph), "containers").all(),
         foreign=frozenset(foreign),
+        foreign_images=frozenset(foreign_images),
     )
 
 
@@ -366,10 +372,12 @@ def _digest(path: str) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _containers(place: Place, loaded: Loaded, lost: set[str]) -> "Iterator[Finding]":
+def _containers(loaded: Loaded, lost: set[str], ruined: set[str], images: set[str]) -> "Iterator[Finding]":
+    """`lost` layers cannot be mounted, of `ruined` ones the tar cannot be made again; `images` are broken."""
     known = loaded.layer_ids()
+    named = {row["id"] for rows in loaded.images.values() for row in rows} | loaded.foreign_images
     for row in loaded.containers:
-        layer = row.get("layer") or ""
+        layer, image = row.get("layer") or "", row.get("image") or ""
         if layer not in known:
             yield Finding(
                 kind="container",
@@ -379,12 +387,19 @@ def _containers(place: Place, loaded: Loaded, lost: set[str]) -> "Iterator[Findi
                 repair="remove its record: its files are gone",
             )
         elif layer in lost:
-            yield Finding(
-                kind="container-kept",
-                what="container that cannot be mounted",
-                subject=row["id"],
-                evidence=f"its layer {layer} or one below it is broken",
-            )
+            yield _kept("container that cannot be mounted", row, f"its layer {layer} or one below it is broken")
+        elif layer in ruined:
+            yield _kept("container on a broken layer", row, "the tar of a layer below it cannot be made again")
+        elif image in images:
+            yield _kept("container of a broken image", row, f"its image is {image}")
+        elif image and image not in named:
+            yield _kept("container whose image is gone", row, f"no record of image {image}")
+
+
+def _kept(what: str, row: Row, evidence: str) -> Finding:
+    """A container that nothing but force removes: what it has written is there."""
+    repair = "with --force: remove it"
+    return Finding(kind="container-kept", what=what, subject=row["id"], evidence=evidence, repair=repair)
 
 
 def _unrecorded(place: Place, driver: "Opener", loaded: Loaded, own: "Collection[str]") -> "Iterator[Finding]":

@@ -20,6 +20,7 @@ from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import LayerId
 from sonata_core.models.storage import LayerOptions, UnpackTarget
 from sonata_core.sdk.stages import reap_stages
+from sonata_core.sdk.trees import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -211,7 +212,7 @@ class Layers:
             self._locks.later(lambda: driver.storage_unstage(staged=staged))
         else:
             driver.storage_remove(layer=record.ref)
-        _unlink(self.place.tar_split(record.id))
+        remove_tree(self.place.tar_split(record.id))
         for root in {record.store, self.place.graph}:
             remove_items(self.place.folder("layers", root), record.id)
         self._tables[record.store].drop(record.data)
@@ -269,10 +270,3 @@ def container_layer_row(
         row["uidmap"] = map_rows(shifted.uids)
         row["gidmap"] = map_rows(shifted.gids)
     return row
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return

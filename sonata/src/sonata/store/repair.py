@@ -61,7 +61,7 @@ def check(
         left: list[Finding] = []
         for turn in range(_ROUNDS):
             left = find(place, driver, look)
-            fresh = [one for one in left if one.repair and (not only or one.kind in only)]
+            fresh = [one for one in left if _is_ours_to_mend(one) and (not only or one.kind in only)]
             seen.update({(one.kind, one.subject): one for one in left})
             if not fresh:
                 break
@@ -71,6 +71,11 @@ def check(
         still = {(one.kind, one.subject) for one in left}
         mended = tuple(one for key, one in seen.items() if key not in still)
         return CheckResult(mended=mended, left=tuple(left), notes=tuple(notes))
+
+
+def _is_ours_to_mend(one: Finding) -> bool:
+    """Containers are left to who knows whether one runs."""
+    return bool(one.repair) and one.kind != "container-kept"
 
 
 def _mend(place: Place, driver: Opener, locks: Locks, look: Look, findings: list[Finding]) -> list[str]:

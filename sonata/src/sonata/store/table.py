@@ -152,7 +152,10 @@ def misfit(row: Row) -> str:
         wanted = _TYPES.get(key)
         if wanted is None or value is None:
             continue
-        if type(value) is not wanted or (key in _TEXTS and not all(type(one) is str for one in value)):
+        if type(value) is not wanted:
+            return key
+        several: Any = value
+        if key in _TEXTS and not all(type(one) is str for one in several):
             return key
     return ""
 
