@@ -8,7 +8,7 @@ from sonata.model.container import ContainerConfig
 from sonata.state.rows import ContainerRow, ContainerState
 from sonata_core import json_text as json
 from sonata_core.codec import freeze, thaw
-from sonata_core.errors import AlreadyExists, InUse, NotFound, UsageError
+from sonata_core.errors import AlreadyExists, Damaged, InUse, NotFound, UsageError
 from sonata_core.lite import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,6 +95,17 @@ def of_pod(database: Database, pod: str) -> list[ContainerRow]:
     """The containers of a pod, by its id, oldest first: the infra container leads."""
     query = f"{_SELECT} WHERE container.pod = ? AND container.pod <> '' ORDER BY container.created, container.id"
     return [_row(found) for found in database.query(query, (pod,))]
+
+
+def unreadable(database: Database) -> dict[str, str]:
+    """Ids of containers whose row nobody can read, and why."""
+    found: dict[str, str] = {}
+    for ident, *row in database.query(_SELECT.replace("SELECT ", "SELECT id, ", 1)):
+        try:
+            _row(tuple(row))
+        except Damaged as error:
+            found[ident] = error.message
+    return found
 
 
 def ids(database: Database) -> list[str]:
@@ -207,6 +218,10 @@ def _name_taken(database: Database, name: str) -> AlreadyExists:
 
 
 def _row(found: Row) -> ContainerRow:
-    return ContainerRow(
-        config=thaw(ContainerConfig, json.loads(found[0])), state=thaw(ContainerState, json.loads(found[1]))
-    )
+    try:
+        config = thaw(ContainerConfig, json.loads(found[0]))
+        return ContainerRow(config=config, state=thaw(ContainerState, json.loads(found[1])))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Damaged(
+            f"what the state database has of a container cannot be read: {error}", hint="run `sonata system check`"
+        ) from error

@@ -217,12 +217,14 @@ class Database:
         text = str(error)
         if _busy(error):
             return TimedOut(f"state database {self.path}: another command held it for {PATIENCE:.0f} seconds")
-        if "full" in text or "disk I/O" in text:
+        if ("full" in text or "disk I/O" in text) and os.path.isfile(self.path):
             return Unavailable(
                 f"state database {self.path}: {text}", hint=f"free space on the file system of {self.path}"
             )
         if "malformed" in text or "not a database" in text:
             return Damaged(f"state database {self.path}: {text}", hint="sonata system check --repair")
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            return Damaged(f"state database {self.path}: it is no file", hint="sonata system check --repair")
         long = len(os.fsencode(self.path)) > _LONGEST
         hint = f"SQLite opens no name longer than {_LONGEST} bytes: name a shorter --root" if long else None
         return Unavailable(f"state database {self.path}: {text}", hint=hint)

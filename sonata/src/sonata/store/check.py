@@ -12,7 +12,7 @@ from sonata.store.bigdata import item_path
 from sonata.store.layers import rings
 from sonata.store.list_items import whole_items
 from sonata.store.locks import KINDS
-from sonata.store.names import is_id, parse_time
+from sonata.store.names import is_id, is_time, parse_time
 from sonata.store.place import Place
 from sonata.store.table import Row, Table, read_rows
 from sonata_core.errors import Damaged, NotFound, SonataError
@@ -102,6 +102,7 @@ def find(place: Place, driver: "Opener", look: Look) -> list[Finding]:
     broken += _spoiled(place, loaded, look.truths, {one.subject for one in broken})
     found += broken
     found += _sizes(loaded, look.truths)
+    found += _times(loaded)
     lost = _closure(loaded, {one.subject for one in broken})
     splits = list(_tar_splits(place, loaded, lost, look))
     images = list(_images(place, loaded, lost, quick=look.quick))
@@ -146,21 +147,30 @@ def record_folders(place: Place) -> "Iterator[tuple[str, str, str]]":
                 yield kind, root, folder
 
 
-def no_locks(place: Place) -> "Iterator[Finding]":
-    """What lies where a lock file belongs, and is none: nobody can take that lock."""
-    for kind, root, _folder in record_folders(place):
-        path = place.lock_path(kind, root)
-        try:
-            seen = os.lstat(path)
-        except FileNotFoundError:
-            continue
-        if not stat.S_ISREG(seen.st_mode):
+def obstacles(place: Place) -> "Iterator[Finding]":
+    """What lies where a folder or a lock file of the store belongs, and is none: nobody can read on, or lock."""
+    locks = [(place.graph, os.path.join(place.graph, name)) for name in ("storage.lock", "userns.lock")]
+    for kind in KINDS:
+        for root in (place.graph,) if kind == "containers" else place.writable:
+            folder = place.folder(kind, root)
+            locks.append((root, place.lock_path(kind, root)))
+            if os.path.lexists(folder) and not os.path.isdir(folder):
+                yield Finding(
+                    kind="lock",
+                    what="folder of the store that is no folder",
+                    subject=folder,
+                    evidence="a file or the like lies in its place",
+                    repair="set it aside",
+                    root=root,
+                )
+    for root, path in locks:
+        if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
             yield Finding(
                 kind="lock",
                 what="lock file that is no file",
                 subject=path,
                 evidence="it is a folder, a link or the like, so nobody can lock it",
-                repair="remove it: whoever locks next makes it anew",
+                repair="set it aside: whoever locks next makes it anew",
                 root=root,
             )
 
@@ -189,6 +199,17 @@ def _files(place: Place) -> "Iterator[Finding]":
                     evidence="its writer never renamed it, and nobody holds the lock",
                     repair="remove it",
                 )
+    counts = os.path.join(place.folder("layers", place.run), "mountpoints.json")
+    try:
+        read_rows(counts)
+    except Damaged as error:
+        yield Finding(
+            kind="temporary",
+            what="counts of mounts that cannot be read",
+            subject=counts,
+            evidence=error.message,
+            repair="remove them: what is mounted is counted anew",
+        )
 
 
 def _stages(place: Place) -> "Iterator[Finding]":
@@ -241,6 +262,23 @@ def _sizes(loaded: Loaded, truths: "Mapping[LayerId, Truth]") -> "Iterator[Findi
             if truth is not None and not truth.evidence and row.get("diff-size", 0) != truth.size:
                 evidence = f"its tar has {truth.size} bytes, its record says {row.get('diff-size', 0)}"
                 yield _layer("size", row["id"], evidence, root)
+
+
+def _times(loaded: Loaded) -> "Iterator[Finding]":
+    """Times that other engines refuse to read, and all records with them."""
+    folders = [*loaded.layers.items(), *loaded.images.items(), ("", loaded.containers)]
+    for root, rows in folders:
+        for row in rows:
+            created = row.get("created")
+            if created is not None and not is_time(created):
+                yield Finding(
+                    kind="time",
+                    what="time that is none",
+                    subject=row["id"],
+                    evidence=f"its record says that it was made {created!r}",
+                    repair="write that it was made now",
+                    root=root,
+                )
 
 
 def _driver_evidence(driver: "Opener", ref: LayerRef) -> str:

@@ -83,6 +83,11 @@ def parse_time(text: str) -> int:
     return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or "0")
 
 
+def is_time(text: str) -> bool:
+    """Whether a text is an RFC 3339 time, of which there are some before 1970."""
+    return parse_time(text) > 0 or (len(text) >= 20 and text[:4].isdigit() and text[4:11:3] == "--T")
+
+
 def dump_json(value: Any) -> bytes:
     """Compact JSON with the escapes that peers write."""
     from sonata_core import json_text as json

@@ -6,13 +6,13 @@ import json
 import os
 import time
 
-from sonata.store.check import Finding, Look, errors_of, find, load, no_locks
+from sonata.store.check import Finding, Look, errors_of, find, load, obstacles, record_folders
 from sonata.store.containers import Containers
 from sonata.store.images import Images
 from sonata.store.layers import Layers
 from sonata.store.locks import KINDS, Locks
-from sonata.store.names import dump_json
-from sonata.store.table import Row, misfit, write_file, write_token
+from sonata.store.names import dump_json, format_time, is_time
+from sonata.store.table import Row, Table, misfit, write_file, write_token
 from sonata_core.errors import SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ImageId, LayerId
@@ -48,11 +48,11 @@ def check(
     only: Collection[str] = (),
 ) -> CheckResult:
     """Look at a whole store, and mend it if asked to; `only` mends these kinds. Other engines wait meanwhile."""
-    crooked = list(no_locks(place))
+    crooked = list(obstacles(place))
     if crooked and not repair:
         return CheckResult(left=tuple(crooked))
     for one in crooked:
-        remove_tree(one.subject)
+        os.rename(one.subject, f"{one.subject}.broken-{int(time.time())}")
     with Locks(place, *KINDS) as locks:
         if not repair:
             return CheckResult(left=tuple(find(place, driver, look)))
@@ -132,8 +132,19 @@ def _mend_record(place: Place, driver: Opener, locks: Locks, look: Look, one: Fi
         _drop_layer(place, driver, locks, one)
     elif one.kind == "size":
         Layers(place, locks, driver).set_size(LayerId(one.subject), look.truths[LayerId(one.subject)].size)
+    elif one.kind == "time":
+        _set_time(place, locks, one)
     elif one.kind == "unreferenced":
         _drop_unreferenced(place, driver, locks, LayerId(one.subject))
+
+
+def _set_time(place: Place, locks: Locks, one: Finding) -> None:
+    for kind, root, folder in record_folders(place):
+        table = Table(folder, kind)
+        row = table.find(one.subject)
+        if row is not None and not is_time(row.get("created") or format_time(0)):
+            table.change(row, created=format_time(time.time_ns()))
+            locks.save(table, kind, root, durable=True)
 
 
 def _drop_image(place: Place, locks: Locks, image: ImageId) -> None:

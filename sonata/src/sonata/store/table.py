@@ -115,6 +115,8 @@ def _read(path: str) -> bytes:
         if os.path.islink(path):
             raise _damaged(path, "it is a symbolic link that leads nowhere") from None
         return b""
+    except NotADirectoryError:
+        raise _damaged(os.path.dirname(path), "it is no folder") from None
     except OSError as error:
         raise trouble(error, f"reading {path}") from error
     try:

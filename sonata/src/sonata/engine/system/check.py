@@ -16,7 +16,7 @@ from sonata.engine.system.database import check_database
 from sonata.engine.system.recover import recover_any
 from sonata.state import containers as rows
 from sonata.state import intents, pods
-from sonata.store.check import Finding, no_locks
+from sonata.store.check import Finding, obstacles
 from sonata_core.errors import Damaged, SonataError
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
@@ -100,12 +100,12 @@ def _unreadable(engine: Engine, *, repair: bool) -> CheckResult:
 
     kinds = ("records", "lock")
     try:
-        unread = any(no_locks(engine.store.place))
-        engine.store.images(), engine.store.layers(), engine.store.containers()
+        blocked = any(obstacles(engine.store.place))
+        if not blocked:
+            engine.store.images(), engine.store.layers(), engine.store.containers()
+            return CheckResult()
     except Damaged:
-        unread = True
-    if not unread:
-        return CheckResult()
+        pass
     found = engine.store.check(quick=True, repair=repair, only=kinds, own=rows.ids(engine.database))
     mended, left = ([one for one in several if one.kind in kinds] for several in (found.mended, found.left))
     return found.replace(mended=tuple(mended), left=tuple(left))

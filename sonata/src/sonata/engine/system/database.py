@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from functools import partial
 
+from sonata.state import containers as rows
 from sonata.state.db import Database
 from sonata.store.check import Finding
 from sonata_core.errors import Damaged, SonataError
@@ -41,6 +43,15 @@ def check_database(engine: Engine) -> list[tuple[Finding, Callable[[], object] |
     path = engine.database.path
     if not os.path.exists(path):
         return []
+    if not os.path.isfile(path):
+        finding = Finding(
+            kind="database",
+            what="state database that is no file",
+            subject=path,
+            evidence="it is a folder, a fifo or the like",
+            repair="set it aside: what the store has of containers stays",
+        )
+        return [(finding, lambda: os.rename(path, f"{path}.broken-{int(time.time())}"))]
     try:
         trouble = [row[0] for row in engine.database.query("PRAGMA integrity_check(5)") if row[0] != "ok"]
         broken = engine.database.query("PRAGMA foreign_key_check")
@@ -65,13 +76,30 @@ def check_database(engine: Engine) -> list[tuple[Finding, Callable[[], object] |
             repair="keep every row that refers to something",
         )
         found.append((finding, lambda: salvage(engine)))
+    else:
+        found += _unreadable_rows(engine)
+    return found
+
+
+def _unreadable_rows(engine: Engine) -> list[tuple[Finding, Callable[[], object] | None]]:
+    """Containers of which nothing is known any more: their files stay, as another engine's would."""
+    found: list[tuple[Finding, Callable[[], object] | None]] = []
+    for ident, why in rows.unreadable(engine.database).items():
+        finding = Finding(
+            kind="row",
+            what="container whose row cannot be read",
+            subject=ident,
+            evidence=why,
+            repair="forget it: what the store has of it stays, and `ps --external` shows it",
+        )
+        found.append((finding, partial(rows.remove, engine.database, ident, None)))
     return found
 
 
 def salvage(engine: Engine) -> int:
     """Make the database anew from what can be read of it; how many rows. The old file stays beside it."""
     path = engine.database.path
-    rows = {table: _readable(path, table) for table in TABLES}
+    kept_rows = {table: _readable(path, table) for table in TABLES}
     engine.database.close()
     aside = f"{path}.broken-{int(time.time())}"
     os.rename(path, aside)
@@ -81,7 +109,7 @@ def salvage(engine: Engine) -> int:
     engine.database = fresh = Database(path, engine.database.facts)
     kept = 0
     for table in TABLES:
-        for row in rows[table]:
+        for row in kept_rows[table]:
             kept += _put(fresh, table, row)
     return kept
 
@@ -121,9 +149,9 @@ def dump(engine: Engine) -> dict[str, Any]:
     document: dict[str, Any] = {"path": engine.database.path, "boot": engine.facts.boot_id}
     for table in TABLES:
         names = [row[1] for row in engine.database.query(f"PRAGMA table_info({table})")]
-        rows = engine.database.query(f"SELECT * FROM {table}")  # noqa: S608 - a constant of this file
+        listed = engine.database.query(f"SELECT * FROM {table}")  # noqa: S608 - a constant of this file
         found = []
-        for row in rows:
+        for row in listed:
             entry = dict(zip(names, row, strict=True))
             for key in ("config", "state", "definition", "detail"):
                 if isinstance(entry.get(key), str) and entry[key].startswith("{"):
