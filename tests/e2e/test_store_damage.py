@@ -176,6 +176,90 @@ def incomplete(store: Store) -> None:
     store.edit("layers", store.layer, flags={"incomplete": True})
 
 
+def replaced(place: Callable[[Store], Path], make: Callable[[Path], object]) -> Callable[[Store], None]:
+    """Something else lies in a file's place."""
+
+    def damage(store: Store) -> None:
+        path = place(store)
+        path.unlink(missing_ok=True)
+        make(path)
+
+    return damage
+
+
+def records(kind: str) -> Callable[[Store], Path]:
+    return lambda store: store.folder(kind) / f"{kind}.json"
+
+
+def link(store: Store) -> Path:
+    return store.home / store.layer / "link"
+
+
+def short_name(store: Store) -> Path:
+    return store.home / "l" / link(store).read_text()
+
+
+def written(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text)
+
+
+def changed_time(store: Store) -> None:
+    os.utime(store.file, (7, 7))
+
+
+def wrong_types(store: Store) -> None:
+    store.edit("layers", store.layer, **{"diff-size": "many"})
+
+
+def no_time(store: Store) -> None:
+    store.edit("images", UPON, created="yesterday")
+
+
+def stands_on_itself(store: Store) -> None:
+    store.edit("layers", store.layer, parent=store.layer)
+
+
+def bases_link(store: Store) -> None:
+    link(store).write_text((store.home / store.base / "link").read_text())
+
+
+def swapped_short_name(store: Store) -> None:
+    path = short_name(store)
+    path.unlink()
+    path.symlink_to(f"../{store.base}/diff")
+
+
+def lower_of_itself(store: Store) -> None:
+    (store.home / store.layer / "lower").write_text(f"l/{link(store).read_text()}")
+
+
+def no_short_names(store: Store) -> None:
+    shutil.rmtree(store.home / "l")
+
+
+UNLINKED = "layer without its link"
+NO_TAR = "layer whose tar cannot be made again"
+UNREAD = "the records of layers cannot be read"
+NO_LOCK = "lock file that is no file"
+RARE: dict[str, tuple[Callable[[Store], None], bool, str]] = {
+    "changed time": (changed_time, False, "layer whose files are not what was unpacked"),
+    "tar-split a fifo": (replaced(lambda store: store.tar_split, os.mkfifo), False, NO_TAR),
+    "tar-split a folder": (replaced(lambda store: store.tar_split, Path.mkdir), False, NO_TAR),
+    "manifest a fifo": (replaced(lambda store: store.item("manifest"), os.mkfifo), False, "broken image"),
+    "size a text": (wrong_types, False, UNREAD),
+    "time that is none": (no_time, True, "time that is none"),
+    "parent itself": (stands_on_itself, False, "layer that stands on itself"),
+    "lock a folder": (replaced(lambda s: s.folder("layers") / "layers.lock", Path.mkdir), True, NO_LOCK),
+    "lock a fifo": (replaced(lambda s: s.folder("images") / "images.lock", os.mkfifo), True, NO_LOCK),
+    "records a fifo": (replaced(records("containers"), os.mkfifo), True, "the records of containers cannot be read"),
+    "link of another": (bases_link, True, UNLINKED),
+    "link a fifo": (replaced(link, os.mkfifo), True, UNLINKED),
+    "link leads out": (replaced(link, written("../../../etc")), True, UNLINKED),
+    "short name of another": (swapped_short_name, True, UNLINKED),
+    "short name a file": (replaced(short_name, written("x")), True, UNLINKED),
+    "no short names": (no_short_names, True, UNLINKED),
+    "lower itself": (lower_of_itself, True, "layer with a wrong `lower`"),
+}
 DAMAGES: dict[str, tuple[Callable[[Store], None], bool, str]] = {
     # what is done; whether it can be mended without losing the image; what is told
     "missing layer": (missing_layer, False, "broken layer"),
@@ -237,9 +321,9 @@ def store(template: PlainStore) -> Iterator[Store]:
         subprocess.run(template.who.within("umount", "-q", f"{folder}/root/overlay"), check=False)
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", [*DAMAGES, *(pytest.param(name, marks=pytest.mark.slow) for name in RARE)])
 def test_damage_is_found_and_mended(store: Store, name: str) -> None:
-    damage, kept, told = DAMAGES[name]
+    damage, kept, told = {**DAMAGES, **RARE}[name]
     damage(store)
     store.plain.who.adopt(store.root)
     found = store.plain("system", "check", "--max", "0")
@@ -325,3 +409,43 @@ def test_tar_split_data_that_belong_to_other_files(store: Store) -> None:
     assert store.plain("system", "check", "--max", "0").returncode == 125
     store.plain.out("system", "check", "--max", "0", "--repair")
     assert store.plain.out("images", "--format", "{{.Repository}}:{{.Tag}}") == IMAGE
+
+
+@pytest.mark.slow
+def test_force_removes_containers_of_what_is_broken(store: Store) -> None:
+    """Without it they stay, and so does what they stand on."""
+    store.plain.out("create", "--name=c", UPON)
+    no_manifest(store)
+    no_tar_split(store)
+    done = store.plain("system", "check", "--repair", "--max", "0")
+    assert (done.returncode, store.plain.out("ps", "-a", "--format", "{{.Names}}")) == (125, "c")
+    store.plain.out("system", "check", "--repair", "--force", "--max", "0")
+    assert store.plain.out("ps", "-aq") == ""
+    assert store.plain.out("system", "check", "--max", "0") == ""
+    assert read_by_podman(store) == {IMAGE}
+
+
+@pytest.mark.slow
+def test_a_container_whose_image_is_gone_is_named(store: Store) -> None:
+    ident = store.plain.out("create", "--name=c", IMAGE)
+    store.edit("containers", ident, image=NOBODY)
+    done = store.plain("system", "check")
+    assert (done.returncode, "container whose image is gone" in done.stdout.decode()) == (125, True)
+    store.plain.out("system", "check", "--repair", "--force")
+    assert store.plain.out("ps", "-aq") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_database_that_is_no_file_is_set_aside(store: Store, make: Callable[[Path], object]) -> None:
+    store.plain.out("create", "--name=c", IMAGE)
+    (path,) = store.root.glob("**/state.db")
+    for one in path.parent.glob("state.db*"):
+        one.unlink()
+    make(path)
+    store.plain.who.adopt(store.root)
+    assert "system check --repair" in store.plain("ps").stderr.decode()
+    store.plain.out("system", "check", "--repair")
+    assert store.plain.out("system", "check") == ""
+    # Its record and its files are kept, as another engine's would be.
+    assert store.plain.out("ps", "-a", "--external", "--format", "{{.Names}}") == "c"
