@@ -85,7 +85,7 @@ def parse_time(text: str) -> int:
 
 def is_time(text: str) -> bool:
     """Whether a text is an RFC 3339 time, of which there are some before 1970."""
-    return parse_time(text) > 0 or (len(text) >= 20 and text[:4].isdigit() and text[4:11:3] == "--T")
+    return parse_time(text) != 0 or (len(text) >= 20 and text[:4].isdigit() and text[4:11:3] == "--T")
 
 
 def dump_json(value: Any) -> bytes:
