@@ -13,8 +13,8 @@ from sonata.image import compose
 from sonata.image.instructions import apply_changes
 from sonata.image.layers.diff import changes_tar, tree_tar
 from sonata.image.platform import host_platform
+from sonata.image.progress import Quiet
 from sonata.image.reference import local_name
-from sonata.image.transfer import Quiet
 from sonata.model.times import rfc3339
 from sonata.plan.lifecycle import Phase
 from sonata_core.errors import Conflict, Damaged, NotFound, UsageError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sonata.engine.engine import Engine
-    from sonata.image.transfer import Progress
+    from sonata.image.progress import Progress
     from sonata.model.container import ContainerConfig
     from sonata.state.rows import ContainerRow
     from sonata.store.records import ImageRecord, LayerRecord
