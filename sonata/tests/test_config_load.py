@@ -286,6 +286,8 @@ size = "1g"
 WRONG_OPTIONS = (
     ("overlay.sync=bogus", 'invalid sync mode for overlay driver: invalid sync mode: "bogus"'),
     ("overlay.ignore_chown_errors=maybe", 'strconv.ParseBool: parsing "maybe": invalid syntax'),
+    ("overlay.skip_mount_home=x", 'strconv.ParseBool: parsing "x": invalid syntax'),
+    ("overlay.imagestore=x", 'overlay: image path "x" is not absolute. Can not be relative'),
     ("vfs.foo=1", 'unknown option "foo" ("vfs.foo=1")'),
     ("vfs.mountopt=nodev", "vfs driver does not support mount options"),
 )
@@ -309,6 +311,8 @@ def test_storage_from_environment_and_flags(places: Places) -> None:
         loaded(places, {"STORAGE_OPTS": "nonsense"})
     with pytest.raises(UsageError, match='storage path "x" is not absolute'):
         loaded(places, {}, storage__graphroot="x")
+    with pytest.raises(UsageError, match='storage path "x" is not absolute'):
+        loaded(places, {}, storage__imagestore="x")
     with pytest.raises(UsageError, match=r"no such setting: engine\.nonsense"):
         loaded(places, {}, engine__nonsense="x")
 

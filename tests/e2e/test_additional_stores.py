@@ -136,6 +136,32 @@ def test_the_nearest_store_has_a_name_and_each_is_listed(tmp_path: Path, who: Ro
     mine.close()
 
 
+def test_a_store_that_is_not_there(tmp_path: Path, who: Root) -> None:
+    (tmp_path / "a").mkdir()
+    theirs = PlainStore(tmp_path / "a", who=who)
+    mine = beside(tmp_path / "b", theirs)
+    mine.sleeper("one")
+    mine.out("create", "--name", "two", IMAGE, "sh")
+    mine.out("commit", "-q", "two", "localhost/upon:1")
+    upon = mine.out("inspect", "--format", "{{.Id}}", "upon:1")
+    (tmp_path / "a/root").rename(tmp_path / "a/away")
+    gone = f"additional image store {tmp_path}/a/root is not there"
+    assert gone in mine.refused("image", "inspect", IMAGE)
+    # What stands on its layers is not damage.
+    for words in (("check",), ("check", "--repair"), ("check", "--force")):
+        assert gone in mine.refused("system", *words)
+    assert "is in no store" in mine.refused("start", "two")
+    assert mine.out("exec", "one", "echo", "runs") == "runs"
+    assert mine.out("stop", "-t0", "one") == "one"
+    assert mine.out("ps", "-a", "--format", "{{.Names}} {{.State}}").splitlines() == ["one exited", "two created"]
+    (tmp_path / "a/away").rename(tmp_path / "a/root")
+    mine.out("system", "check")
+    assert mine.out("inspect", "--format", "{{.Id}}", "upon:1") == upon
+    assert mine.out("start", "one") == "one"
+    mine.close()
+    theirs.close()
+
+
 def test_a_chain_through_three_stores(tmp_path: Path, who: Root) -> None:
     (tmp_path / "a").mkdir()
     base = PlainStore(tmp_path / "a")

@@ -209,6 +209,13 @@ def test_one_time_for_everything_gives_the_same_image(store: PlainStore) -> None
             made.append(store.out("commit", "-q", when, "-f", form, name, f"localhost/{name}:{form}"))
     assert made[:2] == made[2:]
     assert config_of(store, "localhost/two:oci")["Created"] == "2023-11-14T22:13:20Z"
+    told = subprocess.run(
+        [*store.program_with(SOURCE_DATE_EPOCH="1700000000"), "commit", "-q", "-f", "oci", "one", "localhost/told:1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == made[0]
     whole = store.raw("export", "one")
     ids = {store.out("import", "-q", when, "-", f"localhost/again:{number}", stdin=whole) for number in range(2)}
     assert len(ids) == 1

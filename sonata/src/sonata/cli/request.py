@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sonata.model.container_request import Selection
+from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING, Any
 from sonata_core.record import Record, fields_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeVar
 
     from sonata.cli.pflag import Parsed
@@ -31,6 +33,16 @@ def fill(cls: type[R], parsed: Parsed, **more: Any) -> R:
         values["creds"] = completed(values["creds"])
     values.update(more)
     return cls(**values)
+
+
+def fill_dated(cls: type[R], parsed: Parsed, environ: Mapping[str, str], **more: Any) -> R:
+    """As `fill`; where no time of the image was given, that of SOURCE_DATE_EPOCH, as reproducible builds say it."""
+    text = environ.get("SOURCE_DATE_EPOCH", "")
+    if text and not parsed.changed("source-date-epoch"):
+        if not (text.isascii() and text.isdigit()):
+            raise UsageError(f'SOURCE_DATE_EPOCH: "{text}" is no number of seconds since 1970', hint="unset it")
+        more["source_date_epoch"] = int(text)
+    return fill(cls, parsed, **more)
 
 
 def selection(parsed: Parsed) -> Selection:

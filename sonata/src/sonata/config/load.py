@@ -208,7 +208,9 @@ def with_options(settings: StorageSettings, options: tuple[str, ...]) -> Storage
     table: dict[str, Any] = {}
     _replace_options(table, options)
     _check_options(table["options"])
-    return settings.replace(options=table["options"], additional_stores=table["additionalimagestores"])
+    return settings.replace(
+        options=table["options"], additional_stores=_additional(table["additionalimagestores"], settings.driver)
+    )
 
 
 def _set_option(tables: dict[str, dict[str, str]], driver: str, key: str, value: str) -> None:
@@ -227,8 +229,9 @@ _BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "fal
 def _check_options(tables: Mapping[str, Mapping[str, str]]) -> None:
     """What no driver looks at itself. Raises UsageError."""
     for driver, options in tables.items():
-        if (word := options.get("ignore_chown_errors", "")) not in _BOOLEANS:
-            raise UsageError(f'configure storage: strconv.ParseBool: parsing "{word}": invalid syntax')
+        for key in ("ignore_chown_errors", "skip_mount_home", "use_composefs"):
+            if (word := options.get(key, "")) not in _BOOLEANS:
+                raise UsageError(f'configure storage: strconv.ParseBool: parsing "{word}": invalid syntax')
         if (word := options.get("sync", "")) not in ("", "none", "filesystem"):
             name = f" for {driver} driver" if driver else ""
             raise UsageError(f'configure storage: invalid sync mode{name}: invalid sync mode: "{word}"')
@@ -241,6 +244,7 @@ def _storage(table: dict[str, Any], places: Places, given: Mapping[str, Any]) ->
     rootful = places.uid == 0
     graph = _expanded(table["graphroot"], places)
     run = _expanded(table["runroot"], places)
+    image_store = _expanded(table["imagestore"], places)
     driver = "overlay" if table["driver"] == "overlay2" else table["driver"]
     return StorageSettings(
         driver=driver,
@@ -248,15 +252,23 @@ def _storage(table: dict[str, Any], places: Places, given: Mapping[str, Any]) ->
         driver_priority=table["driver_priority"],
         graph_root=_absolute(graph or ("/var/lib" if rootful else _data_home(places)) + "/containers/storage"),
         run_root=_absolute(run or ("/run/containers/storage" if rootful else f"{places.runtime_dir}/containers")),
-        image_store=_expanded(table["imagestore"], places),
+        image_store=_absolute(image_store) if image_store else "",
         transient=table["transient_store"],
-        additional_stores=tuple(path for path in table["additionalimagestores"] if path),
+        additional_stores=_additional(table["additionalimagestores"], driver),
         options=table["options"],
         pull_options=table["pull_options"],
         auto_userns_user=table["auto_userns_user"],
         auto_userns_min=table["auto_userns_min"],
         auto_userns_max=table["auto_userns_max"],
     )
+
+
+def _additional(paths: tuple[str, ...], driver: str) -> tuple[str, ...]:
+    for path in paths:
+        if path and not path.startswith("/"):
+            told = f'configure storage: {driver or "overlay"}: image path "{path}" is not absolute. Can not be relative'
+            raise UsageError(told, hint="give the whole path of the store's graph root")
+    return tuple(path for path in paths if path)
 
 
 def _data_home(places: Places) -> str:

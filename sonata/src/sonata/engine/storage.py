@@ -7,7 +7,7 @@ import os
 from sonata.host import mounts
 from sonata.store.place import Place
 from sonata.store.store import Store
-from sonata_core.errors import NotFound, Unsupported
+from sonata_core.errors import Damaged, NotFound, Unsupported
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.models.ids import ContainerId, LayerId
 from sonata_core.models.mount import Mount
@@ -32,6 +32,12 @@ def open_store(engine: Engine) -> Store:
         sync=_option(engine, "sync") == "filesystem",
     )
     return Store(place, lambda: engine.storage.hook)
+
+
+def absent_stores(engine: Engine) -> list[str]:
+    """Additional image stores that are configured, and not there: their file system may not be mounted."""
+    place = engine.store.place
+    return [root for root in place.additional if not os.path.isdir(place.folder("layers", root))]
 
 
 def _option(engine: Engine, key: str) -> str:
@@ -72,8 +78,8 @@ def unmount_container(engine: Engine, container: str, *, force: bool = False) ->
             layer = engine.store.layer(record.layer)
             ref = LayerRef(store=layer.store, id=layer.id)
             plan = engine.storage.hook.storage_mounts(layer=ref, options=MountOptions())
-        except NotFound:
-            return
+        except (NotFound, Damaged):
+            return  # what lies below is gone: nothing could be mounted, and so nothing need be found
         # vfs has no mount of its own: its root is the layer's folder.
         unmount(engine, plan.root)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from sonata.cli.request import fill
+from sonata.cli.request import fill_dated
 from sonata_core.errors import UsageError
 from sonata_core.lite import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def command(parsed: Parsed, call: Call) -> int:
     more = {"name": parsed.args[1] if len(parsed.args) > 1 else "", "config": _read(parsed["config"])}
     progress = Progress(sys.stderr, quiet=parsed["quiet"])
     try:
-        ident = commit(call.engine, parsed.args[0], fill(CommitRequest, parsed, **more), progress)
+        ident = commit(call.engine, parsed.args[0], fill_dated(CommitRequest, parsed, os.environ, **more), progress)
     finally:
         progress.close()
     path = parsed["iidfile"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sonata.cli.request import fill
+from sonata.cli.request import fill_dated
 from sonata_core import interrupts
 from sonata_core.errors import Unavailable, UsageError
 from sonata_core.lite import TYPE_CHECKING
@@ -25,7 +25,8 @@ def command(parsed: Parsed, call: Call) -> int:
     from sonata.engine.images.imported import ImportRequest, import_tar
 
     path = parsed.args[0]
-    request = fill(ImportRequest, parsed, name=parsed.args[1] if len(parsed.args) > 1 else "", source=path)
+    name = parsed.args[1] if len(parsed.args) > 1 else ""
+    request = fill_dated(ImportRequest, parsed, os.environ, name=name, source=path)
     if path == "-" and os.isatty(0):
         raise UsageError("cannot read from terminal, use command-line redirection")
     progress = Progress(sys.stderr, quiet=parsed["quiet"])

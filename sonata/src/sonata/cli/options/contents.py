@@ -62,7 +62,7 @@ COMMIT = (
         "uint",
         0,
         "SECONDS",
-        "Time of the image, in seconds since 1970, so that the same content gives the same image",
+        "Time of the image, in seconds since 1970: the same content gives the same image (default: SOURCE_DATE_EPOCH)",
     ),
     ("squash", "s", "bool", False, "", "Squash newly built layers into a single new layer"),
 )
@@ -80,7 +80,7 @@ IMPORT = (
         "uint",
         0,
         "SECONDS",
-        "Time of the image, in seconds since 1970, so that the same content gives the same image",
+        "Time of the image, in seconds since 1970: the same content gives the same image (default: SOURCE_DATE_EPOCH)",
     ),
     ("variant", "", "string", "", "", "Set the variant of the imported image"),
 )

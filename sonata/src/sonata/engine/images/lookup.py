@@ -99,11 +99,19 @@ def get(engine: Engine, text: str, *, lists: bool = False) -> tuple[ImageRecord,
     if found is None:
         whole = None if lists else find(engine, text, lists=True)
         if whole is None:
-            raise NotFound(f"{text}: image not known", name=text)
+            raise NotFound(f"{text}: image not known", name=text, hint=_of_absent(engine))
         from sonata.engine.manifests.instances import no_instance
 
         raise no_instance(engine, whole[0], text)
     return found
+
+
+def _of_absent(engine: Engine) -> str | None:
+    """What to say where an image may lie in a store that is not there."""
+    from sonata.engine.storage import absent_stores
+
+    gone = absent_stores(engine)
+    return f"additional image store {gone[0]} is not there" if gone else None
 
 
 def found_by_id(image: ImageRecord, full: str, text: str) -> bool:

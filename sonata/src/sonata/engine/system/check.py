@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from sonata.engine.artifacts.check import find as find_artifacts
-from sonata.engine.storage import delete_container
+from sonata.engine.storage import absent_stores, delete_container
 from sonata.engine.system import leftovers
 from sonata.engine.system.contents import read_layers
 from sonata.engine.system.database import check_database
@@ -17,7 +17,7 @@ from sonata.engine.system.recover import recover_any
 from sonata.state import containers as rows
 from sonata.state import intents, pods
 from sonata.store.check import Finding, obstacles
-from sonata_core.errors import Damaged, SonataError
+from sonata_core.errors import Damaged, SonataError, Unavailable
 from sonata_core.lite import TYPE_CHECKING
 from sonata_core.record import Record
 
@@ -77,6 +77,7 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
         mended, left, notes = [*mended, *unread.mended], [*unread.left], [*unread.notes]
     if left:
         return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
+    _require_stores(engine)
     artifacts = find_artifacts(engine, quick=request.quick, force=request.force)
     for finding, mend in (*half_done(engine), *artifacts):
         settle(finding, mend)
@@ -90,6 +91,21 @@ def check(engine: Engine, request: CheckRequest) -> Checked:
     for finding, mend in (*lost, *leftovers.find(engine)):
         settle(finding, mend)
     return Checked(mended=tuple(mended), left=tuple(left), notes=tuple(notes))
+
+
+def _require_stores(engine: Engine) -> None:
+    """Raise Unavailable where layers are wanting that an additional store may have, which is not there."""
+    gone = absent_stores(engine)
+    if not gone:
+        return
+    layers = engine.store.layers()
+    needed = [layer.parent for layer in layers.values()] + [image.layer for image in engine.store.images()]
+    lost = [layer for layer in needed if layer is not None and layer not in layers]
+    if lost:
+        raise Unavailable(
+            f"additional image store {gone[0]} is not there, and layer {lost[0]} in no other",
+            hint="mount it, or take it out of storage.conf: what stands on its layers looks damaged without it",
+        )
 
 
 def _unreadable(engine: Engine, *, repair: bool) -> CheckResult:
