@@ -115,19 +115,15 @@ def _unreadable(engine: Engine, *, repair: bool) -> CheckResult:
     from sonata.store.repair import CheckResult
 
     kinds = ("records", "lock")
-    unread: Damaged | None = None
     try:
         blocked = any(obstacles(engine.store.place))
         if not blocked:
             engine.store.images(), engine.store.layers(), engine.store.containers()
             return CheckResult()
-    except Damaged as error:
-        unread = error
+    except Damaged:
+        pass
     found = engine.store.check(quick=True, repair=repair, only=kinds, own=rows.ids(engine.database))
     mended, left = ([one for one in several if one.kind in kinds] for several in (found.mended, found.left))
-    if unread is not None and not (mended or left):
-        hint = "it is a read-only store's: `sonata --root STORE system check --repair` mends it there"
-        raise Damaged(unread.message, hint=hint) from unread
     return found.replace(mended=tuple(mended), left=tuple(left))
 
 
