@@ -109,6 +109,8 @@ def test_one_that_fails_does_not_keep_the_others_back(store: PlainStore, registr
         (("--decryption-key=x", "h.example/x"), "encrypted images (ocicrypt) cannot be read here"),
         (("--creds=user", "h.example/x"), "could not read password from terminal: inappropriate ioctl for device"),
         (("--creds=:word", "h.example/x"), "could not read username: EOF"),
+        (("a" * 64,), "pull policy is always but image has been referred to by ID (aaaa"),
+        (("--policy=missing", "sha256:" + "a" * 64), f"sha256:{'a' * 64}: image not known"),
         ((), "requires at least 1 arg(s), only received 0"),
     ],
 )

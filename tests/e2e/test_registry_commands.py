@@ -59,8 +59,9 @@ def test_login_tries_keeps_and_is_used_by_pull(store: PlainStore, registry: Fake
     assert authfile.read_text().startswith('{\n\t"auths": {\n\t\t"')
     denied = "getting repository tags: fetching tags list: authentication required"
     assert denied in store.refused("search", PLAIN, "--list-tags", f"{registry.host}/box")
-    tags = store.out("search", PLAIN, f"--authfile={authfile}", "--list-tags", f"{registry.host}/box")
-    assert tags.split() == ["NAME", "TAG", f"{registry.host}/box", "1"]
+    for name in (f"{registry.host}/box", f"docker://{registry.host}/box:1"):
+        tags = store.out("search", PLAIN, f"--authfile={authfile}", "--list-tags", name)
+        assert tags.split() == ["NAME", "TAG", f"{registry.host}/box", "1"]
 
 
 def test_the_first_login_makes_the_file_that_the_environment_names(
@@ -203,6 +204,9 @@ def test_search_with_the_registrys_own_search(store: PlainStore, registry: FakeR
     assert first["Description"].endswith("long ")
     assert "STARS" in store.out("search", PLAIN, "--compatible", f"{host}/box")
     assert 'invalid filter type "x=1"' in store.refused("search", PLAIN, "--filter=x=1", f"{host}/box")
+    assert 'invalid filter ["stars"], should be stars=<value>' in store.refused(
+        "search", "--filter=stars", f"{host}/box"
+    )
     assert registry.seen("GET", "/v1/search?n=25&q=box")
 
 

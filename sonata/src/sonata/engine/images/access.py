@@ -48,8 +48,9 @@ def credentials_for(engine: Engine, reference: str, options: PullOptions) -> Cre
     if options.anonymous:
         return None
     files = auth_files(engine.config, options.authfile, lookup.registries(engine).helpers, engine.run_command)
+    repository = parse_name(reference).repository
     try:
-        return find_credentials(files, parse_name(reference).repository)
+        return find_credentials(files, repository)
     except (UsageError, ExternalFailure) as error:
         error.message = f"getting username and password: {error.message}"
         raise

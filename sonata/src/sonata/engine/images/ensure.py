@@ -34,11 +34,13 @@ def local_image(engine: Engine, text: str, options: PullOptions) -> tuple[ImageR
     platform = wanted_platform(engine, options) if asks_platform(options) else None
     try:
         found = lookup.find(engine, text.removeprefix("docker://"), platform=platform)
-    except UsageError:
+    except UsageError as error:
         from sonata.image.reference import transport_or_name
 
         if transport_or_name(text, engine.catalog.names(TRANSPORT))[0]:
             return None
+        if error.message.startswith("unsupported transport"):
+            raise lookup.bad_reference(text, UsageError("invalid reference format")) from error
         raise
     return found if found is not None and fits(engine, found[0], options) else None
 
@@ -56,14 +58,13 @@ def ensure(
     if found is not None and policy in ("always", "newer") and _by_id(found[0], text):
         if policy == "newer":
             return found
-        raise UsageError(
-            f"pull policy is always but image has been referred to by ID ({text})",
-            hint="name the image, or do not pull",
-        )
+        raise _no_name(text)
     if found is not None and policy in ("missing", "never"):
         return found
     if policy == "never":
         raise NotFound(f"{text}: image not known", hint=f"sonata pull {text}", name=text)
+    if found is None and _is_whole_id(text):
+        raise _no_name(text) if policy == "always" else NotFound(f"{text}: image not known", name=text)
     from sonata.engine.images.pull import pull_one
 
     progress = progress or engine.progress
@@ -81,6 +82,17 @@ def _settles(name: str, text: str) -> bool:
     from sonata.config.registries import is_short
 
     return bool(name) and "@" not in text and is_short(text)
+
+
+def _no_name(text: str) -> UsageError:
+    return UsageError(
+        f"pull policy is always but image has been referred to by ID ({text})", hint="name the image, or do not pull"
+    )
+
+
+def _is_whole_id(text: str) -> bool:
+    """Whether it can only be the id of an image, which no registry is asked for."""
+    return text.startswith("sha256:") or (len(text) == 64 and not any(sign in text for sign in "/.:@"))
 
 
 def _by_id(image: ImageRecord, text: str) -> bool:

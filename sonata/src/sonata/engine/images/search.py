@@ -8,6 +8,7 @@ from sonata.engine.images.access import credentials_for, transport_options
 from sonata_core.errors import RegistryFailure, SonataError, UsageError
 from sonata_core.hookspecs.transport import TransportSearch, TransportTags
 from sonata_core.lite import TYPE_CHECKING
+from sonata_core.naming import parse_name
 from sonata_core.record import Record
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def filters(texts: Iterable[str]) -> list[Callable[[Hit], bool]]:
     for text in texts:
         key, equals, value = text.partition("=")
         if key == "stars":
+            if not equals:
+                raise UsageError(f'invalid filter ["{text}"], should be stars=<value>')
             tests.append(_stars(value))
         elif key in ("is-official", "is-automated"):
             tests.append(_is(key.removeprefix("is-"), value if equals else "true"))
@@ -85,7 +88,7 @@ def _is(field: str, value: str) -> Callable[[Hit], bool]:
 
 def _places(engine: Engine, text: str) -> list[tuple[str, str]]:
     """Registry and term, one for each registry that is asked."""
-    host, slash, rest = text.partition("/")
+    host, slash, rest = text.removeprefix("docker://").partition("/")
     if slash and ("." in host or ":" in host or host == "localhost"):
         return [(host, rest)]
     return [(registry, text) for registry in lookup.registries(engine).search]
@@ -128,8 +131,8 @@ def _full(host: str, path: str) -> str:
 def _tags(engine: Engine, host: str, term: str, request: SearchRequest) -> list[Hit]:
     if not term:
         return []
-    name = f"{host}/{_full(host, term)}"
-    endpoint = _endpoint(engine, host, _full(host, term), request)
+    name = parse_name(f"{host}/{_full(host, term)}").repository
+    endpoint = _endpoint(engine, host, name.partition("/")[2], request)
     slot = engine.transport("docker")
     reference = slot.hook.transport_parse(text=f"//{name}")
     options = transport_options(engine, request, (endpoint,))
