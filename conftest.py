@@ -149,6 +149,16 @@ def host_kind(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
+def world(tmp_path: Path, who: Any) -> Iterator[Any]:
+    """Folders, a root file system and the program: see sonata/tests/live_world.py. Modules may have one of theirs."""
+    from live_world import LiveWorld
+
+    made = LiveWorld(str(tmp_path), who)
+    yield made
+    made.end()
+
+
+@pytest.fixture
 def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The test's folder, where the user who runs its commands may go."""
     if "who" not in request.fixturenames:

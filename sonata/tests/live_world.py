@@ -11,9 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from both_ways import Root
 
 APPLETS = ("sh", "true", "false", "sleep", "cat", "ls", "id", "stat", "test", "env", "dd", "rm", "touch")
+
+NEEDS = [
+    pytest.mark.needs_root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
+]
+"""Marks of a module whose tests run containers."""
 
 
 class LiveWorld:

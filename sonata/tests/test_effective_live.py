@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from sonata.host import cgroups, enforced
 from sonata.plan import limits
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
 from live_world import LiveWorld
 
 MIB = 1 << 20
@@ -25,13 +23,6 @@ live = [
     pytest.mark.needs_root,
     pytest.mark.skipif(not shutil.which("conmon") or not shutil.which("crun"), reason="needs conmon and crun"),
 ]
-
-
-@pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
-    yield made
-    made.end()
 
 
 def effective(world: LiveWorld, name: str) -> dict[str, Any]:

@@ -21,21 +21,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
-from live_world import LiveWorld
+from live_world import NEEDS, LiveWorld
 
-pytestmark = [
-    pytest.mark.needs_root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
-]
-
-
-@pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
-    yield made
-    made.end()
+pytestmark = NEEDS
 
 
 def test_debug_is_the_level_of_that_name(world: LiveWorld) -> None:

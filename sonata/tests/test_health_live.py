@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -17,14 +16,10 @@ from sonata.engine.containers.recovery import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
 from both_ways import Root
-from live_world import LiveWorld, eventually
+from live_world import NEEDS, LiveWorld, eventually
 from store_world import open_store, put_image
 
-pytestmark = [
-    pytest.mark.needs_root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
-]
+pytestmark = NEEDS
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,6 @@ from sonata.engine.containers.log_tag import fill
 from sonata_core.errors import UsageError
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
 from live_world import LiveWorld
 
 live = [
@@ -35,13 +32,6 @@ while b"said" not in (data := end.recv(1 << 16)):
     pass
 print(next(line for line in data.decode().splitlines() if line.startswith("CONTAINER_TAG=")))
 """
-
-
-@pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
-    yield made
-    made.end()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import configparser
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import sqlite3
 import sys
@@ -20,13 +19,9 @@ from sonata.engine.containers.recovery import command_lines
 
 sys.path.insert(0, os.path.dirname(__file__))
 from both_ways import Root
-from live_world import LiveWorld, eventually
+from live_world import NEEDS, LiveWorld, eventually
 
-pytestmark = [
-    pytest.mark.needs_root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
-]
+pytestmark = NEEDS
 COUNTING = ("sh", "-c", "echo x >>/tmp/runs; exit 3")
 
 

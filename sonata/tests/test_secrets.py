@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from sonata.store.secrets import Secret, SecretStore
 from sonata_core.errors import AlreadyExists, Damaged, NotFound, UsageError
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
 from live_world import LiveWorld
 
 NEW = Secret(id="", name="s1", created="2026-11-22T00:24:28.078107685Z", updated="2026-11-22T00:24:28.078107685Z")
@@ -104,13 +102,6 @@ needs_root = [
     pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
 ]
 CANARY = "canary-6f1d9c0b5e"
-
-
-@pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
-    yield made
-    made.end()
 
 
 def with_live(function: object) -> object:

@@ -11,20 +11,14 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
-from live_world import LiveWorld
+from live_world import NEEDS, LiveWorld
 
-pytestmark = [
-    pytest.mark.needs_root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
-]
+pytestmark = NEEDS
 
 PROMPT = """WARNING! This will remove:
         - all containers
@@ -37,13 +31,6 @@ PROMPT = """WARNING! This will remove:
         - the graphRoot directory: "{base}/graph"
         - the runRoot directory: "{base}/run"
 Are you sure you want to continue? [y/N] """
-
-
-@pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
-    yield made
-    made.end()
 
 
 def make_image(world: LiveWorld, name: str, size: int = 10_000) -> str:

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from both_ways import Root
-from live_world import LiveWorld, eventually
+from live_world import NEEDS, LiveWorld, eventually
 
-pytestmark = [
-    pytest.mark.needs_root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not shutil.which("conmon"), reason="needs conmon"),
-]
+pytestmark = NEEDS
 TRAP = (
     "sh",
     "-c",
     "trap 'echo usr1 >>/tmp/told' USR1; trap 'exit 7' TERM; touch /tmp/ready; while :; do sleep 0.05; done",
 )
-
-
-@pytest.fixture
-def world(tmp_path: Path, who: Root) -> Iterator[LiveWorld]:
-    made = LiveWorld(str(tmp_path), who)
-    yield made
-    made.end()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ E2E = ROOT / "tests/e2e"
 LIVE = ROOT / "sonata/tests"
 CALLERS = {"who", "host_kind"}
 """Fixtures that make a test run both ways: conftest.py."""
+WORLD = "world"
+"""A fixture of conftest.py that asks for a caller, where a file has none of that name."""
 
 ROOT_ALONE = {
     "test_cni.py": "looks at links and rules of the host's; as a user: test_rootless_cni",
@@ -42,12 +44,9 @@ def files() -> list[Path]:
 
 def asks(path: Path) -> set[str]:
     """Names of a file's functions that take one of these fixtures."""
-    found = set()
-    for node in nodes(path, ast.FunctionDef):
-        assert isinstance(node, ast.FunctionDef)
-        if CALLERS & {each.arg for each in node.args.args}:
-            found.add(node.name)
-    return found
+    functions = [node for node in nodes(path, ast.FunctionDef) if isinstance(node, ast.FunctionDef)]
+    callers = CALLERS if WORLD in {node.name for node in functions} else CALLERS | {WORLD}
+    return {node.name for node in functions if callers & {each.arg for each in node.args.args}}
 
 
 def imported(path: Path) -> list[tuple[str, str]]:
