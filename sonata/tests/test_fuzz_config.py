@@ -108,8 +108,12 @@ def test_any_registries_conf(folder: Path, content: bytes | str, name: str) -> N
             continue
 
 
+PATHS = st.from_regex(r"[abz](?:[-_]?[abz]){0,3}(?:/[abz](?:[-_.][abz])?)?", fullmatch=True)
+FULL = st.builds("{}/{}".format, st.sampled_from(["a.b", "localhost", "h:5000"]), PATHS)
+
+
 @fuzz
-@given(aliases=st.dictionaries(st.text("abz/-_.", min_size=1, max_size=8), st.text("abz/-_.", min_size=1), max_size=3))
+@given(aliases=st.dictionaries(PATHS, FULL | st.just(""), max_size=3))
 def test_aliases_are_read_as_they_were_recorded(folder: Path, aliases: dict[str, str]) -> None:
     path = folder / "recorded" / "short-name-aliases.conf"
     path.unlink(missing_ok=True)

@@ -169,7 +169,36 @@ def test_platforms(store: PlainStore, registry: FakeRegistry) -> None:
         assert "no image found in" in store.refused("pull", "-q", PLAIN, *options, name), options
     alone = store("pull", PLAIN, "--arch=arm64", f"{registry.host}/demo/box:1")
     assert alone.returncode == 0
-    assert "image platform (linux/amd64) does not match the expected platform (linux/arm64" in alone.stderr.decode()
+    assert "image platform (linux/amd64) does not match the expected platform (linux/arm64)" in alone.stderr.decode()
+    host = store("pull", PLAIN, f"{registry.host}/demo/box:1")
+    assert (host.returncode, b"does not match" in host.stderr) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"os": "linux", "architecture": "arm64", "variant": "v8"}, "linux/arm64/v8"),
+        ({"os": "windows", "architecture": "amd64"}, "windows/amd64"),
+        ({"os": "linux", "architecture": "amd64", "variant": "v3"}, "linux/amd64/v3"),
+        ({"os": "linux", "architecture": "x86_64"}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_image_for_another_machine_is_told_of(
+    store: PlainStore, registry: FakeRegistry, said: dict[str, str], told: str
+) -> None:
+    """As podman 5.8.6 on amd64."""
+    made = registry.add_image("demo/other", "1", [EMPTY])
+    config = json.dumps({**said, "rootfs": {"type": "layers", "diff_ids": [digest_of(EMPTY)]}}).encode()
+    wanted = {"mediaType": made["config"]["mediaType"], **registry.add_blob("demo/other", config)}
+    manifest = {**{key: made[key] for key in ("schemaVersion", "mediaType", "layers")}, "config": wanted}
+    registry.add_manifest("demo/other", "1", made["mediaType"], json.dumps(manifest).encode())
+    done = store("pull", "-q", PLAIN, f"{registry.host}/demo/other:1")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.decode().splitlines() if "does not match" in line]
+    assert [line.partition("image ")[2] for line in lines] == (
+        [f"platform ({told}) does not match the expected platform (linux/amd64)"] if told else []
+    )
 
 
 def test_retries(store: PlainStore, registry: FakeRegistry) -> None:

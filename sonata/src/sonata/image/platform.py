@@ -29,9 +29,14 @@ _VARIANTS = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
 _ZSTD = "io.github.containers.compression.zstd"
 
 
+def machine_name(text: str) -> str:
+    """An architecture in Go's words: amd64 for x86_64."""
+    return _GO_NAMES.get(text, text)
+
+
 def host_platform(machine: str) -> Platform:
     """The platform of a host whose `uname -m` is `machine`, in Go's words."""
-    architecture = _GO_NAMES.get(machine, machine)
+    architecture = machine_name(machine)
     variant = "v8" if architecture == "arm64" else _MACHINE_VARIANTS.get(machine, "")
     return Platform(os="linux", architecture=architecture, variant=variant)
 
@@ -48,7 +53,7 @@ def parse_platform(text: str, host: Platform) -> Platform:
         if parts[0] in ("linux", "windows", "darwin", "freebsd"):
             return host.replace(os=parts[0])
         parts = [host.os, parts[0]]
-    architecture = _GO_NAMES.get(parts[1], parts[1])
+    architecture = machine_name(parts[1])
     return Platform(os=parts[0], architecture=architecture, variant=parts[2] if len(parts) == 3 else "")
 
 

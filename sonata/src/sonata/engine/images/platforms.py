@@ -50,3 +50,33 @@ def fits(engine: Engine, image: ImageRecord, options: PullOptions) -> bool:
     given_variant = options.variant or options.platform.count("/") > 1
     same = (config.os, config.architecture) == (wanted.os, wanted.architecture)
     return same and (not given_variant or config.variant == wanted.variant)
+
+
+def mismatch(engine: Engine, image: ImageRecord, options: PullOptions) -> str:
+    """What to say of an image for another platform than was asked for, or than the host's; empty for nothing.
+
+    As Podman 5.8: what a config leaves unsaid is the host's, and v8 is what arm64 means without a variant.
+    """
+    from sonata.engine.images.facts import read_config
+    from sonata.image.platform import host_platform, machine_name
+
+    host, wanted = host_platform(engine.facts.machine), wanted_platform(engine, options)
+    config = read_config(engine, image)
+    found = host.replace(
+        os=config.os or host.os,
+        architecture=machine_name(config.architecture) or host.architecture,
+        variant=config.variant,
+    )
+    if all(_meant(found, key) == _meant(wanted, key) for key in ("os", "architecture", "variant")):
+        return ""
+    return f"image platform ({_shown(found)}) does not match the expected platform ({_shown(wanted)})"
+
+
+def _meant(platform: Platform, key: str) -> str:
+    if key == "variant" and platform.architecture == "arm64":
+        return platform.variant or "v8"
+    return str(getattr(platform, key))
+
+
+def _shown(platform: Platform) -> str:
+    return "/".join(part for part in (platform.os, platform.architecture, platform.variant) if part)

@@ -11,7 +11,7 @@ from sonata.engine.images.again import again
 from sonata.engine.images.blob_places import learn
 from sonata.engine.images.candidates import candidates
 from sonata.engine.images.landing import StoreLanding
-from sonata.engine.images.platforms import fits, wanted_platform
+from sonata.engine.images.platforms import mismatch, wanted_platform
 from sonata.engine.images.trust import trust_for
 from sonata.engine.storage import ignores_owners
 from sonata.image.limits import Limits
@@ -196,7 +196,9 @@ def pull_reference(
     events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
     if endpoints:
         learn(engine, endpoints[-1], pulled.manifest)
-    _warn_of_platform(engine, image, options)
+    other = mismatch(engine, image, options)
+    if other:
+        engine.notify(other)
     return image, name
 
 
@@ -242,18 +244,6 @@ def _still_same(source: ImageSource, transfer: TransferOptions, kept: ImageRecor
     """Whether the source has the very manifest that the image in the store came with."""
     chosen = choose_image(source, transfer.platform)
     return chosen.manifest.digest in kept.digests
-
-
-def _warn_of_platform(engine: Engine, image: ImageRecord, options: PullOptions) -> None:
-    """An image without an index is pulled whatever it is for: said where something else was asked for."""
-    from sonata.engine.images.facts import read_config
-
-    if fits(engine, image, options):
-        return
-    wanted, config = wanted_platform(engine, options), read_config(engine, image)
-    found = "/".join(part for part in (config.os, config.architecture, config.variant) if part)
-    asked = "/".join(part for part in (wanted.os, wanted.architecture, wanted.variant) if part)
-    engine.notify(f"image platform ({found}) does not match the expected platform ({asked})")
 
 
 def _names_within(engine: Engine, reference: ImageReference, options: TransportOptions) -> tuple[str, ...]:
