@@ -23,7 +23,6 @@ from sonata_core.errors import (
     NotFound,
     RegistryFailure,
     SonataError,
-    Unsupported,
     UsageError,
 )
 from sonata_core.models.ids import Digest
@@ -176,11 +175,11 @@ def test_what_is_written_is_read_again(tmp_path: Path, place: str) -> None:
 def test_skopeo_reads_what_we_write_and_we_what_it_writes(tmp_path: Path, place: str, docker: bool) -> None:
     image = Made(docker=docker)
     where = place.format(tmp_path)
-    if docker and not place.startswith("dir"):
-        with pytest.raises(Unsupported):
-            write(tmp_path, where, image)
-        return
     write(tmp_path, where, image)
+    if docker and not place.startswith("dir"):
+        # Skopeo 1.9, which Debian has, finds Docker's manifests in layouts by no name; Skopeo 1.22 does.
+        assert read(tmp_path, where) == (image.manifest, image.blobs)
+        return
     skopeo("copy", where, f"dir:{tmp_path}/judged")
     assert (tmp_path / "judged/manifest.json").read_bytes() == image.manifest.content
     back = place.format(tmp_path / "back")

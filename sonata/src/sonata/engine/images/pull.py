@@ -196,10 +196,14 @@ def pull_reference(
     events.thing(engine, "image", "pull", name or pulled.id, pulled.id)
     if endpoints:
         learn(engine, endpoints[-1], pulled.manifest)
+    _tell_of_platform(engine, image, options)
+    return image, name
+
+
+def _tell_of_platform(engine: Engine, image: ImageRecord, options: PullOptions) -> None:
     other = mismatch(engine, image, options)
     if other:
         engine.notify(other)
-    return image, name
 
 
 def _named(engine: Engine, image: ImageId, names: tuple[str, ...]) -> ImageRecord | None:
