@@ -262,11 +262,16 @@ def _rules() -> list[str]:
     return [line for line in lines if line.startswith("-A") and not any(word in line for word in _KEPT)]
 
 
-def settled(world: World, before: dict[str, Any], seconds: float = 4) -> dict[str, tuple[Any, Any]]:
+def settled(world: World, before: dict[str, Any], seconds: float = 20) -> dict[str, tuple[Any, Any]]:
     """What differs from before, once helpers had a moment to end."""
     deadline = time.monotonic() + seconds
     while True:
-        after = world.footprint()
+        try:
+            after = world.footprint()
+        except FileNotFoundError:  # a folder goes while it is looked at
+            if time.monotonic() > deadline:
+                raise
+            continue
         changed = {kind: (before[kind], after[kind]) for kind in before if before[kind] != after[kind]}
         if not changed or time.monotonic() > deadline:
             return changed
